@@ -1,0 +1,16 @@
+"""The bundle: the only thing that the learning half and the serving half both know."""
+
+from eyas.bundle.folder import Bundle, Golden, open_bundle, write_bundle
+from eyas.bundle.manifest import Conformal, DatasetInfo, InputSpec, Manifest, Parity
+
+__all__ = [
+    "Bundle",
+    "Conformal",
+    "DatasetInfo",
+    "Golden",
+    "InputSpec",
+    "Manifest",
+    "Parity",
+    "open_bundle",
+    "write_bundle",
+]

@@ -1,0 +1,145 @@
+"""Writing a bundle whole or not at all, and opening one only where every byte is what its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from eyas.bundle.manifest import SCHEMA_VERSION, Manifest
+from eyas.core import io
+from eyas.core.errors import BundleError, IntegrityError
+from eyas.image import ImagePolicy
+
+MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+GOLDEN = "golden.npz"
+REFERENCE = "reference.npz"
+CARD = "card.md"
+REQUIRED = (MODEL, GOLDEN, REFERENCE, CARD)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and the answers that they must give, on any machine."""
+
+    images: NDArray[np.uint8]
+    """(N, H, W, C) uint8."""
+    probabilities: NDArray[np.float32]
+    """(N, K) float32, rows sum to 1."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle, its files checked."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def model(self) -> Path:
+        """The ONNX graph."""
+        return self.path / MODEL
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the graph's outputs."""
+        return self.manifest.classes
+
+    @property
+    def policy(self) -> ImagePolicy:
+        """How an image becomes the graph's input."""
+        spec = self.manifest.input
+        return ImagePolicy(spec.height, spec.width, spec.channels, spec.resize)
+
+    def golden(self) -> Golden:
+        """The golden inputs and answers."""
+        arrays = _load_arrays(self.path / GOLDEN)
+        return Golden(arrays["images"], arrays["probabilities"])
+
+    def reference(self) -> dict[str, NDArray[Any]]:
+        """What monitoring compares with; see `eyas.monitor.reference`."""
+        return _load_arrays(self.path / REFERENCE)
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a bundle after checking its schema version and the hash of every file. Nothing is unpickled.
+
+    Raises:
+        BundleError: `path` is no bundle.
+        IntegrityError: another schema version, a missing, changed or unlisted file.
+    """
+    manifest_file = path / MANIFEST
+    if not manifest_file.is_file():
+        raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export RUN` makes one")
+    manifest = _parse(manifest_file)
+    found = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {MANIFEST}
+    for name in sorted(found - manifest.files.keys()):
+        raise IntegrityError(f"{path / name} is not listed in {MANIFEST}")
+    for name in (*REQUIRED, *manifest.files):
+        if name not in manifest.files or name not in found:
+            raise IntegrityError(f"{path} lacks {name}")
+    for name, expected in manifest.files.items():
+        actual = io.sha256_file(path / name)
+        if actual != expected:
+            raise IntegrityError(
+                f"{path / name} has changed since it was written: SHA-256 must be {expected}, got {actual}"
+            )
+    return Bundle(path, manifest)
+
+
+@contextmanager
+def write_bundle(target: Path) -> Iterator[BundleDraft]:
+    """Fill a bundle; it appears at `target` whole when the block ends, and not at all when it fails.
+
+    The block writes the files into `draft.path` and ends with `draft.finish(...)`.
+
+    Raises:
+        BundleError: `target` exists.
+    """
+    with io.new_folder(target, BundleError) as folder:
+        draft = BundleDraft(folder)
+        yield draft
+        open_bundle(folder)  # what we have written is what a reader will accept
+
+
+@dataclass(frozen=True)
+class BundleDraft:
+    """A bundle in the making."""
+
+    path: Path
+
+    def finish(self, **fields: Any) -> Manifest:
+        """Hash the files and write the manifest from `fields` (all of `Manifest` but `files`)."""
+        files = sorted(p for p in self.path.rglob("*") if p.is_file())
+        hashes = {p.relative_to(self.path).as_posix(): io.sha256_file(p) for p in files}
+        manifest = Manifest(**fields, files=hashes)
+        io.write_json(self.path / MANIFEST, manifest.model_dump(mode="json"))
+        return manifest
+
+
+def _parse(file: Path) -> Manifest:
+    try:
+        values = io.read_json(file)
+    except ValueError as error:
+        raise IntegrityError(f"{file} is not valid JSON: {error}") from error
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version != SCHEMA_VERSION:
+        raise IntegrityError(f"{file} has schema version {version!r}; this eyas reads version {SCHEMA_VERSION}")
+    try:
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        raise IntegrityError(f"{file}: {path}: {first['msg']}, got {first['input']!r}") from error
+
+
+def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    with np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

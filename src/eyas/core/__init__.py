@@ -1,0 +1,1 @@
+"""What every room stands on: errors, configuration, files, the terminal, the machine. Standard library first."""

@@ -1,0 +1,156 @@
+"""`eyas.yaml` and `key=value` overrides, read into the typed, frozen `Config`.
+
+YAML file ──► nested dict ──► overrides, in order ──► unknown keys refused ──► Config
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from eyas.core.errors import ConfigError
+from eyas.core.schema import ARCHITECTURES, Config
+
+DEFAULT_FILE = Path("eyas.yaml")
+
+# Keys that people bring from other tools.
+SYNONYMS = {
+    "lr": "train.learning_rate",
+    "bs": "train.batch_size",
+    "batch": "train.batch_size",
+    "imgsz": "data.image_size",
+    "img_size": "data.image_size",
+    "optim": "train.optimizer",
+    "patience": "train.early_stopping.patience",
+    "dropout_rate": "model.dropout",
+}
+
+
+def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read the configuration.
+
+    Args:
+        file: a YAML file; without one, `eyas.yaml` in the working directory where it exists.
+        overrides: `section.key=value`, applied in order; the value is read as YAML.
+
+    Raises:
+        ConfigError: an unreadable file, an unknown key (with the nearest known one), a value that breaks its rule.
+    """
+    if file is None and DEFAULT_FILE.exists():
+        file = DEFAULT_FILE
+    values = _read_yaml(file) if file else {}
+    for override in overrides:
+        _apply(values, override)
+    return validate(values, str(file) if file else "the command line")
+
+
+def validate(values: dict[str, Any], where: str) -> Config:
+    """Check a nested dict against the schema; `where` names its origin in the message."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(error, where))) from error
+
+
+def dump_yaml(config: Config) -> str:
+    """The resolved configuration, every key written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def is_override(argument: str) -> bool:
+    """Whether a command-line word is `key=value` and not a path: a path with `=` in it exists or has a slash."""
+    key, equals, _ = argument.partition("=")
+    return bool(equals) and all(part.isidentifier() for part in key.split("."))
+
+
+def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of the schema."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        for section in _sections(field.annotation):
+            yield from known_keys(section, f"{prefix}{name}.")
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The section types inside an annotation such as `PlateauConfig | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, UnionType, Annotated):
+        for argument in get_args(annotation):
+            yield from _sections(argument)
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file} must hold `key: value` pairs, got a {type(values).__name__}")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Set one dotted key. A word on a section that has a name (`model=cnn`) sets the name and drops the rest."""
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"an override must be key=value, got {override!r}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
+    *parents, last = key.split(".")
+    node = values
+    for parent in parents:
+        child = node.get(parent)
+        if isinstance(child, str):  # `model: cnn` in the file, `model.l2=…` here
+            child = {"name": child}
+        node[parent] = child = child if isinstance(child, dict) else {}
+        node = child
+    node[last] = value
+
+
+def _explain(error: ValidationError, where: str) -> Iterator[str]:
+    for problem in error.errors():
+        tags = [part for part in problem["loc"] if part in ARCHITECTURES]
+        path = ".".join(str(part) for part in problem["loc"] if part not in tags)
+        if problem["type"] == "extra_forbidden":
+            yield f"unknown key {path} in {where}{_did_you_mean(path, str(tags[0]) if tags else '')}"
+        else:
+            yield f"{path} {_rule(problem['msg'])}, got {problem['input']!r}"
+
+
+def _did_you_mean(path: str, architecture: str) -> str:
+    keys = list(known_keys())
+    if path in keys:
+        return f": it belongs to another network than {architecture}"
+    section, _, last = path.rpartition(".")
+    siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == section}
+    elsewhere = {k.rpartition(".")[2]: k for k in keys}
+    for candidates in (siblings, elsewhere):
+        if near := difflib.get_close_matches(last, candidates, n=1, cutoff=0.6):
+            return f": did you mean {candidates[near[0]]}?"
+    if last in SYNONYMS:
+        return f": did you mean {SYNONYMS[last]}?"
+    inside = [k for k in keys if k.rpartition(".")[0] == section]
+    return f"; known there: {', '.join(inside)}" if inside else ""
+
+
+def _rule(message: str) -> str:
+    """pydantic's sentence, as the end of ours: `Input should be greater than 0` → `must be greater than 0`."""
+    if message.startswith("Input should be a valid dictionary"):
+        return "must be a section of key: value pairs"
+    for opening in ("Input should", "String should", "Value error,"):
+        if message.startswith(opening):
+            return "must" + message[len(opening) :]
+    return "is wrong: " + message[:1].lower() + message[1:]

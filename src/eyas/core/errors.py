@@ -1,0 +1,116 @@
+"""One exception tree. A message names the thing, the rule, and what it got.
+
+EyasError                  exit code 1
+├── ConfigError            2   a key or value in the configuration or on the command line
+├── DataError              3   images, labels, splits
+│   └── UnsafeDataError    3   a file that attacks its reader (path traversal, bomb, code in a pickle)
+├── TrainingError          4
+│   ├── DivergenceError    4   the loss is no longer a finite number
+│   └── ResumeError        4   a checkpoint that does not belong to this run
+├── BundleError            5
+│   ├── IntegrityError     5   a file differs from its recorded hash, or the schema is unknown
+│   └── ParityError        5   the exported graph and the trained network disagree
+├── InputError             6   an image or array given for prediction
+├── ServingError           7   the server cannot start or answer
+└── MissingExtraError      8   an optional part is not installed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class EyasError(Exception):
+    """Base of every error that eyas raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(EyasError):
+    """A configuration key or value breaks its rule."""
+
+    exit_code = 2
+
+
+class DataError(EyasError):
+    """Images, labels or splits that cannot be used."""
+
+    exit_code = 3
+
+
+class UnsafeDataError(DataError):
+    """A file that would harm its reader, refused before it could."""
+
+
+class TrainingError(EyasError):
+    """Training cannot start or go on."""
+
+    exit_code = 4
+
+
+class DivergenceError(TrainingError):
+    """The loss became NaN or infinite."""
+
+
+class ResumeError(TrainingError):
+    """A checkpoint that does not belong to this configuration."""
+
+
+class BundleError(EyasError):
+    """A bundle that cannot be written or read."""
+
+    exit_code = 5
+
+
+class IntegrityError(BundleError):
+    """A bundle whose content is not what its manifest says."""
+
+
+class ParityError(BundleError):
+    """The exported graph does not predict what the trained network predicts."""
+
+
+class InputError(EyasError):
+    """An input to prediction that breaks its rule.
+
+    `pointer` is where in the input, as a JSON pointer (RFC 6901), for example `/data/0/17`.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class ServingError(EyasError):
+    """The server cannot start or answer."""
+
+    exit_code = 7
+
+
+class MissingExtraError(EyasError):
+    """An optional part is not installed; the message holds the command that installs it."""
+
+    exit_code = 8
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Turn a failed third-party import inside the block into the command that mends it.
+
+    Args:
+        extra: the extra of the distribution that carries the library, for example `train`.
+
+    Raises:
+        MissingExtraError: a module outside eyas is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "eyas":
+            raise
+        raise MissingExtraError(
+            f'{error.name} is not installed; this command needs it: pip install "eyas[{extra}]"'
+        ) from error

@@ -1,0 +1,45 @@
+"""What this process may use of the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores(cgroup: Path = CGROUP) -> int:
+    """Cores this process may use: the scheduler's affinity, cut by the container's CPU quota (cgroup v2, v1).
+
+    Returns:
+        At least 1. A quota of 1.5 cores counts as 1: a second busy thread would be throttled.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota(cgroup)
+    return max(1, min(cores, int(quota) if quota is not None else cores))
+
+
+def _cpu_quota(cgroup: Path) -> float | None:
+    """The CPU quota in cores, or None where there is none."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if limit in ("max", "-1"):
+        return None
+    return int(limit) / int(period)
+
+
+def cpu_name() -> str:
+    """The processor's model name, as the operating system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

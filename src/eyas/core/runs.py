@@ -1,0 +1,102 @@
+"""Run folders: `<runs_dir>/<name>-<n>/`, never overwritten."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eyas.core import io
+from eyas.core.config import dump_yaml, validate
+from eyas.core.errors import ConfigError
+from eyas.core.schema import Config
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths inside one run folder."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def history(self) -> Path:
+        """One CSV row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
+        return self.path / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """JSON: one object a split that has been evaluated."""
+        return self.path / "metrics.json"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch."""
+        return self.path / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        """Everything that training needs to go on."""
+        return self.path / "last.pt"
+
+    @property
+    def bundle(self) -> Path:
+        """Where `eyas export` puts the bundle."""
+        return self.path / "bundle"
+
+    def config(self) -> Config:
+        """The configuration that the run was started with."""
+        values = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        return validate(values, str(self.config_file))
+
+    def read_metrics(self) -> dict[str, Any]:
+        """The evaluated splits so far; empty before the first."""
+        return io.read_json(self.metrics) if self.metrics.exists() else {}
+
+    def add_metrics(self, split: str, values: dict[str, Any]) -> None:
+        """Record one split's metrics beside the others."""
+        io.write_json(self.metrics, {**self.read_metrics(), split: values})
+
+
+def create_run(config: Config, name: str) -> RunFolder:
+    """Make the next free `<runs_dir>/<name>-<n>` and save the resolved configuration in it.
+
+    `mkdir` decides who gets a number, so runs started at the same moment get different ones.
+    """
+    root = Path(config.runs_dir)
+    root.mkdir(parents=True, exist_ok=True)
+    pattern = re.compile(re.escape(name) + r"-(\d+)")
+    taken = [int(match[1]) for entry in root.iterdir() if (match := pattern.fullmatch(entry.name))]
+    number = max(taken, default=0) + 1
+    while True:
+        path = root / f"{name}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        run = RunFolder(path)
+        io.write_text(run.config_file, dump_yaml(config))
+        return run
+
+
+def open_run(path: Path) -> RunFolder:
+    """An existing run folder.
+
+    Raises:
+        ConfigError: it is not one; the message lists the runs beside it.
+    """
+    run = RunFolder(path)
+    if run.config_file.exists():
+        return run
+    parent = path if path.is_dir() else path.parent
+    near = sorted(p.parent.name for p in parent.glob("*/config.yaml"))
+    hint = f"; runs in {parent}: {', '.join(near)}" if near else ""
+    raise ConfigError(f"{path} is not a run folder (no config.yaml in it){hint}")

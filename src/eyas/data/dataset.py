@@ -1,0 +1,57 @@
+"""What the rest of eyas sees of any source: classes and three splits of `uint8` images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.image import ImagePolicy
+
+SplitName = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some rows of an array of images, usually a read-only memory map that several splits share."""
+
+    name: SplitName
+    images: NDArray[np.uint8]
+    """(M, H, W, C) uint8; use `take` for this split's own."""
+    rows: NDArray[np.int64]
+    """(N,) rows of `images`, ascending."""
+    labels: NDArray[np.int64]
+    """(N,) class indices, in the order of `rows`."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        """The images at these positions of the split: (n, H, W, C) uint8, a copy."""
+        return self.images[self.rows[index]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Classes, splits and their fingerprint."""
+
+    name: str
+    classes: tuple[str, ...]
+    policy: ImagePolicy
+    """What every image was brought to."""
+    train: Split
+    val: Split
+    test: Split
+    fingerprint: str
+    """SHA-256 over classes, pixels, labels and splits: the same images give it whatever container they came in."""
+
+    @property
+    def splits(self) -> tuple[Split, Split, Split]:
+        """train, val, test."""
+        return self.train, self.val, self.test
+
+    def split(self, name: SplitName) -> Split:
+        """One split by its name."""
+        return {"train": self.train, "val": self.val, "test": self.test}[name]

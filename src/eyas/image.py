@@ -1,0 +1,167 @@
+"""The ONE path from an encoded image to a `uint8` array, taken in training and in serving alike.
+
+bytes ─ header checked ─ decoded ─ upright (EXIF) ─ grey or RGB ─ resized ─► (H, W, C) uint8
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from eyas.core.errors import InputError, UnsafeDataError
+
+MAX_PIXELS = 50_000_000
+# What a service accepts: formats whose decoders are widely fuzzed.
+SERVED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+SUFFIXES = frozenset(
+    {
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+    }
+    | {".pbm", ".pnm", ".tga", ".ico", ".jp2", ".avif", ".qoi"}
+)
+WHITE = (255, 255, 255, 255)
+
+
+@dataclass(frozen=True)
+class ImagePolicy:
+    """What an image becomes: `height` × `width` pixels, 1 (grey) or 3 (RGB) channels, and the way of resizing."""
+
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    resize: Literal["stretch", "crop", "pad"] = "stretch"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self.height, self.width, self.channels
+
+
+def open_image(
+    source: bytes | Path, *, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] | None = None
+) -> Image.Image:
+    """Decode an image, upright, in mode `L` (8-bit grey) or `RGB`.
+
+    The size is read from the header first. Of several frames the first is taken. Transparent pixels are
+    laid on white. 16-bit grey keeps its high byte.
+
+    Args:
+        source: the encoded image, or its file.
+        max_pixels: an image with more is refused before it is decoded.
+        formats: Pillow's names of the formats allowed; all that Pillow reads where None.
+
+    Raises:
+        UnsafeDataError: more than `max_pixels`.
+        InputError: no image, a format that is not allowed, or a damaged one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of bombs (we refuse them) and of odd metadata
+            with _header(source, max_pixels, formats) as image:
+                return _flatten(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        allowed = ", ".join(formats) if formats else "any that Pillow reads"
+        raise InputError(f"not an image in a known format (allowed: {allowed})") from None
+    except Image.DecompressionBombError as error:  # Pillow's own limit, for sizes found only while decoding
+        raise UnsafeDataError(f"the image is too large to decode safely: {error}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
+        # Pillow's decoders raise all of these on damaged files.
+        raise InputError(f"the image is damaged: {error}") from error
+
+
+def to_array(image: Image.Image, policy: ImagePolicy) -> NDArray[np.uint8]:
+    """The image as the network takes it.
+
+    Returns:
+        (H, W, C) uint8, by `policy`. Bilinear with antialiasing (Pillow's `BILINEAR`) where the size changes.
+    """
+    converted = image if image.mode == _mode(policy.channels) else image.convert(_mode(policy.channels))
+    pixels = np.asarray(_resize(converted, policy), dtype=np.uint8)
+    return pixels.reshape(policy.shape)
+
+
+def read_image(
+    source: bytes | Path,
+    policy: ImagePolicy,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> NDArray[np.uint8]:
+    """`open_image`, then `to_array`."""
+    return to_array(open_image(source, max_pixels=max_pixels, formats=formats), policy)
+
+
+def from_pixels(pixels: NDArray[np.uint8], policy: ImagePolicy) -> NDArray[np.uint8]:
+    """Bring decoded pixels to the policy's size and channels.
+
+    Args:
+        pixels: (h, w, c) uint8, c = 1 or 3.
+
+    Returns:
+        (H, W, C) uint8; the argument itself where nothing has to change.
+    """
+    if pixels.shape == policy.shape:
+        return pixels
+    return to_array(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), policy)
+
+
+def _header(source: bytes | Path, max_pixels: int, formats: tuple[str, ...] | None) -> Image.Image:
+    """Open without decoding; the caller closes it."""
+    stream: Any = io.BytesIO(source) if isinstance(source, bytes) else source
+    image = Image.open(stream, formats=formats)
+    width, height = image.size
+    if width * height > max_pixels:
+        image.close()
+        raise UnsafeDataError(f"the image has {width}×{height} pixels; at most {max_pixels:,} are decoded")
+    return image
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Mode `L` or `RGB`, transparency laid on white."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        image.load()
+        return image.copy()
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode.startswith("I"):  # 16-bit grey: PNG gives I;16, some files I with 16-bit values
+        high = np.asarray(image, dtype=np.int64) >> 8
+        return Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
+    if image.mode in ("LA", "La", "RGBA", "RGBa", "PA", "P") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba)
+        return flat.convert("L" if image.mode in ("L", "LA", "La") else "RGB")
+    return image.convert("RGB")  # CMYK, YCbCr, LAB, HSV, F
+
+
+def _mode(channels: int) -> str:
+    return "L" if channels == 1 else "RGB"
+
+
+def _resize(image: Image.Image, policy: ImagePolicy) -> Image.Image:
+    size = (policy.width, policy.height)
+    if image.size == size:
+        return image
+    if policy.resize == "crop":
+        return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+    if policy.resize == "pad":
+        return ImageOps.pad(image, size, Image.Resampling.BILINEAR, color=0)
+    return image.resize(size, Image.Resampling.BILINEAR)
