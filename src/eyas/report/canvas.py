@@ -1,0 +1,46 @@
+"""One look for every picture, and one way to write it. The object API throughout: pyplot keeps figures for ever."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from eyas.core.io import write_bytes
+
+# Okabe & Ito's colours, told apart by colour-blind readers and in grey.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+INK, GREY, PALE = "#222222", "#7A7A7A", "#E3E3E3"
+DPI = 150
+LABEL_LENGTH = 20
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this many inches, laid out so that nothing overlaps."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+
+
+def clean(axes: Axes, title: str, grid: str = "y") -> None:
+    """The title at the left, no frame at the top and right, a pale grid along `grid` (`x`, `y`, `both` or none)."""
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK, labelsize=9)
+    if grid:
+        axes.grid(axis=grid, color=PALE, linewidth=0.8)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def short(label: str) -> str:
+    """A class name that fits beside a tick. `$` is escaped: matplotlib would read mathematics in it."""
+    cut = label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"
+    return cut.replace("$", r"\$")
+
+
+def save(figure: Figure, png: Path) -> None:
+    """Write the figure whole or not at all."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI)
+    write_bytes(png, content.getvalue())

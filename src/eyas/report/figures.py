@@ -1,0 +1,182 @@
+"""A run's pictures: learning curves, confusion matrix, reliability diagram, scores of each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from eyas.core.schema import Monitor
+from eyas.evaluate import Evaluation
+from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PALE, clean, new_figure, save, short
+from eyas.report.history import History, best_epoch, read_history
+
+# More classes than this get no name each on the confusion matrix, and only their extremes among the per-class scores.
+NAMED_CLASSES = 120
+ALL_BARS = 40
+EXTREMES = 20
+
+
+def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss") -> None:
+    """Loss, accuracy and learning rate by epoch, the best epoch marked.
+
+    Args:
+        history_csv: of a run; its validation columns may be empty.
+        png: the picture to write.
+        monitor: what the best epoch is judged by; without a validation split, its training twin.
+
+    Raises:
+        DataError: no such history, or one without epochs.
+    """
+    history = read_history(history_csv)
+    best, judged_by = best_epoch(history, monitor)
+    figure = new_figure(13, 4.2)
+    left, middle, right = figure.subplots(1, 3)
+    _draw_pair(left, history, "loss", "Loss")
+    _draw_pair(middle, history, "accuracy", "Accuracy")
+    middle.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    right.plot(history["epoch"], history["learning_rate"], color=GREEN, **_marks(history), drawstyle="steps-mid")
+    right.set_yscale("log")
+    clean(right, "Learning rate")
+    for axes in (left, middle, right):
+        axes.axvline(history["epoch"][best], color=GREY, linestyle=":", linewidth=1.5)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    value = history[judged_by][best]
+    figure.suptitle(
+        f"Best epoch (dotted): {history['epoch'][best]:.0f}, {judged_by} {value:.4g}", fontsize=10, color=INK
+    )
+    save(figure, png)
+
+
+def draw_confusion(evaluation: Evaluation, png: Path) -> None:
+    """The confusion matrix, each row as shares of its true class; counts where they fit into a cell.
+
+    The colour scale follows the square root of the share, so that rare confusions are seen. The row of a class without
+    images is grey.
+    """
+    size = len(evaluation.classes)
+    side = float(np.clip(0.6 * size, 4.5, 15))
+    figure = new_figure(side + 2.2, side + 1.2)
+    axes = figure.subplots()
+    shares = evaluation.confusion / np.where(evaluation.support > 0, evaluation.support, np.nan)[:, None]
+    image = axes.imshow(np.ma.masked_invalid(shares), cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
+    axes.set_facecolor(PALE)
+    points = side * 72 / size * 0.85  # of a cell; labels and the colour bar take the rest
+    _name_classes(axes, evaluation.classes, points)
+    _write_counts(axes, evaluation.confusion, shares, points)
+    clean(axes, f"Confusion: {evaluation.images:,} images, accuracy {evaluation.accuracy:.1%}", grid="")
+    axes.tick_params(labelsize=_label_size(points), length=0 if size <= NAMED_CLASSES else 3)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1])
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    bar.set_label("share of the true class", color=INK)
+    bar.outline.set_visible(False)
+    save(figure, png)
+
+
+def draw_reliability(evaluation: Evaluation, png: Path) -> None:
+    """Accuracy against confidence in equal-width bins, the gap to perfect calibration, and each bin's images."""
+    bins = evaluation.bins
+    filled = bins.counts > 0
+    left, width = bins.edges[:-1][filled], np.diff(bins.edges)[filled]
+    accuracy, confidence = bins.accuracy[filled], bins.confidence[filled]
+    figure = new_figure(6, 7)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    above.bar(left, accuracy, width, align="edge", color=BLUE, edgecolor="white", label="accuracy")
+    gap = {"align": "edge", "facecolor": "none", "edgecolor": ORANGE, "hatch": "////", "linewidth": 1}
+    above.bar(left, confidence - accuracy, width, bottom=accuracy, **gap, label="gap to confidence")
+    above.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, label="perfect calibration")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    low, high = evaluation.intervals["ece"]
+    clean(above, f"Reliability: ECE {evaluation.ece:.3f} (95 % resampled: {low:.3f} to {high:.3f})")
+    above.legend(loc="upper left", frameon=False, fontsize=9)
+    below.bar(left, bins.counts[filled], width, align="edge", color=GREY, edgecolor="white")
+    below.set(xlabel="confidence of the prediction", ylabel="images")
+    below.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    clean(below, f"{evaluation.images:,} images")
+    figure.align_ylabels()
+    save(figure, png)
+
+
+def draw_per_class(evaluation: Evaluation, png: Path) -> None:
+    """F1 of each class with images, highest first, its support beside it; of many classes, the 20 at either end."""
+    order = np.argsort(-evaluation.f1, kind="stable")
+    order = order[evaluation.support[order] > 0]
+    if len(order) <= ALL_BARS:
+        parts = {"F1 by class": order}
+    else:
+        parts = {f"Highest {EXTREMES} F1": order[:EXTREMES], f"Lowest {EXTREMES} F1": order[-EXTREMES:]}
+    rows = max(len(part) for part in parts.values())
+    figure = new_figure(6.5 * len(parts), 0.27 * rows + 1.6)
+    for axes, (title, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True):
+        _draw_bars(axes, evaluation, part)
+        clean(axes, title, grid="x")
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    absent = int((evaluation.support == 0).sum())
+    note = f"; {absent} without images left out" if absent else ""
+    figure.suptitle(
+        f"{len(evaluation.classes)} classes{note}; dashed: macro F1 {evaluation.macro.f1:.3f}", fontsize=10, color=INK
+    )
+    save(figure, png)
+
+
+def _marks(history: History) -> dict[str, Any]:
+    """A dot for each epoch while there are few: a single epoch would draw no line at all."""
+    return {"marker": "o", "markersize": 3.5, "linewidth": 1.8} if len(history["epoch"]) <= 30 else {"linewidth": 1.8}
+
+
+def _draw_pair(axes: Axes, history: History, name: str, title: str) -> None:
+    """The training and, where there is one, the validation curve."""
+    axes.plot(history["epoch"], history[name], color=BLUE, label="training", **_marks(history))
+    if np.isfinite(history[f"val_{name}"]).any():
+        marks = _marks(history)
+        axes.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, linestyle="--", label="validation", **marks)
+    clean(axes, title)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _label_size(points: float) -> float:
+    """The font for names beside cells of this many points."""
+    return float(np.clip(points * 0.62, 4.5, 10))
+
+
+def _name_classes(axes: Axes, classes: tuple[str, ...], points: float) -> None:
+    if len(classes) > NAMED_CLASSES:  # numbers instead, at matplotlib's own choice of steps
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return
+    names = [short(name) for name in classes]
+    longest = max(map(len, names))
+    upright = longest * _label_size(points) * 0.6 < points
+    axes.set_xticks(range(len(names)), names, rotation=0 if upright else 90)
+    axes.set_yticks(range(len(names)), names)
+
+
+def _write_counts(axes: Axes, confusion: NDArray[np.int64], shares: NDArray[np.float64], points: float) -> None:
+    """The count in every cell that has one, where the longest fits at 6 points or more."""
+    font = min(11.0, points / (0.68 * len(str(confusion.max()))))
+    if font < 6:
+        return
+    for row, column in zip(*np.nonzero(confusion), strict=True):
+        colour = "white" if shares[row, column] > 0.3 else INK
+        text = str(confusion[row, column])
+        axes.text(column, row, text, ha="center", va="center", fontsize=font, color=colour)
+
+
+def _draw_bars(axes: Axes, evaluation: Evaluation, part: NDArray[np.intp]) -> None:
+    f1, rows = evaluation.f1[part], np.arange(len(part))
+    axes.barh(rows, f1, color=BLUE, height=0.75)
+    axes.axvline(evaluation.macro.f1, color=ORANGE, linestyle="--", linewidth=1.2)
+    axes.set_yticks(rows, [short(evaluation.classes[k]) for k in part])
+    axes.set(xlim=(0, 1), ylim=(len(part) - 0.4, -0.6), xlabel="F1")
+    for row, k in enumerate(part):
+        text = f"{evaluation.f1[k]:.2f}  n={evaluation.support[k]:,}"
+        axes.text(1.02, row, text, va="center", fontsize=8, color=INK, transform=axes.get_yaxis_transform())
