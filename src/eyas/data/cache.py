@@ -1,0 +1,136 @@
+"""Imported images on disk, found by content: `<cache_dir>/datasets/`.
+
+    index/<signature>       the content key of files with these names, sizes and times: nothing has to be read again
+    <key>-<policy>/         images.npy, labels.npy, digests.npy, meta.json: written once, whole or absent
+    survey-<key>.npz        what the check of the data needs to know of every file
+    <key>-<policy>.lock     held while the folder is made; free again when its holder dies
+
+Array files are written by plain writes and only then mapped: a full disk is an error message, not a SIGBUS.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core import console
+from eyas.core.io import cache_dir, read_json, write_text
+from eyas.core.schema import DataConfig
+
+FORMAT = 1
+"""Part of every key: entries of another format are never read."""
+PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One imported source at one size."""
+
+    images: NDArray[np.uint8]
+    """(M, H, W, C) uint8, a read-only memory map."""
+    labels: NDArray[np.int64]
+    """(M,) class indices."""
+    digests: NDArray[np.uint8]
+    """(M, 32) SHA-256 of each image's pixels."""
+    meta: dict[str, Any]
+    """classes, parts (part → [start, stop]), resize, largest (pixels), skipped (row → [name, reason])."""
+
+
+def root() -> Path:
+    """Where the cache of data sets lies."""
+    return cache_dir() / "datasets"
+
+
+def entry_path(key: str, config: DataConfig) -> Path:
+    """The folder of this content at this size."""
+    policy = json.dumps([FORMAT, config.image_size, config.channels, config.resize if config.image_size else None])
+    return root() / f"{key[:32]}-{hashlib.sha256(policy.encode()).hexdigest()[:8]}"
+
+
+def survey_path(key: str) -> Path:
+    """The survey of this content."""
+    return root() / f"survey-{FORMAT}-{key[:32]}.npz"
+
+
+def find_key(signature: str) -> str | None:
+    """The content key noted for a signature."""
+    try:
+        return (root() / "index" / signature).read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def note_key(signature: str, key: str) -> None:
+    """Remember the content key of a signature."""
+    write_text(root() / "index" / signature, key + "\n")
+
+
+def read_entry(path: Path) -> Entry | None:
+    """Open an entry, or None where there is no whole one."""
+    try:
+        meta = read_json(path / "meta.json")
+        images = np.load(path / "images.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(path / "labels.npy", allow_pickle=False)
+        digests = np.load(path / "digests.npy", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if images.ndim != 4 or not len(images) == len(labels) == len(digests):
+        return None
+    return Entry(images, labels, digests, meta)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only one, of all processes, that makes `path`; waits for another one that does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.err.print("waiting for another process that imports the same images")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def making(path: Path) -> Iterator[Path]:
+    """Fill a folder that becomes `path` at the end; on any failure nothing stays. Needs `locked(path)`."""
+    _sweep(path.name)
+    partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{PARTIAL}"))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if path.exists():  # unreadable: `read_entry` was asked first
+            shutil.rmtree(path)
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _sweep(ours: str) -> None:
+    """Remove partial folders whose makers are dead: their lock is free, or we hold it."""
+    for partial in root().glob(f".*{PARTIAL}*"):
+        target = partial.name[1:].partition(PARTIAL)[0]
+        if target == ours or _is_free(root() / f"{target}.lock"):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_free(lock: Path) -> bool:
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

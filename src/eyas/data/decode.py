@@ -1,0 +1,81 @@
+"""One encoded image to pixels, what it was, and what was wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core.errors import InputError, UnsafeDataError
+from eyas.image import ImagePolicy, open_image, to_array
+
+Item = tuple[int, bytes | Path]
+"""A row and its encoded image."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done with each image."""
+
+    max_pixels: int
+    policy: ImagePolicy | None
+    """What the pixels are brought to; None: only look, return no pixels."""
+    fixed_size: bool = True
+    """Whether another size is resized; else such an image yields no pixels."""
+    fixed_channels: bool = True
+    """Whether a coloured image is made grey for a grey policy; else it yields no pixels."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One image: what it was, and what it became."""
+
+    row: int
+    size: tuple[int, int] = (0, 0)
+    """Height, width as stored (upright)."""
+    grey: bool = False
+    digest: bytes = b""
+    """SHA-256 of the decoded pixels before any resizing (`image_digest`)."""
+    pixels: bytes | None = None
+    """By the task's policy, row-major (H, W, C)."""
+    pixels_digest: bytes = b""
+    """SHA-256 of `pixels`."""
+    error: str = ""
+    unsafe: bool = False
+
+
+def image_digest(pixels: NDArray[np.uint8]) -> bytes:
+    """SHA-256 (32 bytes) of the shape and pixels of one image (H, W, C) uint8."""
+    made = hashlib.sha256("×".join(map(str, pixels.shape)).encode())
+    made.update(np.ascontiguousarray(pixels).data)
+    return made.digest()
+
+
+def decode_batch(batch: list[Item], task: Task) -> list[Outcome]:
+    """The outcome of each item, in order. A damaged image is an outcome, not an exception."""
+    return [_decode(row, content, task) for row, content in batch]
+
+
+def _decode(row: int, content: bytes | Path, task: Task) -> Outcome:
+    try:
+        image = open_image(content, max_pixels=task.max_pixels)
+    except (InputError, UnsafeDataError) as error:
+        return Outcome(row, error=str(error), unsafe=isinstance(error, UnsafeDataError))
+    except MemoryError:
+        return Outcome(row, error="not enough memory to decode it")
+    grey = image.mode == "L"
+    stored = np.asarray(image).reshape(image.height, image.width, 1 if grey else 3)
+    digest = image_digest(stored)
+    looked = Outcome(row, size=(image.height, image.width), grey=grey, digest=digest)
+    policy = task.policy
+    if policy is None or not (task.fixed_size or looked.size == (policy.height, policy.width)):
+        return looked
+    if not (task.fixed_channels or grey or policy.channels == 3):
+        return looked
+    if stored.shape == policy.shape:
+        return Outcome(row, looked.size, grey, digest, stored.tobytes(), digest)
+    pixels = to_array(image, policy)
+    return Outcome(row, looked.size, grey, digest, pixels.tobytes(), image_digest(pixels))

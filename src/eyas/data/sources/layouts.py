@@ -1,0 +1,68 @@
+"""Which of the known layouts a tree of files has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from eyas.core.errors import DataError
+from eyas.data.sources import folders, idx
+from eyas.data.sources.contents import Contents, part_of
+from eyas.data.sources.tree import SubTree, Tree
+
+EXPECTED = "class folders with images, IDX files, a Keras .npz, CIFAR pickles, or a CSV or Parquet table of path,label"
+Names = Sequence[str]
+SPECIAL: tuple[tuple[Callable[[Names], bool], Callable[[Tree, Names | None], Contents]], ...] = (
+    (idx.matches, idx.read),
+)
+"""Layouts that know their files by name; class folders are what is left."""
+
+
+def recognised(names: Sequence[str]) -> bool:
+    """Whether any layout fits these file names."""
+    prefix = _wrapping(names)
+    inner = [name.removeprefix(prefix) for name in names]
+    return _special(inner) or folders.matches(inner)
+
+
+def read(tree: Tree, class_names: Sequence[str] | None) -> Contents:
+    """The contents of a tree, by the first layout that fits. A single wrapping folder is looked through.
+
+    Raises:
+        DataError: no layout fits, or one does and its rules are broken.
+    """
+    inner = SubTree(tree, _wrapping(tree.names))
+    for matches, read_special in SPECIAL:
+        if matches(inner.names):
+            return read_special(inner, class_names)
+    if folders.matches(inner.names):
+        return folders.read(inner)
+    raise DataError(f"{tree.where} {_what(tree.names)}; eyas reads {EXPECTED}")
+
+
+def _wrapping(names: Sequence[str]) -> str:
+    """The folder (`top/`, `top/next/`) that all the data lie in, as long as it is neither a split nor a class."""
+    prefix = ""
+    while True:
+        inner = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        if _special(inner):
+            return prefix
+        data = [name for name in inner if folders.is_image(name)] or inner
+        tops = {name.partition("/")[0] for name in data}
+        top = next(iter(tops), "")
+        if len(tops) != 1 or part_of(top) or data == [top]:
+            return prefix
+        below = [name.removeprefix(f"{top}/") for name in data]
+        if not any("/" in name for name in below) and not _special(below):
+            return prefix  # a class folder, alone
+        prefix += f"{top}/"
+
+
+def _special(names: Names) -> bool:
+    return any(matches(names) for matches, _ in SPECIAL)
+
+
+def _what(names: Sequence[str]) -> str:
+    if not names:
+        return "is empty"
+    shown = ", ".join(names[:3])
+    return f"holds {len(names):,} files in no known layout ({shown}{', …' if len(names) > 3 else ''})"

@@ -1,0 +1,119 @@
+"""Which rows are for training, validation and test: stratified, seeded, exact in number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core.errors import DataError
+from eyas.core.schema import DataConfig
+from eyas.data.dataset import SplitName
+from eyas.data.sources.contents import PartName
+
+Rows = NDArray[np.int64]
+# Draws of one seed that must not depend on each other.
+STREAM: Mapping[SplitName, int] = {"test": 1, "val": 2}
+
+
+def make_splits(
+    parts: Mapping[PartName, Rows], labels: NDArray[np.int64], classes: Sequence[str], config: DataConfig
+) -> dict[SplitName, Rows]:
+    """Rows of train, val and test.
+
+    Declared parts are kept. A missing test is carved from the training rows by `config.test_fraction`, then a missing
+    val by `config.val_fraction`; both by class, as `carve` says.
+
+    Args:
+        parts: rows of each declared part, `all` or some of train, val, test.
+        labels: (M,) class index of every row.
+        classes: names of the classes.
+        config: the fractions and the seed.
+
+    Returns:
+        Three disjoint arrays, each ascending.
+
+    Raises:
+        DataError: no training images, fewer than two classes, or a class too small to stand in every split.
+    """
+    train = parts.get("all", parts.get("train"))
+    if train is None or not len(train):
+        raise DataError(f"no training images; the source declares only {', '.join(parts) or 'nothing'}")
+    _check_classes(parts, train, labels, classes, config)
+    made: dict[SplitName, Rows] = {"test": parts.get("test", _none()), "val": parts.get("val", _none())}
+    fractions: dict[SplitName, float] = {"test": config.test_fraction, "val": config.val_fraction}
+    for name, fraction in fractions.items():
+        if name not in parts:
+            made[name], train = carve(train, labels, fraction, seed=(config.seed, STREAM[name]))
+    return {"train": train, "val": made["val"], "test": made["test"]}
+
+
+def carve(rows: Rows, labels: NDArray[np.int64], fraction: float, seed: tuple[int, int]) -> tuple[Rows, Rows]:
+    """Draw a stratified share of rows.
+
+    The number drawn is round(fraction · N), or the number of classes where that is more; class k gives
+    its share by largest remainder, at least 1 and at most n_k − 1.
+
+    Args:
+        rows: (N,) rows; each class that occurs has at least 2.
+        labels: (M,) class index of every row.
+        fraction: in [0, 1); 0 draws none.
+        seed: decides which rows of a class are drawn.
+
+    Returns:
+        The rows drawn and the rest, each ascending.
+    """
+    if fraction == 0:
+        return _none(), np.sort(rows)
+    classes, counts = np.unique(labels[rows], return_counts=True)
+    rng = np.random.default_rng(seed)
+    drawn = [
+        rng.permutation(rows[labels[rows] == index])[:share]
+        for index, share in zip(classes, _shares(counts, fraction), strict=True)
+    ]
+    taken = np.sort(np.concatenate(drawn))
+    return taken, np.setdiff1d(rows, taken)
+
+
+def _shares(counts: Rows, fraction: float) -> Rows:
+    """How many of each class: largest remainder within [1, n_k − 1], Σ = the target as far as the bounds allow."""
+    low, high = np.ones_like(counts), counts - 1
+    target = int(np.clip(round(fraction * int(counts.sum())), low.sum(), high.sum()))
+    ideal = counts * fraction
+    shares: Rows = np.clip(np.floor(ideal).astype(np.int64), low, high)
+    while (missing := target - int(shares.sum())) != 0:
+        step = 1 if missing > 0 else -1
+        room = shares < high if step > 0 else shares > low
+        order = np.argsort(-(ideal - shares) * step, kind="stable")
+        shares[[index for index in order if room[index]][: abs(missing)]] += step
+    return shares
+
+
+def _check_classes(
+    parts: Mapping[PartName, Rows],
+    train: Rows,
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    config: DataConfig,
+) -> None:
+    if len(classes) < 2:
+        raise DataError(f"a classifier needs at least 2 classes, got {len(classes)}: {', '.join(classes)}")
+    counts = np.bincount(labels[train], minlength=len(classes))
+    carved = [
+        name
+        for name, fraction in (("val", config.val_fraction), ("test", config.test_fraction))
+        if name not in parts and fraction > 0
+    ]
+    small = [index for index in np.argsort(counts, kind="stable") if counts[index] <= len(carved)]
+    if small:
+        shown = ", ".join(f"{classes[index]} has {counts[index]}" for index in small[:5])
+        more = f" (and {len(small) - 5} more)" if len(small) > 5 else ""
+        places = " and ".join(["train", *carved])
+        raise DataError(
+            f"each class needs at least {len(carved) + 1} training images to stand in {places}; {shown}{more}"
+        )
+
+
+def _none() -> Rows:
+    return np.empty(0, np.int64)
