@@ -5,6 +5,7 @@ YAML file ──► nested dict ──► overrides, in order ──► unknown 
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,10 +45,15 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     """
     if file is None and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
-    values = _read_yaml(file) if file else {}
+    return load_values(_read_yaml(file) if file else {}, overrides, str(file) if file else "the command line")
+
+
+def load_values(values: dict[str, Any], overrides: Sequence[str], where: str) -> Config:
+    """`load_config` for values that are read already; `where` names their origin in the message."""
+    values = copy.deepcopy(values)
     for override in overrides:
         _apply(values, override)
-    return validate(values, str(file) if file else "the command line")
+    return validate(values, where)
 
 
 def validate(values: dict[str, Any], where: str) -> Config:

@@ -47,6 +47,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+Normalize = Literal["standard", "unit"]
+
+
 class DataConfig(Section):
     """Which images, at what size, and how they are split."""
 
@@ -59,7 +62,7 @@ class DataConfig(Section):
     """1 for grey, 3 for RGB. Unset: 1 where every image is grey, else 3."""
     resize: Literal["stretch", "crop", "pad"] = "stretch"
     """How an image of another shape becomes `image_size`."""
-    normalize: Literal["standard", "unit"] = "standard"
+    normalize: Normalize = "standard"
     """`standard`: subtract the training split's mean and divide by its deviation, by channel; `unit`: [0, 1]."""
     val_fraction: Fraction = 0.1
     """Carved from the training images where the source has no validation split."""

@@ -1,0 +1,54 @@
+"""The `eyas` command: one thin function a verb. Each imports its stage inside, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from eyas.cli import answer, data, demo, doctor, learn
+from eyas.core.errors import EyasError
+
+app = typer.Typer(
+    name="eyas",
+    help="From a folder of images to a prediction service: check, train, evaluate, export, serve.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data.app, name="data")
+app.command()(learn.init)
+app.command()(learn.train)
+app.command()(learn.evaluate)
+app.command()(learn.export)
+app.command()(answer.predict)
+app.command()(answer.serve)
+app.command()(demo.demo)
+app.command()(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from eyas import __version__
+
+        typer.echo(f"eyas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an `EyasError` becomes its message and its exit code (see `core.errors`)."""
+    try:
+        app()
+    except EyasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)

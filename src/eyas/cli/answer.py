@@ -1,0 +1,91 @@
+"""The answering verbs: predict, serve. Neither needs torch."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from eyas.cli.words import ConfigFile, Overrides, find_bundle, print_json, read_words
+from eyas.core.errors import InputError, needs_extra
+
+if TYPE_CHECKING:
+    from eyas.infer import FileRow
+
+BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")]
+
+
+def predict(
+    bundle: BundlePath,
+    images: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.", metavar="IMAGE...")],
+    form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the answer.")] = "table",
+    top: Annotated[int, typer.Option(help="Classes to list for each image.", min=1)] = 3,
+) -> None:
+    """Say what is in images. An image that cannot be read is named, and the exit code is then 6.
+
+    Example: eyas predict runs/digits-mlp-1 photo.png scans/ --format csv
+    """
+    with needs_extra("serve"):
+        from eyas.bundle import open_bundle
+        from eyas.infer import Predictor, predict_files
+
+    rows = list(predict_files(Predictor(open_bundle(find_bundle(bundle))), images, top=top))
+    if form == "json":
+        print_json([asdict(row) for row in rows])
+    elif form == "csv":
+        _print_csv(rows)
+    else:
+        _print_table(rows)
+    if failed := [row for row in rows if row.error]:
+        raise InputError("; ".join(str(row.error) for row in failed[:3]) + _rest(len(failed) - 3))
+
+
+def serve(
+    bundle: BundlePath,
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    port: Annotated[int | None, typer.Option(help="The port; serve.port by default.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address; serve.host by default.")] = None,
+) -> None:
+    """Answer over HTTP: /predict, /health, /model-info, /docs.
+
+    Example: eyas serve runs/digits-mlp-1 --port 5000
+    """
+    with needs_extra("serve"):
+        from eyas.serve import serve as run_server
+
+    words = [*(overrides or []), *([f"serve.port={port}"] if port is not None else [])]
+    words += [f"serve.host={host}"] if host is not None else []
+    _, settings = read_words(words, config)
+    run_server(find_bundle(bundle), settings.serve)
+
+
+def _print_table(rows: Iterable[FileRow]) -> None:
+    from eyas.core import console
+
+    cells = [
+        (row.file, row.label, f"{row.confidence:.2%}", "yes" if row.needs_review else "", _others(row))
+        for row in rows
+        if row.confidence is not None
+    ]
+    if cells:
+        console.out.print(console.table("", ("image", "class", "confidence", "review", "then"), cells))
+
+
+def _others(row: FileRow) -> str:
+    return ", ".join(f"{label} {share:.2%}" for label, share in row.top[1:])
+
+
+def _print_csv(rows: Iterable[FileRow]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("file", "index", "label", "confidence", "needs_review", "error"))
+    writer.writerows((r.file, r.index, r.label, r.confidence, r.needs_review, r.error) for r in rows)
+
+
+def _rest(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""

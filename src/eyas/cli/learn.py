@@ -1,0 +1,192 @@
+"""The learning verbs: init, train, evaluate, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json, read_words
+from eyas.core.errors import ConfigError, needs_extra
+
+if TYPE_CHECKING:
+    from eyas.core.schema import Config
+    from eyas.evaluate import Evaluation
+    from eyas.train import TrainResult
+
+SplitName = Literal["train", "val", "test"]
+DataWords = Annotated[
+    list[str] | None,
+    typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
+]
+RunPath = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("eyas.yaml"),
+    overrides: Overrides = None,
+) -> None:
+    """Write a commented configuration file.
+
+    Example: eyas init; eyas init small.yaml model=cnn train.epochs=5
+    """
+    from eyas.core import io
+    from eyas.core.template import commented_yaml
+
+    if file.exists():
+        raise ConfigError(f"{file} exists already and is never overwritten; name another file")
+    _, config = read_words(overrides)
+    io.write_text(file, commented_yaml(config))
+    typer.echo(f"wrote {file}; change what you like, then: eyas train")
+
+
+def train(
+    words: DataWords = None,
+    config: ConfigFile = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Go on with a run that was stopped.", metavar="RUN")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network; the result is a run folder that is never overwritten.
+
+    Example: eyas train digits model=cnn train.epochs=10; eyas train --resume runs/digits-cnn-1
+    """
+    with needs_extra("train"):
+        from eyas.core.runs import open_run
+        from eyas.data import open_dataset
+        from eyas.report import draw_curves
+        from eyas.train import ProgressBar, resume_run, start_run
+
+    settings = _run_config(resume, words) if resume else read_words(words, config)[1]
+    dataset = open_dataset(settings.data)
+    with ProgressBar() as bar:
+        if resume:
+            result = resume_run(open_run(resume), dataset, [bar], settings)
+        else:
+            result = start_run(settings, dataset, [bar])
+    if result.history:
+        draw_curves(result.run.history, result.run.path / "curves.png")
+    _print_result(result, as_json)
+    if not result.finished:
+        raise typer.Exit(130)
+
+
+def evaluate(
+    path: Annotated[Path, typer.Argument(help="A run folder or a bundle.", metavar="RUN|BUNDLE")],
+    overrides: Overrides = None,
+    split: Annotated[SplitName, typer.Option(help="Which images.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Folder for the JSON and the pictures.", metavar="DIR")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a run or a bundle on one split, with intervals and pictures.
+
+    A run's pictures go to RUN/evaluation-SPLIT, a bundle's to --out. A bundle is measured on the data that it was
+    trained with; data.source=… names others.
+
+    Example: eyas evaluate runs/digits-cnn-1; eyas evaluate runs/digits-cnn-1/bundle --split val
+    """
+    with needs_extra("train"):
+        from eyas.cli.measure import measure_bundle, measure_run
+        from eyas.report import write_evaluation
+
+    if (path / "manifest.json").is_file():
+        found = measure_bundle(path, overrides or [], split)
+    else:
+        found = measure_run(path, overrides or [], split)
+        out = out or path / f"evaluation-{split}"
+    if out:
+        write_evaluation(found, out)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print_evaluation(found, split, out)
+
+
+def export(
+    run: RunPath,
+    overrides: Overrides = None,
+    to: Annotated[Path | None, typer.Option(help="Where it goes; RUN/bundle by default.", metavar="DIR")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's best network as a bundle, and prove that it answers the same.
+
+    Example: eyas export runs/digits-cnn-1; eyas export runs/digits-cnn-1 export.version=1.2.0 --to models/1.2.0
+    """
+    with needs_extra("train"):
+        from eyas.core.runs import open_run
+        from eyas.data import open_dataset
+        from eyas.export import export_run
+
+    settings = _run_config(run, overrides)
+    bundle = export_run(open_run(run), open_dataset(settings.data), settings.export, to)
+    manifest = bundle.manifest
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+        return
+    parity = manifest.parity
+    typer.echo(
+        f"wrote {bundle.path} (version {manifest.version})\n"
+        f"parity: {parity.images:,} {parity.split} images, largest difference {parity.max_difference:.1e} "
+        f"(tolerance {parity.tolerance:g}), same class on {parity.agreement:.2%}\n"
+        f"next: eyas predict {bundle.path} IMAGE…   or   eyas serve {bundle.path}"
+    )
+
+
+def _run_config(run: Path, overrides: list[str] | None) -> Config:
+    """The run's own configuration with this command's overrides on top."""
+    from eyas.core.config import load_config
+    from eyas.core.runs import open_run
+
+    return load_config(open_run(run).config_file, overrides or ())
+
+
+def _print_result(result: TrainResult, as_json: bool) -> None:
+    best = result.best
+    if as_json:
+        print_json(
+            {
+                "run": str(result.run.path),
+                "finished": result.finished,
+                "epochs": len(result.history),
+                "parameters": result.parameters,
+                "precision": result.precision,
+                "best": best.as_dict() if best else None,
+            }
+        )
+        return
+    seconds = sum(row.seconds for row in result.history)
+    typer.echo(
+        f"{'trained' if result.finished else 'stopped after'} {len(result.history)} epochs in {seconds:.1f} s "
+        f"({result.parameters:,} parameters, {result.precision})"
+    )
+    if best and best.val_accuracy is not None:
+        typer.echo(f"best epoch {best.epoch}: val_loss {best.val_loss:.4f}, val_accuracy {best.val_accuracy:.4f}")
+    path = result.run.path
+    if result.finished:
+        typer.echo(f"next: eyas evaluate {path}   or   eyas export {path}")
+    else:
+        typer.echo(f"go on with: eyas train --resume {path}")
+
+
+def _print_evaluation(found: Evaluation, split: str, out: Path | None) -> None:
+    from eyas.core import console
+
+    rows = []
+    for key, label in (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL")):
+        low, high = found.intervals[key]
+        value = found.macro.f1 if key == "macro_f1" else getattr(found, key)
+        rows.append((label, f"{value:.4f}", f"{low:.4f} to {high:.4f}"))
+    low, high = found.intervals["ece"]
+    rows.append(("ECE", f"{found.ece:.4f}", f"{low:.4f} to {high:.4f}"))
+    console.out.print(console.table(f"{split}: {found.images:,} images", ("metric", "value", "95 % interval"), rows))
+    per_class = sorted(found.per_class(), key=lambda row: row["f1"])
+    shown = per_class if len(per_class) <= 20 else per_class[:10]
+    title = "by class" if len(shown) == len(per_class) else f"the {len(shown)} classes with the lowest F1"
+    cells = [
+        (r["class"], f"{r['precision']:.3f}", f"{r['recall']:.3f}", f"{r['f1']:.3f}", r["support"]) for r in shown
+    ]
+    console.out.print(console.table(title, ("class", "precision", "recall", "F1", "images"), cells))
+    if out:
+        typer.echo(f"JSON and pictures: {out}")

@@ -1,0 +1,44 @@
+"""`eyas evaluate`: a run through PyTorch, a bundle through ONNX Runtime, on one split of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eyas.bundle import open_bundle
+from eyas.core.config import load_config, load_values
+from eyas.core.errors import DataError
+from eyas.core.runs import open_run
+from eyas.data import open_dataset
+from eyas.data.dataset import SplitName
+from eyas.evaluate import Evaluation, evaluate
+from eyas.infer import Predictor
+from eyas.train import evaluate_run
+
+
+def measure_run(path: Path, overrides: list[str], split: SplitName) -> Evaluation:
+    """The run's best network; the result goes into its `metrics.json`."""
+    run = open_run(path)
+    return evaluate_run(run, open_dataset(load_config(run.config_file, overrides).data), split)
+
+
+def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evaluation:
+    """The bundle's graph, on the data it was trained with or on others with the same classes.
+
+    Raises:
+        DataError: other classes, or an empty split.
+    """
+    bundle = open_bundle(path)
+    config = load_values(bundle.manifest.training, overrides, str(path))
+    policy = bundle.policy
+    shaped = {"image_size": (policy.height, policy.width), "channels": policy.channels, "resize": policy.resize}
+    dataset = open_dataset(config.data.model_copy(update=shaped))
+    if dataset.classes != bundle.classes:
+        raise DataError(
+            f"the classes of {dataset.name} must be those of the bundle, in their order: {', '.join(bundle.classes)}; "
+            f"got {', '.join(dataset.classes)}"
+        )
+    chosen = dataset.split(split)
+    if not len(chosen):
+        raise DataError(f"the {split} split of {dataset.name} is empty")
+    answers = Predictor(bundle).run(chosen.take(slice(None)))
+    return evaluate(answers.probabilities, chosen.labels, dataset.classes)

@@ -1,0 +1,7 @@
+"""From a run folder to a bundle that proves it answers as the trained network does."""
+
+from eyas.export.build import export_run
+from eyas.export.graph import trace
+from eyas.export.parity import prove_parity
+
+__all__ = ["export_run", "prove_parity", "trace"]

@@ -1,0 +1,143 @@
+"""`eyas export`: a run folder and its dataset in, a proved bundle out."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.bundle import Bundle, Conformal, DatasetInfo, InputSpec, open_bundle, write_bundle
+from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
+from eyas.core import io
+from eyas.core.errors import BundleError
+from eyas.core.runs import RunFolder
+from eyas.core.schema import Config, ExportConfig
+from eyas.data import Dataset, Split
+from eyas.evaluate import Evaluation, evaluate, fit_temperature, fit_threshold, softmax
+from eyas.export.card import write_card
+from eyas.export.graph import OPSET, OUTPUTS, trace
+from eyas.export.parity import prove_parity
+from eyas.infer import Session
+from eyas.monitor.reference import build_reference
+from eyas.nn import Network, load_network, run_network
+
+GOLDEN_IMAGES = 16
+LIBRARIES = ("eyas", "torch", "onnx", "onnxruntime", "numpy", "pillow")
+
+
+def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: Path | None = None) -> Bundle:
+    """Write the run's best network as a bundle.
+
+    Temperature and conformal threshold are fitted on the validation split. The parity proof goes over the
+    whole test split (the validation split where there is no test split).
+
+    Args:
+        dataset: the one that the run was trained on.
+        target: where the bundle goes; the run's own `bundle/` by default.
+
+    Returns:
+        The bundle, opened and checked.
+
+    Raises:
+        BundleError: the target exists, the dataset is another one, or the network cannot be an ONNX graph.
+        ParityError: the graph answers differently; nothing is written.
+    """
+    target = target or run.bundle
+    network, about = load_network(run)
+    if about["fingerprint"] != dataset.fingerprint:
+        raise BundleError(
+            f"{run.path} was trained on other data (fingerprint {about['fingerprint'][:12]}…, "
+            f"got {dataset.fingerprint[:12]}…); export with the data it was trained on"
+        )
+    temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
+    proof = dataset.test if len(dataset.test) else dataset.val
+    expected = softmax(run_network(network, proof).logits, temperature).astype(np.float32)
+
+    with write_bundle(target) as draft:
+        trace(network, temperature, dataset.policy.shape, draft.path / MODEL)
+        session = Session(draft.path / MODEL)
+        proved = session.run(proof.take(slice(None)))
+        parity = prove_parity(expected, proved["probabilities"], split=proof.name, tolerance=config.tolerance)
+        evaluations = _evaluations(session, dataset)
+        conformal = _write_calibration(session, dataset, config, draft.path)
+        _write_golden(draft.path / GOLDEN, proof, proved["probabilities"])
+        fields = _describe(run.config(), run, network, about, dataset, draft.path, config)
+        write_card(draft.path / CARD, fields, evaluations, parity, conformal)
+        draft.finish(
+            **fields,
+            temperature=temperature,
+            conformal=conformal,
+            parity=parity,
+            metrics={name: evaluation.summary() for name, evaluation in evaluations.items()},
+        )
+    return open_bundle(target)
+
+
+def _evaluations(session: Session, dataset: Dataset) -> dict[str, Evaluation]:
+    """Calibrated answers against labels, by split."""
+    return {
+        split.name: evaluate(session.run(split.take(slice(None)))["probabilities"], split.labels, dataset.classes)
+        for split in (dataset.val, dataset.test)
+        if len(split)
+    }
+
+
+def _write_calibration(session: Session, dataset: Dataset, config: ExportConfig, folder: Path) -> Conformal:
+    """The conformal threshold, and `reference.npz`, from the validation split."""
+    val = dataset.val
+    images = val.take(slice(None))
+    answers = session.run(images)
+    probabilities = answers["probabilities"]
+    reference = build_reference(probabilities, answers["logits"], answers["features"], val.labels, images)
+    np.savez_compressed(folder / REFERENCE, allow_pickle=False, **reference)
+    threshold = fit_threshold(probabilities, val.labels, config.coverage)
+    return Conformal(coverage=config.coverage, threshold=threshold, images=len(val))
+
+
+def _write_golden(file: Path, split: Split, probabilities: NDArray[np.float32]) -> None:
+    """`GOLDEN_IMAGES` images spread evenly over the split, and their answers."""
+    rows = np.unique(np.linspace(0, len(split) - 1, GOLDEN_IMAGES).astype(np.int64))
+    np.savez_compressed(file, allow_pickle=False, images=split.take(rows), probabilities=probabilities[rows])
+
+
+def _describe(
+    config: Config,
+    run: RunFolder,
+    network: Network,
+    about: dict[str, Any],
+    dataset: Dataset,
+    folder: Path,
+    export: ExportConfig,
+) -> dict[str, Any]:
+    """What the manifest says of where the model comes from."""
+    policy = dataset.policy
+    return {
+        "name": run.path.name,
+        "version": export.version or f"{run.path.name}-{io.sha256_file(folder / MODEL)[:8]}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "classes": dataset.classes,
+        "input": InputSpec(
+            height=policy.height,
+            width=policy.width,
+            channels=policy.channels,
+            resize=policy.resize,
+            mean=tuple(about["mean"]),
+            std=tuple(about["std"]),
+        ),
+        "outputs": OUTPUTS,
+        "architecture": config.model.name,
+        "framework": f"PyTorch {version('torch')}, ONNX opset {OPSET}",
+        "parameters": network.trainable_parameters(),
+        "dataset": DatasetInfo(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            images={split.name: len(split) for split in dataset.splits},
+        ),
+        "training": config.model_dump(mode="json"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+    }

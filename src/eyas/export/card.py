@@ -1,0 +1,85 @@
+"""`card.md`: the bundle in a person's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eyas.bundle import Conformal, Parity
+from eyas.core import io
+from eyas.evaluate import Evaluation
+
+SHOWN_CLASSES = 20
+
+
+def write_card(
+    file: Path,
+    fields: dict[str, Any],
+    evaluations: dict[str, Evaluation],
+    parity: Parity,
+    conformal: Conformal,
+) -> None:
+    """Write the model card: what it is, how good, how sure, where from, how to use it."""
+    io.write_text(file, "\n".join([*_what(fields), *_how_good(evaluations), *_trust(parity, conformal), *_use()]))
+
+
+def _what(fields: dict[str, Any]) -> list[str]:
+    classes, spec, dataset = fields["classes"], fields["input"], fields["dataset"]
+    more = f" … and {len(classes) - SHOWN_CLASSES} more" if len(classes) > SHOWN_CLASSES else ""
+    splits = ", ".join(f"{count:,} {name}" for name, count in dataset.images.items())
+    return [
+        f"# {fields['name']}",
+        "",
+        f"An image classifier ({fields['architecture']}, {fields['parameters']:,} trainable parameters), version "
+        f"`{fields['version']}`, made {fields['created']}.",
+        "",
+        f"- **Input**: {spec.height}×{spec.width} pixels, {'grey' if spec.channels == 1 else 'RGB'}; other sizes: "
+        f"{spec.resize}.",
+        f"- **Classes** ({len(classes)}): {', '.join(classes[:SHOWN_CLASSES])}{more}.",
+        f"- **Data**: {dataset.name} ({splits}), fingerprint `{dataset.fingerprint[:16]}…`.",
+        "",
+    ]
+
+
+def _how_good(evaluations: dict[str, Evaluation]) -> list[str]:
+    lines = [
+        "## How good",
+        "",
+        "| split | images | accuracy (95 % interval) | top 5 | macro F1 | NLL | ECE |",
+        "| --- | --: | --- | --: | --: | --: | --: |",
+    ]
+    for split, found in evaluations.items():
+        low, high = found.intervals["accuracy"]
+        lines.append(
+            f"| {split} | {found.images:,} | {found.accuracy:.2%} ({low:.2%} to {high:.2%}) | {found.top5:.2%} | "
+            f"{found.macro.f1:.4f} | {found.nll:.4f} | {found.ece:.2%} |"
+        )
+    if worst := _worst_classes(evaluations):
+        lines += ["", f"Least reliable classes by test F1: {worst}."]
+    return [*lines, ""]
+
+
+def _worst_classes(evaluations: dict[str, Evaluation]) -> str:
+    found = evaluations.get("test")
+    if found is None:
+        return ""
+    rows = sorted((row for row in found.per_class() if row["support"]), key=lambda row: row["f1"])[:3]
+    return ", ".join(f"{row['class']} ({row['f1']:.3f})" for row in rows)
+
+
+def _trust(parity: Parity, conformal: Conformal) -> list[str]:
+    return [
+        "## How sure",
+        "",
+        f"- ONNX Runtime agrees with PyTorch on all {parity.images:,} {parity.split} images: largest difference in a "
+        f"probability {parity.max_difference:.1e}, same class on {parity.agreement:.2%}.",
+        f"- Probabilities are calibrated by temperature; sets of classes with probability at least "
+        f"{conformal.threshold:.4f} are made to hold the true class {conformal.coverage:.0%} of the time "
+        f"({conformal.images:,} calibration images). An answer whose set is not one single class needs review.",
+        "- All of this holds for images like those of the dataset, and not beyond.",
+        "",
+    ]
+
+
+def _use() -> list[str]:
+    return ["## Use", "", "```", "eyas predict BUNDLE image.png", "eyas serve BUNDLE --port 5000", "```", ""]

@@ -1,0 +1,70 @@
+"""The shape that every network has: normalise ─► body ─► head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalise(nn.Module):
+    """(x / 255 - mean) / std per channel, from the images as they are stored to what a network computes on.
+
+    Args:
+        mean, std: C values on [0, 1], fitted on the training split.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        mean_, std_ = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
+        self.register_buffer("scale", (1 / (255 * std_)).float().view(1, -1, 1, 1))
+        self.register_buffer("shift", (mean_ / std_).float().view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, H, W, C) uint8 → (N, C, H, W) float32. The memory stays channels-last, as convolutions like it."""
+        return images.permute(0, 3, 1, 2).float() * self.scale - self.shift
+
+
+class Network(nn.Module):
+    """An image classifier.
+
+    Args:
+        normalise: the fitted input scaling.
+        body: (N, C, H, W) float32 → (N, D) features.
+        head: (N, D) → (N, K) logits.
+        l2: the coefficient of `penalty`.
+    """
+
+    def __init__(self, normalise: Normalise, body: nn.Module, head: nn.Module, l2: float = 0.0) -> None:
+        super().__init__()
+        self.normalise = normalise
+        self.body = body
+        self.head = head
+        self.l2 = l2
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, H, W, C) uint8 → (N, K) logits."""
+        return self.head(self.body(self.normalise(images)))  # type: ignore[no-any-return]
+
+    def logits_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, H, W, C) uint8 → (N, K) logits and the (N, D) features that the head saw."""
+        features = self.body(self.normalise(images))
+        return self.head(features), features
+
+    def penalty(self) -> Tensor | float:
+        """l2 · Σ w² over the kernels of the hidden dense layers, as Keras's `kernel_regularizer=l2(...)` counts it.
+
+        The output layer has no penalty, as in the course's listing.
+        """
+        if not self.l2:
+            return 0.0
+        kernels = [m.weight for m in self.body.modules() if isinstance(m, nn.Linear)]
+        return self.l2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum() if kernels else 0.0
+
+    def trainable_parameters(self) -> int:
+        """How many numbers training may change."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)

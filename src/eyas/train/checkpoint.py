@@ -1,0 +1,109 @@
+"""`last.pt`: everything that training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from eyas.core.errors import ResumeError
+from eyas.core.schema import Config
+from eyas.nn import Network, load_weights
+from eyas.nn.weights import save
+from eyas.train.callbacks import EpochRow
+from eyas.train.stopping import Stopping
+
+# Keys that may differ between a run and its continuation: they do not change what a finished epoch computed.
+MAY_CHANGE = ("train.epochs", "train.checkpoint_minutes", "train.early_stopping", "serve", "export")
+
+
+@dataclass
+class Position:
+    """Where training stands."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    step: int = 0
+    """Finished steps of the epoch under way."""
+    totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    """Of those steps: summed loss, correct answers, images."""
+    seconds: float = 0.0
+    """Spent on those steps."""
+    history: list[EpochRow] = field(default_factory=list)
+
+
+def save_checkpoint(
+    file: Path, network: Network, optimizer: Optimizer, stopping: Stopping, position: Position, **about: Any
+) -> None:
+    """Write the whole state of training, whole or not at all."""
+    save(
+        file,
+        {
+            "weights": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "stopping": stopping.state(),
+            "position": {**position.__dict__, "history": [row.as_dict() for row in position.history]},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            **about,
+        },
+    )
+
+
+def restore_checkpoint(state: dict[str, Any], network: Network, optimizer: Optimizer, stopping: Stopping) -> Position:
+    """Put everything back where `save_checkpoint` found it."""
+    network.load_state_dict(state["weights"])
+    optimizer.load_state_dict(state["optimizer"])
+    stopping.restore(state["stopping"])
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+    position = Position(**state["position"])
+    position.history = [EpochRow(**row) for row in state["position"]["history"]]
+    return position
+
+
+def read_checkpoint(file: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The saved state, or None where the run was killed before its first checkpoint.
+
+    Raises:
+        ResumeError: the data are no longer those that the run was trained on.
+        TrainingError: the file is damaged.
+    """
+    if not file.exists():
+        return None
+    state = load_weights(file)
+    if state["fingerprint"] != fingerprint:
+        raise ResumeError(
+            f"{file}: the dataset must be the one that the run began with (fingerprint {state['fingerprint'][:12]}…), "
+            f"got {fingerprint[:12]}…"
+        )
+    return state
+
+
+def check_same(before: Config, now: Config, where: Path) -> None:
+    """Refuse a continuation under another configuration.
+
+    Raises:
+        ResumeError: names the keys that differ and both values.
+    """
+    changed = [
+        f"{key}: {old!r} → {new!r}"
+        for key, old, new in _differences(before.model_dump(), now.model_dump())
+        if not key.startswith(MAY_CHANGE)
+    ]
+    if changed:
+        raise ResumeError(
+            f"{where} cannot go on with a changed configuration ({'; '.join(changed)}); start a new run, "
+            f"or change only {', '.join(MAY_CHANGE)}"
+        )
+
+
+def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = list(dict.fromkeys([*old, *new]))
+        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{key}.{k}" if key else k)]
+    return [] if old == new else [(key, old, new)]

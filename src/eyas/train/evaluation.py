@@ -1,0 +1,32 @@
+"""A run's best network measured on one split, in PyTorch and float32."""
+
+from __future__ import annotations
+
+from eyas.core.errors import DataError
+from eyas.core.runs import RunFolder
+from eyas.data import Dataset
+from eyas.data.dataset import SplitName
+from eyas.evaluate import Evaluation, evaluate, softmax
+from eyas.nn import load_network, run_network
+
+
+def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName) -> Evaluation:
+    """Measure `best.pt` and record the result in the run's `metrics.json`.
+
+    Probabilities are the network's own; the bundle's are calibrated besides.
+
+    Raises:
+        DataError: the split is empty, or the dataset is not the run's.
+    """
+    network, about = load_network(run)
+    if about["fingerprint"] != dataset.fingerprint:
+        raise DataError(
+            f"{run.path} was trained on other data (fingerprint {about['fingerprint'][:12]}…), "
+            f"got {dataset.fingerprint[:12]}…"
+        )
+    chosen = dataset.split(split)
+    if not len(chosen):
+        raise DataError(f"the {split} split of {dataset.name} is empty")
+    evaluation = evaluate(softmax(run_network(network, chosen).logits), chosen.labels, dataset.classes)
+    run.add_metrics(split, evaluation.summary())
+    return evaluation
