@@ -83,7 +83,9 @@ def open_image(
         raise InputError(f"not an image in a known format (allowed: {allowed})") from None
     except Image.DecompressionBombError as error:  # Pillow's own limit, for sizes found only while decoding
         raise UnsafeDataError(f"the image is too large to decode safely: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the file system's error, not the decoder's
+            raise InputError(f"cannot be read: {error.strerror}") from error
         # Pillow's decoders raise all of these on damaged files.
         raise InputError(f"the image is damaged: {error}") from error
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,8 @@ class Bundle:
     def golden(self) -> Golden:
         """The golden inputs and answers."""
         arrays = _load_arrays(self.path / GOLDEN)
+        if missing := {"images", "probabilities"} - arrays.keys():
+            raise IntegrityError(f"{self.path / GOLDEN} lacks the array {', '.join(sorted(missing))}")
         return Golden(arrays["images"], arrays["probabilities"])
 
     def reference(self) -> dict[str, NDArray[Any]]:
@@ -141,5 +144,9 @@ def _parse(file: Path) -> Manifest:
 
 
 def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    with np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
+        # What NumPy raises on no archive, a damaged one, pickled objects, and a lone array (.npy).
+        raise IntegrityError(f"{file} is not an archive of plain arrays: {error}") from error

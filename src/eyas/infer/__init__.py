@@ -1,0 +1,16 @@
+"""Inference: a bundle and images in, probabilities out. ONNX Runtime is all it needs."""
+
+from eyas.infer.files import FileRow, LoadedFile, load_files, predict_files
+from eyas.infer.predictor import GOLDEN_TOLERANCE, Prediction, Predictor
+from eyas.infer.session import Session
+
+__all__ = [
+    "GOLDEN_TOLERANCE",
+    "FileRow",
+    "LoadedFile",
+    "Prediction",
+    "Predictor",
+    "Session",
+    "load_files",
+    "predict_files",
+]

@@ -1,0 +1,84 @@
+"""Where JSON pixels break their rule: looked for only once reading them has failed, so it may take its time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from eyas.core.errors import InputError
+
+KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null", b"": "nothing"}
+LONGEST_INT = 20  # digits; longer ones are out of every range, and slow to convert exactly
+
+
+def find_fault(data: bytes, depth: int, top: int) -> InputError:
+    """The first value of `data`, read from left to right, that is not what its place asks for.
+
+    Args:
+        data: valid JSON but for NaN and Infinity, which are told as values out of range.
+        depth: how many lists enclose every number.
+        top: every number must lie in [0, top].
+    """
+    try:
+        values = json.loads(data.decode("utf-8", "replace"), parse_int=_parse_int)
+        return next(_faults(values, "/data", _first_lengths(values), depth, top))
+    except (ValueError, RecursionError, StopIteration):
+        return InputError("/data must be lists of numbers, as deep and as long as each other", "/data")
+
+
+def out_of_range(pointer: str, value: float, top: int) -> InputError:
+    """A number outside [0, top]."""
+    hint = '; send "range": 255 for bytes' if top == 1 and 1 < value <= 255 else ""
+    return InputError(f"{pointer} must be in [0, {top}], got {_number(value)}{hint}", pointer)
+
+
+def kind(text: bytes) -> str:
+    """What a JSON text holds, by how it begins."""
+    return KINDS.get(text.lstrip(b" \t\r\n")[:1], "a number")
+
+
+def _faults(value: Any, pointer: str, lengths: list[int], depth: int, top: int) -> Iterator[InputError]:
+    """Faults of one value, `depth` lists above the numbers; `lengths`: of the first list at each level from here."""
+    if depth == 0:
+        yield from _number_faults(value, pointer, top)
+    elif not isinstance(value, list):
+        yield InputError(f"{pointer} must be a list, as its neighbours are, got {_name(value)}", pointer)
+    elif not value:
+        yield InputError(f"{pointer} must not be empty", pointer)
+    elif len(value) != lengths[0]:
+        yield InputError(f"{pointer} must hold {lengths[0]} values, as those before it do, got {len(value)}", pointer)
+    else:
+        for index, inner in enumerate(value):
+            yield from _faults(inner, f"{pointer}/{index}", lengths[1:], depth - 1, top)
+
+
+def _number_faults(value: Any, pointer: str, top: int) -> Iterator[InputError]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield InputError(f"{pointer} must be a number, got {_name(value)}", pointer)
+    elif not 0 <= value <= top:
+        yield out_of_range(pointer, value, top)
+
+
+def _first_lengths(value: Any) -> list[int]:
+    """Length of the first list at each level."""
+    lengths = []
+    while isinstance(value, list):
+        lengths.append(len(value))
+        value = value[0] if value else None
+    return lengths
+
+
+def _parse_int(digits: str) -> float:
+    return int(digits) if len(digits) <= LONGEST_INT else float(digits)
+
+
+def _name(value: Any) -> str:
+    return kind(json.dumps(value)[:1].encode()) if not isinstance(value, str) else f"a string, {value[:20]!r}"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return f"{value:.0f}" if value == int(value) and abs(value) < 10**LONGEST_INT else repr(float(value))

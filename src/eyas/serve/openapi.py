@@ -1,0 +1,125 @@
+"""The service described by itself: the OpenAPI 3.1 document, and a page of it that needs no other server."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from eyas import __version__
+from eyas.serve.endpoints import Endpoint
+from eyas.serve.problems import KINDS, MEDIA_TYPE, ProblemDetails
+from eyas.serve.service import Service
+
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}
+h2{margin-top:2.5rem}code,pre{font:14px/1.45 ui-monospace,monospace}
+pre{background:#f4f4f2;padding:.8rem;overflow:auto;border-radius:4px}
+table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}
+@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#262626}a{color:#8cf}}
+"""
+MEANINGS = {
+    400: "The body is not what its Content-Type says: broken JSON, a broken form.",
+    404: "The path does not exist.",
+    405: "The path exists, but not for this method.",
+    413: "The body, or an image in it, is larger than this service accepts. Nothing was decoded.",
+    415: "The body is of a kind that this service does not read.",
+    422: "The body was read, and a value in it breaks a rule; `pointer` says where.",
+    500: "A fault of the service. Its log has the cause under the request's id.",
+}
+
+
+def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    types = [ProblemDetails, *(endpoint.answer for endpoint in endpoints)]
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    refs = dict(zip(types, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs)
+    manifest = service.bundle.manifest
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{manifest.name}: image classification",
+            "version": manifest.version,
+            "description": f"{len(manifest.classes)} classes, served by eyas {__version__}.",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def page(spec: dict[str, Any]) -> str:
+    """The document as HTML, without scripts or anything from elsewhere."""
+    title = html.escape(spec["info"]["title"])
+    operations = [
+        _section(method.upper(), path, operation)
+        for path, methods in spec["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        f'<meta name="viewport" content="width=device-width"><h1>{title}</h1>'
+        f"<p>Version {html.escape(spec['info']['version'])}. {html.escape(spec['info']['description'])} "
+        '<a href="/openapi.json">OpenAPI document</a></p>'
+        f"{''.join(operations)}{_errors()}{_schemas(spec)}</html>"
+    )
+
+
+def _operation(endpoint: Endpoint, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    problem = {MEDIA_TYPE: {"schema": refs[ProblemDetails]}}
+    responses: dict[str, Any] = {
+        "200": {"description": "OK", "content": {"application/json": {"schema": refs[endpoint.answer]}}}
+    }
+    for status in endpoint.errors:
+        responses[str(status)] = {"description": KINDS[status][1], "content": problem}
+    operation: dict[str, Any] = {
+        "operationId": endpoint.path.strip("/").replace("-", "_"),
+        "summary": endpoint.summary,
+        "responses": responses,
+    }
+    if endpoint.body:
+        operation["requestBody"] = {"required": True, "content": endpoint.body}
+    return operation
+
+
+def _section(method: str, path: str, operation: dict[str, Any]) -> str:
+    body = operation.get("requestBody", {}).get("content", {})
+    parts = [f"<h2><code>{method} {path}</code></h2><p>{html.escape(operation['summary'])}</p>"]
+    if body:
+        parts.append(f"<p>Takes {', '.join(f'<code>{kind}</code>' for kind in body)}.</p>{_pre(_example(path))}")
+        parts.append(_pre(json.dumps(body["application/json"]["schema"], indent=2, ensure_ascii=False)))
+    rows = "".join(
+        f"<tr><td>{code}</td><td>{one['description']}</td></tr>" for code, one in operation["responses"].items()
+    )
+    return "".join(parts) + f"<table>{rows}</table>"
+
+
+def _example(path: str) -> str:
+    return (
+        f"curl -F image=@image.png http://localhost:5000{path}\n"
+        f"curl -H 'Content-Type: application/json' -d '{{\"data\": [[0.0, 0.5, …]]}}' http://localhost:5000{path}"
+    )
+
+
+def _errors() -> str:
+    rows = "".join(
+        f'<tr id="{name}"><td>{status}</td><td>{title}</td><td>{html.escape(MEANINGS[status])}</td></tr>'
+        for status, (name, title) in KINDS.items()
+    )
+    return f"<h2>Errors</h2><p>All are <code>{MEDIA_TYPE}</code> (RFC 9457).</p><table>{rows}</table>"
+
+
+def _schemas(spec: dict[str, Any]) -> str:
+    return "<h2>Answers</h2>" + "".join(
+        f"<h3>{name}</h3>{_pre(json.dumps(schema, indent=2, ensure_ascii=False))}"
+        for name, schema in spec["components"]["schemas"].items()
+    )
+
+
+def _pre(text: str) -> str:
+    return f"<pre>{html.escape(text)}</pre>"

@@ -1,0 +1,193 @@
+"""JSON pixels → (N, H, W, C) uint8: how `{"data": …}` is read, and how its faults are told.
+
+The model takes images of H × W pixels and C channels. `data` is nested lists of numbers, in [0, 1], or in
+[0, 255] with `"range": 255`. Its depth, and then the FIRST rule that fits, say what it is:
+
+depth  shape                   is
+1      (L,)                    one flat image
+2      (H, W)                  one grey image of the model's size
+2      (n, L)                  n flat images
+3      (n, H, W), C = 1        n grey images of the model's size
+3      (h, w, 1) or (h, w, 3)  one image of any size
+3      (n, h, w), C = 1        n grey images of any size
+4      (n, h, w, 1) or 3       n images of any size
+
+A flat image has L = H·W·C values, or else L = s·s·C for a whole side s ≥ 8: shorter ones are taken for mistakes.
+Images of another size or number of channels go through `eyas.image.from_pixels`, as files do. A pixel x in
+[0, 1] becomes rint(255·x), so that bytes divided by 255 come back as they were.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core.errors import InputError
+from eyas.image import ImagePolicy, from_pixels
+from eyas.serve.faults import find_fault, kind, out_of_range
+from eyas.serve.problems import Problem
+
+KEYS = ("data", "range")
+SYNONYMS = {"instances": "data", "inputs": "data", "image": "data", "images": "data", "pixels": "data", "x": "data"}
+MAX_DEPTH = 4
+MIN_FLAT_SIDE = 8
+
+_range = msgspec.json.Decoder(Literal[1, 255])
+_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# By depth. A typed decoder is strict about booleans, strings and null, and builds no other objects.
+_lists = (
+    msgspec.json.Decoder(list[float]),
+    msgspec.json.Decoder(list[list[float]]),
+    msgspec.json.Decoder(list[list[list[float]]]),
+    msgspec.json.Decoder(list[list[list[list[float]]]]),
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads JSON bodies for one model."""
+
+    policy: ImagePolicy
+    max_images: int
+
+    def read(self, body: bytes) -> NDArray[np.uint8]:
+        """The images in a JSON body.
+
+        Returns:
+            (N, H, W, C) uint8 by `policy`, N ≥ 1.
+
+        Raises:
+            Problem: 400, the body is no JSON.
+            InputError: a value breaks its rule; `pointer` says where.
+        """
+        data, top = _open(body)
+        images = _split(_numbers(data, top), self.policy)
+        if len(images) > self.max_images:
+            raise InputError(f"/data must hold at most {self.max_images} images, got {len(images)}", "/data")
+        scaled = np.rint(images * (255 / top)).astype(np.uint8)
+        if scaled.shape[1:] == self.policy.shape:
+            return scaled
+        return np.stack([from_pixels(image, self.policy) for image in scaled])
+
+
+def _open(body: bytes) -> tuple[bytes, int]:
+    """The JSON of `data`, and the value of `range`."""
+    try:
+        envelope = _envelope.decode(body)
+    except msgspec.ValidationError:
+        raise InputError(f'the body must be an object {{"data": …}}, got {kind(body)}') from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(body, error) from None
+    for key in envelope:
+        if key not in KEYS:
+            raise InputError(f"unknown key {key}{_did_you_mean(key)}", f"/{_escape(key)}")
+    if "data" not in envelope:
+        raise InputError("data is missing: it holds the pixels, as nested lists of numbers", "/data")
+    return bytes(envelope["data"]), _top(bytes(envelope["range"])) if "range" in envelope else 1
+
+
+def _top(text: bytes) -> int:
+    """The value of `range`."""
+    try:
+        return int(_range.decode(text))
+    except (ValueError, RecursionError):
+        raise InputError(f"/range must be 1 or 255, got {text[:40].decode('utf-8', 'replace')}", "/range") from None
+
+
+def _numbers(data: bytes, top: int) -> NDArray[np.float64]:
+    """`data` as an array of its own depth, every value in [0, top]."""
+    depth = _depth(data)
+    if depth == 0:
+        raise InputError(f"/data must be a list of numbers, got {kind(data)}", "/data")
+    if depth > MAX_DEPTH:
+        raise InputError(f"/data must be nested at most {MAX_DEPTH} lists deep, got {depth}", "/data")
+    try:
+        values = np.array(_lists[depth - 1].decode(data), dtype=np.float64)
+    except (msgspec.ValidationError, ValueError):  # NumPy's ValueError: ragged
+        raise find_fault(data, depth, top) from None
+    if not values.size:
+        raise find_fault(data, depth, top)
+    if values.min() < 0 or values.max() > top:
+        first = tuple(np.argwhere((values < 0) | (values > top))[0].tolist())
+        raise out_of_range("/".join(map(str, ("/data", *first))), float(values[first]), top)
+    return values
+
+
+def _split(values: NDArray[np.float64], policy: ImagePolicy) -> NDArray[np.float64]:
+    """(N, h, w, c) from an array of any allowed depth; the module's docstring has the rules."""
+    shape = values.shape
+    size = (policy.height, policy.width)
+    grey = policy.channels == 1
+    if values.ndim == 1:
+        return values.reshape(1, *_flat_shape(shape[0], policy, "/data"))
+    if values.ndim == 2 and shape != size:
+        return values.reshape(shape[0], *_flat_shape(shape[1], policy, "/data/0"))
+    if values.ndim == 2:
+        return values[None, :, :, None]
+    if values.ndim == 3 and grey and shape[1:] == size:
+        return values[..., None]
+    if shape[-1] in (1, 3):
+        return values if values.ndim == 4 else values[None]
+    if values.ndim == 3 and grey:
+        return values[..., None]
+    raise InputError(_channels_rule(shape), "/data")
+
+
+def _flat_shape(length: int, policy: ImagePolicy, pointer: str) -> tuple[int, int, int]:
+    """(h, w, C) of a flat image."""
+    if length == math.prod(policy.shape):
+        return policy.shape
+    side = math.isqrt(length // policy.channels)
+    if side * side * policy.channels == length and side >= MIN_FLAT_SIDE:
+        return side, side, policy.channels
+    factors = " × ".join(map(str, policy.shape))
+    raise InputError(
+        f"{pointer} must hold {math.prod(policy.shape)} values ({factors}), or s × s × {policy.channels} for a side s "
+        f"of at least {MIN_FLAT_SIDE}, got {length}",
+        pointer,
+    )
+
+
+def _channels_rule(shape: tuple[int, ...]) -> str:
+    hint = "; channels come last: transpose it" if shape[-3] in (1, 3) else ""
+    return f"/data must end in 1 or 3 channels, as (h, w, c), got the shape {shape}{hint}"
+
+
+def _depth(data: bytes) -> int:
+    """How many lists open before the first value."""
+    depth = 0
+    for byte in data:
+        if byte == 0x5B:
+            depth += 1
+        elif byte not in b" \t\r\n":
+            break
+    return depth
+
+
+def _malformed(body: bytes, error: Exception) -> Exception:
+    """Python writes NaN and Infinity, which JSON does not have: those are told as numbers out of range."""
+    try:
+        values = json.loads(body, parse_int=float)
+    except (ValueError, RecursionError):
+        values = None
+    data = values.get("data") if isinstance(values, dict) else None
+    if not isinstance(data, list):
+        return Problem(400, f"the body is not valid JSON: {error}")
+    text = json.dumps(data).encode()
+    return find_fault(text, _depth(text), 255 if values.get("range") == 255 else 1)
+
+
+def _did_you_mean(key: str) -> str:
+    near = SYNONYMS.get(key.lower()) or next(iter(difflib.get_close_matches(key.lower(), KEYS, n=1)), None)
+    return f": did you mean {near}?" if near else f"; known keys: {', '.join(KEYS)}"
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,93 @@
+"""What the service answers, field by field: the handlers encode these, and OpenAPI is written from them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Health(msgspec.Struct):
+    """The service and what it has loaded."""
+
+    status: Literal["healthy"]
+    model_loaded: bool
+    preprocessor_loaded: bool
+    version: str
+    """Of the bundle."""
+
+
+class Alive(msgspec.Struct):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(msgspec.Struct):
+    """The model is loaded and has reproduced its golden answers."""
+
+    status: Literal["ready"] = "ready"
+
+
+class Preprocessor(msgspec.Struct):
+    """How an image becomes the model's input."""
+
+    target_size: tuple[int, int]
+    """[height, width]"""
+    normalize: bool
+    num_classes: int
+    channels: int
+    resize: Literal["stretch", "crop", "pad"]
+    mean: tuple[float, ...]
+    """Per channel on [0, 1]; applied inside the graph."""
+    std: tuple[float, ...]
+    """Per channel on [0, 1]; applied inside the graph."""
+
+
+class ModelInfo(msgspec.Struct):
+    """The model behind this service."""
+
+    architecture: str
+    framework: str
+    input_shape: str
+    """`(None, H, W, C)`; None stands for any number of images."""
+    output_shape: str
+    """`(None, K)`"""
+    num_trainable_params: int
+    metrics: float | None
+    """Accuracy on the test split; on the validation split where the test split was not evaluated."""
+    preprocessor: Preprocessor
+    name: str
+    version: str
+    created: str
+    """ISO 8601, UTC."""
+    classes: tuple[str, ...]
+    """In the order of the probabilities."""
+    metrics_by_split: dict[str, dict[str, Any]]
+    temperature: float
+    """probabilities = softmax(logits / temperature)"""
+    coverage: float
+    """Share of answers whose conformal set is to hold the true class."""
+    threshold: float
+    """A class belongs to the conformal set where its probability is at least this."""
+    dataset: str
+    dataset_fingerprint: str
+
+
+class Answer(msgspec.Struct):
+    """One prediction an image, in the order sent."""
+
+    predictions: list[int]
+    """Index of the most probable class."""
+    confidence: list[float]
+    """Probability of that class."""
+    probabilities: list[list[float]]
+    """One row an image; each sums to 1."""
+    labels: list[str]
+    """Name of the most probable class."""
+    needs_review: list[bool]
+    """The conformal set holds no class or several: a person should look."""
+    version: str
+    """Of the bundle that answered."""
+    id: str
+    """Of this answer."""
