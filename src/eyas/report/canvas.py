@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ LABEL_LENGTH = 20
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this many inches, laid out so that nothing overlaps."""
+    """An empty figure of about this many inches, laid out so that nothing overlaps."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
 
 
@@ -34,13 +35,20 @@ def clean(axes: Axes, title: str, grid: str = "y") -> None:
 
 
 def short(label: str) -> str:
-    """A class name that fits beside a tick. `$` is escaped: matplotlib would read mathematics in it."""
-    cut = label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"
+    """A class name that fits beside a tick, cut in the middle: many long names differ only at their end.
+
+    `$` is escaped: matplotlib would read mathematics in it.
+    """
+    half = (LABEL_LENGTH - 1) // 2
+    cut = label if len(label) <= LABEL_LENGTH else f"{label[:half]}…{label[-half:]}"
     return cut.replace("$", r"\$")
 
 
 def save(figure: Figure, png: Path) -> None:
-    """Write the figure whole or not at all."""
+    """Write the figure whole or not at all, its frame fitted to what is drawn: no name is cut at the edge."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DPI)
+    with warnings.catch_warnings():
+        # A script that the font lacks shows as boxes; the table beside the picture has the name.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        figure.savefig(content, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
     write_bytes(png, content.getvalue())

@@ -71,10 +71,13 @@ def draw_confusion(evaluation: Evaluation, png: Path) -> None:
     _name_classes(axes, evaluation.classes, points)
     _write_counts(axes, evaluation.confusion, shares, points)
     clean(axes, f"Confusion: {evaluation.images:,} images, accuracy {evaluation.accuracy:.1%}", grid="")
-    axes.tick_params(labelsize=_label_size(points), length=0 if size <= NAMED_CLASSES else 3)
+    named = size <= NAMED_CLASSES
+    axes.tick_params(labelsize=_label_size(points) if named else 10, length=0 if named else 3)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1])
+    bar = figure.colorbar(
+        image, ax=axes, fraction=0.04, pad=0.02, aspect=35, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1]
+    )
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     bar.set_label("share of the true class", color=INK)
     bar.outline.set_visible(False)
