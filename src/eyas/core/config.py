@@ -97,7 +97,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2024-13-45
         raise ConfigError(f"{file} is not valid YAML: {error}") from error
     if values is None:
         return {}
@@ -113,7 +113,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"an override must be key=value, got {override!r}")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
     *parents, last = key.split(".")
     node = values

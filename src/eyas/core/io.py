@@ -65,16 +65,27 @@ def new_folder(target: Path, error: type[EyasError] = EyasError) -> Iterator[Pat
     Yields:
         The folder to write into, on the same file system as `target`.
     """
+    taken = error(f"{target} exists already and is never overwritten; choose another name or remove it")
     if target.exists():
-        raise error(f"{target} exists already and is never overwritten; choose another name or remove it")
+        raise taken
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.partial-"))
     try:
         yield partial
         partial.chmod(0o755)
-        partial.rename(target)
+        _claim(partial, target, taken)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _claim(partial: Path, target: Path, taken: EyasError) -> None:
+    """Rename, which fails where another process has filled `target` meanwhile."""
+    try:
+        partial.rename(target)
+    except OSError as problem:
+        if target.exists():
+            raise taken from problem
         raise
 
 
