@@ -3,14 +3,13 @@
     index/<signature>       the content key of files with these names, sizes and times: nothing has to be read again
     <key>-<policy>/         images.npy, labels.npy, digests.npy, meta.json: written once, whole or absent
     survey-<key>.npz        what the check of the data needs to know of every file
-    <key>-<policy>.lock     held while the folder is made; free again when its holder dies
+    .<key>-<policy>.lock   held while the folder is made; free again when its holder dies
 
 Array files are written by plain writes and only then mapped: a full disk is an error message, not a SIGBUS.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -24,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core import console
 from eyas.core.io import cache_dir, read_json, write_text
 from eyas.core.schema import DataConfig
+from eyas.data.locks import is_locked
 
 FORMAT = 1
 """Part of every key: entries of another format are never read."""
@@ -91,21 +90,8 @@ def read_entry(path: Path) -> Entry | None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Be the only one, of all processes, that makes `path`; waits for another one that does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            console.err.print("waiting for another process that imports the same images")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
 def making(path: Path) -> Iterator[Path]:
-    """Fill a folder that becomes `path` at the end; on any failure nothing stays. Needs `locked(path)`."""
+    """Fill a folder that becomes `path` at the end; on any failure nothing stays. The caller holds `locked(path)`."""
     _sweep(path.name)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{PARTIAL}"))
     try:
@@ -123,14 +109,5 @@ def _sweep(ours: str) -> None:
     """Remove partial folders whose makers are dead: their lock is free, or we hold it."""
     for partial in root().glob(f".*{PARTIAL}*"):
         target = partial.name[1:].partition(PARTIAL)[0]
-        if target == ours or _is_free(root() / f"{target}.lock"):
+        if target == ours or not is_locked(root() / target):
             shutil.rmtree(partial, ignore_errors=True)
-
-
-def _is_free(lock: Path) -> bool:
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True

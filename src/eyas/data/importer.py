@@ -18,6 +18,7 @@ from eyas.core.io import write_json
 from eyas.core.schema import DataConfig
 from eyas.data import cache, failures
 from eyas.data.cache import Entry
+from eyas.data.locks import locked
 from eyas.data.pixels import Result, bring
 from eyas.data.sources import Contents, Source
 from eyas.data.survey import Survey, save_survey
@@ -57,7 +58,7 @@ def writing_cache() -> Iterator[None]:
 
 
 def _import(source: Source, key: str, path: Path, config: DataConfig) -> Entry:
-    with cache.locked(path):
+    with locked(path):
         if entry := cache.read_entry(path):  # made while we waited
             return entry
         contents = source.contents()
@@ -67,7 +68,7 @@ def _import(source: Source, key: str, path: Path, config: DataConfig) -> Entry:
             result = bring(source.name, contents, config, partial / "images.npy")
             failures.refuse(source.name, contents.names, result.failures, config)
             _write_rows(partial, contents, result)
-        save_survey(key, Survey.of(contents, result))
+        save_survey(key, Survey.of(contents, result, config.max_pixels))
     entry = cache.read_entry(path)
     if entry is None:
         raise DataError(f"the cache {path} cannot be read back")

@@ -35,9 +35,11 @@ class Survey:
     """(M, 32) SHA-256 of the pixels as stored."""
     failures: Mapping[int, str]
     """Row → why it cannot be read."""
+    max_pixels: int
+    """The limit under which the images were decoded."""
 
     @classmethod
-    def of(cls, contents: Contents, result: Result) -> Survey:
+    def of(cls, contents: Contents, result: Result, max_pixels: int) -> Survey:
         """Both halves together."""
         return cls(
             contents.classes,
@@ -49,6 +51,7 @@ class Survey:
             result.grey,
             result.digests,
             {row: failure.message for row, failure in result.failures.items()},
+            max_pixels,
         )
 
 
@@ -59,6 +62,7 @@ def save_survey(key: str, survey: Survey) -> None:
         "names": list(survey.names),
         "parts": {part: [rows.start, rows.stop] for part, rows in survey.parts.items()},
         "ignored": list(survey.ignored),
+        "max_pixels": survey.max_pixels,
         "failures": {str(row): reason for row, reason in survey.failures.items()},
     }
     file = io.BytesIO()
@@ -88,6 +92,7 @@ def read_survey(key: str) -> Survey | None:
                 kept["grey"],
                 kept["digests"],
                 {int(row): reason for row, reason in words["failures"].items()},
+                words["max_pixels"],
             )
     except (OSError, ValueError, EOFError, KeyError):
         return None

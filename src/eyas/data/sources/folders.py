@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -18,7 +17,7 @@ LAYOUT = "<class>/<image>, or {train,val,test}/<class>/<image>"
 
 def is_image(name: str) -> bool:
     """Whether the file's suffix is one that Pillow reads."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
+    return name[name.rfind(".") :].lower() in SUFFIXES
 
 
 def matches(names: Sequence[str]) -> bool:

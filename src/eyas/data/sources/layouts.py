@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from eyas.core.errors import DataError
-from eyas.data.sources import folders, idx
+from eyas.data.sources import cifar, folders, idx, npz, table
 from eyas.data.sources.contents import Contents, part_of
 from eyas.data.sources.tree import SubTree, Tree
 
@@ -13,6 +13,8 @@ EXPECTED = "class folders with images, IDX files, a Keras .npz, CIFAR pickles, o
 Names = Sequence[str]
 SPECIAL: tuple[tuple[Callable[[Names], bool], Callable[[Tree, Names | None], Contents]], ...] = (
     (idx.matches, idx.read),
+    (npz.matches, npz.read),
+    (cifar.matches, cifar.read),
 )
 """Layouts that know their files by name; class folders are what is left."""
 
@@ -34,8 +36,12 @@ def read(tree: Tree, class_names: Sequence[str] | None) -> Contents:
     for matches, read_special in SPECIAL:
         if matches(inner.names):
             return read_special(inner, class_names)
+    if name := table.find(inner):
+        return table.read(inner, name)
     if folders.matches(inner.names):
         return folders.read(inner)
+    for name in filter(table.is_table, inner.names):
+        table.parse(inner.read(name), name)  # says what is wrong with it
     raise DataError(f"{tree.where} {_what(tree.names)}; eyas reads {EXPECTED}")
 
 
@@ -58,7 +64,9 @@ def _wrapping(names: Sequence[str]) -> str:
 
 
 def _special(names: Names) -> bool:
-    return any(matches(names) for matches, _ in SPECIAL)
+    return any(matches(names) for matches, _ in SPECIAL) or any(
+        table.is_table(name) and "/" not in name for name in names
+    )
 
 
 def _what(names: Sequence[str]) -> str:

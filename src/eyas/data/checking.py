@@ -1,0 +1,95 @@
+"""`check_dataset`: everything that is wrong with the data, in one report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from eyas.core.errors import DataError
+from eyas.core.schema import DataConfig
+from eyas.data import checks
+from eyas.data.cache import find_key, note_key
+from eyas.data.findings import CheckReport, Finding
+from eyas.data.importer import writing_cache
+from eyas.data.pixels import look
+from eyas.data.sources import PartName, Source, open_source
+from eyas.data.splits import Rows, make_splits
+from eyas.data.survey import Survey, read_survey, save_survey
+
+
+def check_dataset(config: DataConfig) -> CheckReport:
+    """Look at every image that `config.source` means.
+
+    It goes on where `open_dataset` would stop: unreadable images, several sizes, classes too small to split.
+
+    Returns:
+        Counts and findings; `ok` where none of them is an error.
+
+    Raises:
+        ConfigError: no source.
+        DataError: the source cannot be read at all.
+    """
+    source = open_source(config.source)
+    survey = _survey(source, config.max_pixels)
+    splits, unsplit = _splits(survey, config)
+    findings = [
+        *unsplit,
+        *checks.of_files(survey, sized=config.image_size is not None),
+        *checks.of_duplicates(survey, splits),
+        *checks.of_classes(survey, splits),
+    ]
+    return CheckReport(
+        name=source.name,
+        classes=survey.classes,
+        counts={name: _by_class(survey, rows) for name, rows in splits.items()},
+        sizes=_sizes(survey),
+        modes=_modes(survey),
+        findings=tuple(findings),
+    )
+
+
+def _survey(source: Source, max_pixels: int) -> Survey:
+    """What the files are; read now where it is not known from an earlier look, or the limit on pixels differs."""
+    with writing_cache():
+        signature = source.signature()
+        key = find_key(signature)
+        if key and (known := read_survey(key)) and known.max_pixels == max_pixels:
+            return known
+        key = key or source.content_key()
+        contents = source.contents()
+        survey = Survey.of(contents, look(source.name, contents, max_pixels), max_pixels)
+        if source.signature() == signature:
+            note_key(signature, key)
+            save_survey(key, survey)
+    return survey
+
+
+def _splits(survey: Survey, config: DataConfig) -> tuple[Mapping[str, Rows], list[Finding]]:
+    """The splits that training would use; the declared parts and a finding where none can be made."""
+    unreadable = np.array(sorted(survey.failures), np.int64)
+    parts: dict[PartName, Rows] = {
+        part: np.setdiff1d(np.arange(rows.start, rows.stop, dtype=np.int64), unreadable)
+        for part, rows in survey.parts.items()
+    }
+    try:
+        splits = make_splits(parts, survey.labels, survey.classes, config)
+    except DataError as error:
+        return {str(part): rows for part, rows in parts.items()}, [Finding("error", "no-splits", str(error), 1, ())]
+    return {str(name): rows for name, rows in splits.items()}, []
+
+
+def _by_class(survey: Survey, rows: Rows) -> dict[str, int]:
+    counts = np.bincount(survey.labels[rows], minlength=len(survey.classes))
+    return {name: int(count) for name, count in zip(survey.classes, counts, strict=True)}
+
+
+def _sizes(survey: Survey) -> dict[str, int]:
+    readable = survey.sizes[survey.sizes[:, 0] > 0]
+    return dict(Counter(f"{height}×{width}" for height, width in readable.tolist()).most_common())
+
+
+def _modes(survey: Survey) -> dict[str, int]:
+    grey = int(survey.grey.sum())
+    return {"grey": grey, "colour": len(survey.labels) - len(survey.failures) - grey}
