@@ -1,0 +1,164 @@
+"""A bundle is whole and unchanged, or it does not open."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eyas.bundle import Bundle, open_bundle, write_bundle
+from eyas.bundle.folder import REQUIRED
+from eyas.core import io
+from eyas.core.errors import BundleError, IntegrityError
+from support.bundles import make_bundle
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "bundle", size=(12, 10), channels=3)
+
+
+@pytest.fixture
+def copy(whole: Bundle, tmp_path: Path) -> Path:
+    return shutil.copytree(whole.path, tmp_path / "bundle")
+
+
+def edited(path: Path, **fields: Any) -> None:
+    manifest = json.loads((path / "manifest.json").read_text()) | fields
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_what_was_written_is_read(whole: Bundle, copy: Path) -> None:
+    opened = open_bundle(copy)
+    assert opened.manifest == whole.manifest
+    assert opened.policy.shape == (12, 10, 3)
+    assert opened.classes[3] == "three"
+    assert opened.golden().images.shape == (16, 12, 10, 3)
+    assert opened.golden().images.dtype == np.uint8
+    assert {"probabilities", "features"} <= opened.reference().keys()
+    assert {p.name for p in copy.iterdir()} == {*REQUIRED, "manifest.json"}
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("place", [0, 0.5, -1])
+def test_one_changed_byte_is_found(copy: Path, name: str, place: float) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[int(place * len(content)) if place > 0 else int(place)] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(IntegrityError, match=rf"{name} has changed since it was written"):
+        open_bundle(copy)
+
+
+def test_a_changed_hash_is_found(copy: Path) -> None:
+    files = json.loads((copy / "manifest.json").read_text())["files"]
+    edited(copy, files=files | {"card.md": "0" * 64})
+    with pytest.raises(IntegrityError, match=r"card\.md has changed"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_file_is_found(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(IntegrityError, match=f"lacks {name}"):
+        open_bundle(copy)
+
+
+def test_a_file_that_the_manifest_forgets_is_found(copy: Path) -> None:
+    files = json.loads((copy / "manifest.json").read_text())["files"]
+    files.pop("golden.npz")
+    edited(copy, files=files)
+    with pytest.raises(IntegrityError, match=r"golden\.npz is not listed"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("name", ["extra.txt", "deep/extra.txt", ".hidden"])
+def test_an_extra_file_is_found(copy: Path, name: str) -> None:
+    (copy / name).parent.mkdir(exist_ok=True)
+    (copy / name).write_text("x")
+    with pytest.raises(IntegrityError, match=r"is not listed"):
+        open_bundle(copy)
+
+
+def test_a_manifest_cannot_point_outside(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("x")
+    files = json.loads((copy / "manifest.json").read_text())["files"]
+    edited(copy, files=files | {"../outside": io.sha256_file(tmp_path / "outside")})
+    with pytest.raises(IntegrityError, match=r"lacks \.\./outside"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_schema_version_is_refused(copy: Path, version: Any) -> None:
+    edited(copy, schema_version=version)
+    with pytest.raises(IntegrityError, match=r"schema version .*; this eyas reads version 1"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"temperature": 0}, "temperature"),
+        ({"classes": ["one"]}, "classes"),
+        ({"surprise": 1}, "surprise"),
+        ({"input": {"height": 8}}, "input"),
+    ],
+)
+def test_a_manifest_that_breaks_its_schema_is_refused(copy: Path, fields: dict[str, Any], message: str) -> None:
+    edited(copy, **fields)
+    with pytest.raises(IntegrityError, match=message):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"3"])
+def test_a_manifest_that_is_none_is_refused(copy: Path, content: bytes) -> None:
+    (copy / "manifest.json").write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"manifest\.json"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("name", ["absent", "empty"])
+def test_another_folder_is_no_bundle(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BundleError, match="is not a bundle"):
+        open_bundle(tmp_path / name)
+
+
+def test_pickled_arrays_are_refused(copy: Path) -> None:
+    np.savez(copy / "golden.npz", images=np.array([{"a": 1}], dtype=object), probabilities=np.zeros(1))
+    edited(copy, files=json.loads((copy / "manifest.json").read_text())["files"])
+    bundle = Bundle(copy, open_bundle_manifest(copy))
+    with pytest.raises(IntegrityError, match="not an archive of plain arrays"):
+        bundle.golden()
+
+
+def open_bundle_manifest(path: Path) -> Any:
+    """The manifest alone; the hashes are not what these tests are about."""
+    from eyas.bundle import Manifest
+
+    return Manifest.model_validate_json((path / "manifest.json").read_text())
+
+
+def test_a_bundle_is_never_overwritten(copy: Path) -> None:
+    before = {p.name: p.read_bytes() for p in copy.iterdir()}
+    with pytest.raises(BundleError, match="never overwritten"), write_bundle(copy):
+        pass
+    assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with write_bundle(tmp_path / "bundle") as draft:
+            (draft.path / "model.onnx").write_bytes(b"x")
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is not a bundle"), write_bundle(tmp_path / "bundle") as draft:
+        (draft.path / "model.onnx").write_bytes(b"x")
+    assert list(tmp_path.iterdir()) == []
