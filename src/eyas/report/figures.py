@@ -100,7 +100,9 @@ def draw_reliability(evaluation: Evaluation, png: Path) -> None:
     low, high = evaluation.intervals["ece"]
     clean(above, f"Reliability: ECE {evaluation.ece:.3f} (95 % resampled: {low:.3f} to {high:.3f})")
     above.legend(loc="upper left", frameon=False, fontsize=9)
-    below.bar(left, bins.counts[filled], width, align="edge", color=GREY, edgecolor="white")
+    bars = below.bar(left, bins.counts[filled], width, align="edge", color=GREY, edgecolor="white")
+    below.bar_label(bars, [_compact(int(n)) for n in bins.counts[filled]], fontsize=7, color=INK, padding=1)
+    below.margins(y=0.15)
     below.set(xlabel="confidence of the prediction", ylabel="images")
     below.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     clean(below, f"{evaluation.images:,} images")
@@ -144,6 +146,11 @@ def _draw_pair(axes: Axes, history: History, name: str, title: str) -> None:
         axes.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, linestyle="--", label="validation", **marks)
     clean(axes, title)
     axes.legend(frameon=False, fontsize=9)
+
+
+def _compact(count: int) -> str:
+    """At most five characters, to stand above a bar."""
+    return f"{count:,}" if count < 10_000 else f"{count / 1000:,.0f}k"
 
 
 def _label_size(points: float) -> float:
