@@ -184,9 +184,7 @@ def _print_evaluation(found: Evaluation, split: str, out: Path | None) -> None:
     per_class = sorted(found.per_class(), key=lambda row: row["f1"])
     shown = per_class if len(per_class) <= 20 else per_class[:10]
     title = "by class" if len(shown) == len(per_class) else f"the {len(shown)} classes with the lowest F1"
-    cells = [
-        (r["class"], f"{r['precision']:.3f}", f"{r['recall']:.3f}", f"{r['f1']:.3f}", r["support"]) for r in shown
-    ]
+    cells = [(r["class"], f"{r['precision']:.3f}", f"{r['recall']:.3f}", f"{r['f1']:.3f}", r["support"]) for r in shown]
     console.out.print(console.table(title, ("class", "precision", "recall", "F1", "images"), cells))
     if out:
         typer.echo(f"JSON and pictures: {out}")

@@ -26,16 +26,16 @@ class Outputs:
 
 @torch.inference_mode()
 def run_network(network: Network, split: Split, batch: int = BATCH) -> Outputs:
-    """Logits and features of every image of the split, in its order, on the network's device."""
+    """Logits and features of every image of the split, in its order, on the network's device.
+
+    An empty split gives (0, K) and (0, D): the network then sees one blank image, for its widths alone.
+    """
     network.eval()
     device = next(network.buffers()).device
     logits, features = [], []
-    for start in range(0, len(split), batch):
-        images = torch.from_numpy(split.take(slice(start, start + batch))).to(device)
-        some_logits, some_features = network.logits_and_features(images)
+    for start in range(0, max(len(split), 1), batch):
+        images = split.take(slice(start, start + batch)) if len(split) else np.zeros_like(split.images[:1])
+        some_logits, some_features = network.logits_and_features(torch.from_numpy(images).to(device))
         logits.append(some_logits.float().cpu().numpy())
         features.append(some_features.float().cpu().numpy())
-    if not logits:
-        empty = np.zeros((0, 0), np.float32)
-        return Outputs(empty, empty)
-    return Outputs(np.concatenate(logits), np.concatenate(features))
+    return Outputs(np.concatenate(logits)[: len(split)], np.concatenate(features)[: len(split)])

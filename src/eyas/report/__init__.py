@@ -1,5 +1,6 @@
 """Pictures of a run: how it learned, and what it gets right."""
 
+from eyas.report.evaluation import write_evaluation
 from eyas.report.figures import draw_confusion, draw_curves, draw_per_class, draw_reliability
 
-__all__ = ["draw_confusion", "draw_curves", "draw_per_class", "draw_reliability"]
+__all__ = ["draw_confusion", "draw_curves", "draw_per_class", "draw_reliability", "write_evaluation"]

@@ -1,0 +1,60 @@
+"""A server of our own on this machine, started and ended with a block."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from eyas.core.errors import ServingError
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.05
+
+
+@contextmanager
+def local_server(bundle: Path) -> Iterator[str]:
+    """Run `eyas serve` on a free port of 127.0.0.1; yield its URL once it is ready, and end it with the block.
+
+    Raises:
+        ServingError: it ended, or was not ready in `START_SECONDS`.
+    """
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "eyas", "serve", str(bundle), "--port", str(port)]
+    with subprocess.Popen(command) as process:
+        try:
+            _wait_until_ready(url, process)
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = monotonic() + START_SECONDS
+    while monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServingError(f"the server ended with exit code {process.returncode} before it was ready")
+        try:
+            with urlopen(f"{url}/readyz", timeout=1):
+                return
+        except (URLError, OSError):
+            sleep(POLL_SECONDS)
+    raise ServingError(f"the server was not ready within {START_SECONDS:g} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,109 @@
+"""The pieces of training that are rules: batches, stopping, optimisers, scaling."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyas.core.schema import EarlyStoppingConfig, PlateauConfig, TrainConfig
+from eyas.train.loop import batches
+from eyas.train.optimisers import learning_rate, make_optimizer
+from eyas.train.scaling import fit_scaling
+from eyas.train.stopping import Stopping
+
+
+@given(images=st.integers(1, 300), size=st.integers(1, 64), seed=st.integers(0, 9), epoch=st.integers(0, 9))
+def test_an_epoch_shows_every_image_once(images, size, seed, epoch):
+    steps = batches(images, size, seed, epoch)
+    np.testing.assert_array_equal(np.sort(np.concatenate(steps)), np.arange(images))
+    if size > 1 and images > size:
+        assert all(2 <= len(step) <= size + 1 for step in steps)
+
+
+def test_epochs_differ_and_repeat_under_a_seed():
+    first, again, second = batches(100, 10, 0, 0), batches(100, 10, 0, 0), batches(100, 10, 0, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], second[0])
+
+
+def _run(stopping, values, rate=1.0):
+    rates = []
+    for epoch, value in enumerate(values, 1):
+        _, rate = stopping.update(value, epoch, rate)
+        rates.append(rate)
+        if stopping.stop:
+            break
+    return rates
+
+
+def test_early_stopping_counts_as_keras_does():
+    # Keras: stop after `patience` epochs in a row without a better value.
+    stopping = Stopping.of("val_loss", EarlyStoppingConfig(patience=2), None)
+    rates = _run(stopping, [1.0, 0.5, 0.6, 0.5, 0.1])
+    assert len(rates) == 4
+    assert stopping.best.best_epoch == 2
+
+
+def test_a_smaller_change_than_min_delta_does_not_reset_patience_but_is_kept_as_best():
+    stopping = Stopping.of("val_loss", EarlyStoppingConfig(patience=2, min_delta=0.1), None)
+    _run(stopping, [1.0, 0.95, 0.92])
+    assert stopping.stop
+    assert stopping.best.best_epoch == 3
+
+
+def test_accuracy_is_to_rise():
+    stopping = Stopping.of("val_accuracy", EarlyStoppingConfig(patience=5), None)
+    _run(stopping, [0.5, 0.9, 0.7])
+    assert stopping.best.best_epoch == 2
+    assert stopping.patience_left == 4
+
+
+def test_the_plateau_rule_lowers_the_rate_down_to_its_floor():
+    stopping = Stopping.of("val_loss", None, PlateauConfig(factor=0.1, patience=2, min_learning_rate=0.05))
+    assert _run(stopping, [1, 1, 1, 1, 1, 1, 1]) == pytest.approx([1, 1, 0.1, 0.1, 0.05, 0.05, 0.05])
+
+
+def test_the_plateau_rule_never_raises_a_rate_below_its_floor():
+    stopping = Stopping.of("val_loss", None, PlateauConfig(patience=1, min_learning_rate=0.5))
+    assert _run(stopping, [1, 1, 1], rate=0.2) == [0.2, 0.2, 0.2]
+
+
+def test_stopping_goes_through_its_state():
+    one, other = (Stopping.of("val_loss", EarlyStoppingConfig(), PlateauConfig()) for _ in range(2))
+    _run(one, [1.0, 0.5, 0.7])
+    other.restore(one.state())
+    assert other == one
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("adam", {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-7, "weight_decay": 0}),
+        ("adamw", {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-7, "weight_decay": 0.004}),
+        ("sgd", {"lr": 0.01, "momentum": 0.0, "nesterov": False}),
+        ("rmsprop", {"lr": 0.001, "alpha": 0.9, "eps": 1e-7, "momentum": 0.0}),
+    ],
+)
+def test_optimisers_have_keras_defaults(name, expected):
+    optimizer = make_optimizer(TrainConfig(optimizer=name), [torch.nn.Parameter(torch.ones(2))])
+    assert expected.items() <= optimizer.param_groups[0].items()
+
+
+def test_the_courses_sgd_is_what_it_says():
+    config = TrainConfig(optimizer="sgd", learning_rate=0.01, momentum=0.9)
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = make_optimizer(config, [weight])
+    for _ in range(2):  # v ← 0.9 v + g; w ← w - 0.01 v, with g = 1
+        weight.grad = torch.ones(1)
+        optimizer.step()
+    assert weight.item() == pytest.approx(1 - 0.01 * (1 + 1.9))
+    assert learning_rate(optimizer) == 0.01
+
+
+def test_scaling_is_fitted_on_the_training_split_alone(digits):
+    mean, std = fit_scaling(digits.train, "standard")
+    pixels = digits.train.take(slice(None)) / 255
+    assert mean == pytest.approx([pixels.mean()])
+    assert std == pytest.approx([pixels.std()])
+    assert fit_scaling(digits.train, "unit") == ([0.0], [1.0])

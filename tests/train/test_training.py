@@ -1,0 +1,247 @@
+"""Training runs on the built-in digits: they learn, repeat, stop, go on, and fail in words."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eyas.core.config import load_config
+from eyas.core.errors import ConfigError, DivergenceError, ResumeError, TrainingError
+from eyas.core.runs import RunFolder, open_run
+from eyas.nn import load_network, load_weights
+from eyas.train import evaluate_run, resume_run, start_run
+from eyas.train.precision import choose_precision
+
+FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64")
+
+
+@pytest.fixture
+def config(tmp_path):
+    def make(*words):
+        return load_config(None, [f"runs_dir={tmp_path}/runs", "data.source=digits", *FAST, *words])
+
+    return make
+
+
+def weights(run: RunFolder, file="best.pt"):
+    return load_weights(run.path / file)["weights"]
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_a_network_learns_the_digits(config, digits, model):
+    result = start_run(config(f"model={model}", "train.epochs=8", "train.batch_size=32"), digits)
+    assert result.finished
+    assert evaluate_run(result.run, digits, "test").accuracy > 0.9
+    with result.run.history.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 9))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert result.run.read_metrics()["test"]["accuracy"] > 0.9
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(config, digits):
+    one, again, other = (start_run(config(f"train.seed={seed}"), digits) for seed in (0, 0, 1))
+    assert_same_weights(weights(one.run), weights(again.run))
+    with pytest.raises(AssertionError):
+        assert_same_weights(weights(one.run), weights(other.run))
+    assert one.run.path != again.run.path
+
+
+def test_best_weights_are_those_of_the_best_epoch(config, digits):
+    result = start_run(config("train.epochs=6", "train.learning_rate=0.05"), digits)
+    best = min(result.history, key=lambda row: row.val_loss)
+    assert result.best == best
+    network, about = load_network(result.run)
+    assert about["epoch"] == best.epoch
+    images, labels = torch.from_numpy(digits.val.take(slice(None))), torch.tensor(digits.val.labels)
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(network(images), labels).item()
+    assert loss == pytest.approx(best.val_loss, rel=1e-4)
+
+
+def test_training_stops_early(config, digits):
+    words = ("train.epochs=50", "train.learning_rate=0.3", "train.early_stopping.patience=2")
+    result = start_run(config(*words), digits)
+    assert result.finished
+    assert len(result.history) == result.best.epoch + 2 < 50
+
+
+def test_the_reported_loss_counts_l2_as_keras_does(config, digits):
+    words = ("train.learning_rate=1e-12", "train.epochs=1", "model.dropout=0")
+    plain = start_run(config(*words), digits)
+    penalised = start_run(config(*words, "model.l2=0.001"), digits)
+    penalty = load_network(penalised.run)[0].penalty().item()
+    assert penalised.history[0].loss - plain.history[0].loss == pytest.approx(penalty, rel=1e-3)
+    assert penalised.history[0].val_loss - plain.history[0].val_loss == pytest.approx(penalty, rel=1e-3)
+
+
+def test_balanced_class_weights_help_the_rare_class(config, digits):
+    rows = np.flatnonzero(digits.train.labels != 8)
+    rare = np.sort(np.concatenate([rows, np.flatnonzero(digits.train.labels == 8)[:4]]))
+    lopsided = replace(
+        digits, train=replace(digits.train, rows=digits.train.rows[rare], labels=digits.train.labels[rare])
+    )
+    recalls = []
+    for weight in ("none", "balanced"):
+        run = start_run(config("train.epochs=6", f"train.class_weight={weight}"), lopsided).run
+        recalls.append(evaluate_run(run, lopsided, "test").recall[8])
+    assert recalls[1] > recalls[0]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "rmsprop"])
+def test_every_optimiser_lowers_the_loss(config, digits, optimizer):
+    rows = start_run(config(f"train.optimizer={optimizer}"), digits).history
+    assert rows[-1].loss < rows[0].loss
+
+
+def test_bf16_trains_too(config, digits):
+    result = start_run(config("train.precision=bf16", "train.epochs=5"), digits)
+    assert result.precision == "bf16"
+    assert result.best.val_accuracy > 0.9
+
+
+def test_the_precision_probe_is_remembered_and_leaves_the_random_generator_alone(digits, config):
+    result = start_run(config(), digits)
+    network, _ = load_network(result.run)
+    images, labels = torch.from_numpy(digits.val.take(slice(None))), torch.tensor(digits.val.labels)
+    before = torch.get_rng_state()
+    first = choose_precision(network, images, labels)
+    assert first in ("fp32", "bf16")
+    assert choose_precision(network, images, labels) == first
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_without_validation_monitors_the_training_loss(config, digits):
+    empty = replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0])
+    without = replace(digits, val=empty)
+    with pytest.raises(ConfigError, match=r"train\.monitor=val_loss needs a validation split"):
+        start_run(config(), without)
+    result = start_run(config("train.monitor=loss"), without)
+    assert result.history[0].val_loss is None
+    assert ",,," not in result.run.history.read_text().splitlines()[0]
+
+
+def test_a_loss_that_explodes_stops_training_in_words(config, digits):
+    with pytest.raises(DivergenceError, match=r"epoch \d+, step \d+, at learning rate .* try train\.learning_rate="):
+        start_run(config("train.learning_rate=1e20", "train.optimizer=sgd", "train.epochs=20"), digits)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train.nesterov=true",), "train.nesterov needs train.optimizer=sgd"),
+        (("train.device=cuda",), "needs a CUDA GPU"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_a_folder_is_made(config, digits, tmp_path, words, said):
+    if "cuda" in words[0] and torch.cuda.is_available():
+        pytest.skip("this machine has the GPU whose absence is tested")
+    with pytest.raises(ConfigError, match=said):
+        start_run(config(*words), digits)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_custom_network_travels_with_its_run(config, digits, tmp_path):
+    source = tmp_path / "mine.py"
+    source.write_text(
+        "from torch import nn\n"
+        "def build(input_shape, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))\n"
+    )
+    run = start_run(config(f"model={source}:build"), digits).run
+    source.unlink()
+    assert run.path.name == "digits-mine-1"
+    assert evaluate_run(run, digits, "test").accuracy > 0.5
+
+
+# --- stopped and gone on -------------------------------------------------------------------------------------------
+
+LONG = ("train.epochs=6", "model=cnn", "model.batch_norm_momentum=0.9", "train.checkpoint_minutes=0.002")
+
+
+def _train_in_a_process(tmp_path, *arguments):
+    command = [sys.executable, "-m", "eyas", "train", *arguments]
+    return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
+def _wait_for(condition, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "training ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, config, digits, number):
+    whole = start_run(config(*LONG), digits)
+    words = (*FAST, *LONG, "runs_dir=stopped")
+    process = _train_in_a_process(tmp_path, "digits", *words)
+    run = RunFolder(tmp_path / "stopped" / "digits-cnn-1")
+    _wait_for(lambda: run.history.exists() and len(run.history.read_text().splitlines()) >= 3, process)
+    os.kill(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    position = load_weights(run.last)["position"]
+    assert 2 <= position["epoch"] < 6
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert b"--resume" in output
+
+    result = resume_run(open_run(run.path), digits)
+    assert result.finished
+    assert_same_weights(weights(run, "last.pt"), weights(whole.run, "last.pt"))
+    assert_same_weights(weights(run), weights(whole.run))
+    assert [row.loss for row in result.history] == [row.loss for row in whole.history]
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(config, digits):
+    run = start_run(config(), digits).run
+    expected = weights(run)
+    for file in (run.last, run.best, run.history):
+        file.unlink()
+    resume_run(run, digits)
+    assert_same_weights(weights(run), expected)
+
+
+def test_more_epochs_may_be_asked_for(config, digits):
+    settings = config()
+    run = start_run(settings, digits).run
+    longer = settings.model_copy(update={"train": settings.train.model_copy(update={"epochs": 5})})
+    assert len(resume_run(run, digits, config=longer).history) == 5
+    assert run.config().train.epochs == 5
+    at_once = start_run(config("train.epochs=5"), digits).run
+    assert_same_weights(weights(run, "last.pt"), weights(at_once, "last.pt"))
+
+
+def test_a_changed_configuration_is_refused_by_its_keys(config, digits):
+    run = start_run(config(), digits).run
+    with pytest.raises(
+        ResumeError, match=r"train\.batch_size: 64 → 32; model\.dropout: 0\.2 → 0\.5|model\.dropout.*batch"
+    ):
+        resume_run(run, digits, config=config("train.batch_size=32", "model.dropout=0.5"))
+
+
+def test_other_data_are_refused(config, digits):
+    run = start_run(config(), digits).run
+    with pytest.raises(ResumeError, match="the dataset must be the one that the run began with"):
+        resume_run(run, replace(digits, fingerprint="0" * 64))
+
+
+def test_a_damaged_checkpoint_is_named(config, digits):
+    run = start_run(config(), digits).run
+    run.last.write_bytes(run.last.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match=r"last\.pt is damaged"):
+        resume_run(run, digits)
