@@ -104,6 +104,22 @@ def test_a_graph_of_another_kind_is_a_bundle_error(bundle: Bundle, tmp_path: Pat
         Predictor(damaged)
 
 
+def test_maps_come_where_the_graph_has_them(bundle: Bundle, tmp_path: Path) -> None:
+    mapped = copied(bundle, tmp_path)
+    graph = onnx.load(mapped.model)
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2, 3]), "axes"))
+    graph.graph.node.append(onnx.helper.make_node("Unsqueeze", ["logits", "axes"], ["cam"]))
+    graph.graph.output.append(onnx.helper.make_tensor_value_info("cam", onnx.TensorProto.FLOAT, ["batch", 10, 1, 1]))
+    onnx.save(graph, mapped.model)
+    predictor = Predictor(mapped)
+    images = bundle.golden().images
+    prediction = predictor.run(images, cam=True)
+    assert prediction.cam is not None
+    np.testing.assert_array_equal(prediction.cam[..., 0, 0], prediction.logits)
+    assert predictor.run(images).cam is None
+    assert predictor.run(images[:0], cam=True).cam.shape == (0, 10, 1, 1)
+
+
 def test_other_golden_answers_are_an_integrity_error(bundle: Bundle, tmp_path: Path) -> None:
     damaged = copied(bundle, tmp_path)
     golden = bundle.golden()

@@ -2,6 +2,8 @@
 
 import io
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 from PIL import Image
 
 from eyas.bundle import Bundle
-from support.asgi import Client
+from eyas.core.schema import ServeConfig
+from eyas.serve import create_app
+from support.asgi import Client, asgi_client
 from support.bundles import CLASSES
 
 
@@ -141,6 +145,26 @@ TYPES = {
     dict: {"object"},
     type(None): {"null"},
 }
+
+
+def test_the_event_loop_stays_free_while_the_model_runs(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eyas.serve.service import Service
+
+    running, done, answer = threading.Event(), threading.Event(), Service.answer
+
+    def slow(self: Service, images: np.ndarray) -> Any:
+        running.set()
+        assert done.wait(30)
+        return answer(self, images)
+
+    monkeypatch.setattr(Service, "answer", slow)
+    with asgi_client(create_app(grey, ServeConfig())) as client, ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(client.post, "/predict", json={"data": [0.5] * 64})
+        assert running.wait(30)
+        assert client.get("/livez").json() == {"status": "alive"}
+        assert not pending.done()
+        done.set()
+        assert pending.result(30).status_code == 200
 
 
 def test_the_docs_page_needs_no_other_server(client: Client) -> None:

@@ -123,6 +123,11 @@ def test_a_fault_says_where_it_is(body: Any, pointer: str, message: str) -> None
     assert message in str(caught.value)
 
 
+def test_the_range_may_be_written_as_a_float() -> None:
+    np.testing.assert_array_equal(read({"data": ROW, "range": 1.0}), np.full((1, 5, 7, 1), 128))
+    np.testing.assert_array_equal(read({"data": ROW, "range": 255.0}), np.zeros((1, 5, 7, 1)))
+
+
 def test_channels_first_is_refused_with_a_hint() -> None:
     for shape in ((3, 5, 7), (2, 3, 5, 7)):
         with pytest.raises(InputError, match="channels come last: transpose it"):

@@ -18,7 +18,6 @@ from eyas.serve.schemas import Alive, Answer, Health, ModelInfo, Ready
 from eyas.serve.service import Service, encode
 
 Handler = Callable[[Request], Awaitable[Response]]
-EXAMPLE = '{"data": [[0.0, 0.5, 1.0, …]]}'
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ import difflib
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -35,11 +34,12 @@ from eyas.serve.faults import find_fault, kind, out_of_range
 from eyas.serve.problems import Problem
 
 KEYS = ("data", "range")
+RANGES = (1, 255)
 SYNONYMS = {"instances": "data", "inputs": "data", "image": "data", "images": "data", "pixels": "data", "x": "data"}
 MAX_DEPTH = 4
 MIN_FLAT_SIDE = 8
 
-_range = msgspec.json.Decoder(Literal[1, 255])
+_number = msgspec.json.Decoder(float)
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # By depth. A typed decoder is strict about booleans, strings and null, and builds no other objects.
 _lists = (
@@ -96,9 +96,12 @@ def _open(body: bytes) -> tuple[bytes, int]:
 def _top(text: bytes) -> int:
     """The value of `range`."""
     try:
-        return int(_range.decode(text))
+        top = _number.decode(text)
     except (ValueError, RecursionError):
-        raise InputError(f"/range must be 1 or 255, got {text[:40].decode('utf-8', 'replace')}", "/range") from None
+        top = math.nan
+    if top not in RANGES:
+        raise InputError(f"/range must be 1 or 255, got {text[:40].decode('utf-8', 'replace')}", "/range")
+    return int(top)
 
 
 def _numbers(data: bytes, top: int) -> NDArray[np.float64]:
