@@ -13,6 +13,9 @@ from eyas.core.errors import DataError, needs_extra
 if TYPE_CHECKING:
     from eyas.data import CheckReport
 
+MOST_CLASSES = 20
+MOST_SIZES = 5
+
 app = typer.Typer(help="Check, import and fetch images.", no_args_is_help=True, rich_markup_mode=None)
 
 DataWords = Annotated[
@@ -36,8 +39,9 @@ def check(words: DataWords = None, config: ConfigFile = None, as_json: AsJson = 
         print_json(report.to_json())
     else:
         print_report(report)
-    if report.spoilt and not settings.data.force:
-        raise DataError("these data would spoil training; mend them, or pass data.force=true to train all the same")
+    if not report.ok and not settings.data.force:
+        found = "; ".join(finding.message for finding in report.errors)
+        raise DataError(f"these data would spoil training: {found}; mend them, or pass data.force=true")
 
 
 @app.command(name="import")
@@ -78,7 +82,9 @@ def import_(words: DataWords = None, config: ConfigFile = None, as_json: AsJson 
 
 
 @app.command()
-def fetch(name: Annotated[str, typer.Argument(help="mnist, fashion-mnist, cifar10, cifar100, kaggle:owner/name.")]) -> None:
+def fetch(
+    name: Annotated[str, typer.Argument(help="mnist, fashion-mnist, cifar10, cifar100, kaggle:owner/name.")],
+) -> None:
     """Download a named dataset, whole and checked; a broken download goes on where it stopped.
 
     Example: eyas data fetch cifar100
@@ -93,5 +99,15 @@ def print_report(report: CheckReport) -> None:
     """The report's tables on standard output."""
     from eyas.core import console
 
-    for title, columns, rows in report.tables():
-        console.out.print(console.table(title, columns, rows))
+    counts = report.count_rows()
+    shown = counts if len(counts) <= MOST_CLASSES else counts[: MOST_CLASSES // 2] + counts[-MOST_CLASSES // 2 :]
+    title = f"{report.name}: {len(counts)} classes" + ("" if shown is counts else f", {len(shown)} of them")
+    console.out.print(console.table(title, ("class", *report.counts, "all"), shown))
+    described = [("size", size, images) for size, images in list(report.sizes.items())[:MOST_SIZES]]
+    described += [("colour", mode, images) for mode, images in report.modes.items()]
+    console.out.print(console.table("images", ("what", "value", "images"), described))
+    if report.findings:
+        columns = ("severity", "code", "what", "for example")
+        console.out.print(console.table("findings", columns, report.finding_rows()))
+    else:
+        typer.echo("no corrupt files, no duplicates, no image in two splits, no rare class")

@@ -92,7 +92,7 @@ def _train(config: Config, dataset: Dataset) -> TrainResult:
 
     with ProgressBar() as bar:
         result = start_run(config, dataset, [bar])
-    draw_curves(result.run.history, result.run.path / "curves.png")
+    draw_curves(result.run.history, result.run.path / "curves.png", monitor=config.train.monitor)
     typer.echo(f"{result.parameters:,} parameters, {result.precision}; best epoch {result.best and result.best.epoch}")
     return result
 

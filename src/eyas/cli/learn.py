@@ -67,7 +67,7 @@ def train(
         else:
             result = start_run(settings, dataset, [bar])
     if result.history:
-        draw_curves(result.run.history, result.run.path / "curves.png")
+        draw_curves(result.run.history, result.run.path / "curves.png", monitor=settings.train.monitor)
     _print_result(result, as_json)
     if not result.finished:
         raise typer.Exit(130)

@@ -1,0 +1,58 @@
+# eyas: two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# Python 3.11 or newer must be there; everything else goes into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# make test PYTEST="-k serve" runs a part.
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types contracts unit install-check lock clean
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+demo: $(VENV)/.demo  ## install, and walk the whole road on the built-in digits (KEEP=1 leaves the server running)
+	$(BIN)/eyas demo $(if $(KEEP),--keep)
+
+test: lint types contracts unit  ## what CI runs: lint, types, import contracts, tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses 2 $(PYTEST)
+
+install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
+	$(BIN)/python tests/install/check.py
+
+lock:  ## renew requirements.lock from the newest versions that pyproject.toml allows
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --editable ".[dev]"
+	build/lock/bin/python -m pip freeze --exclude-editable --exclude setuptools | sed 's/+cpu$$//' > requirements.lock
+	rm -rf build/lock
+
+clean:  ## remove the environment and what tools left behind
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "eyas needs Python 3.11 or newer; name it: make demo PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP) --editable ".[serve,train]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.demo
