@@ -45,21 +45,25 @@ def make_splits(
     fractions: dict[SplitName, float] = {"test": config.test_fraction, "val": config.val_fraction}
     for name, fraction in fractions.items():
         if name not in parts:
-            made[name], train = carve(train, labels, fraction, seed=(config.seed, STREAM[name]))
+            keep = 2 if name == "test" and "val" not in parts and config.val_fraction else 1
+            made[name], train = carve(train, labels, fraction, seed=(config.seed, STREAM[name]), keep=keep)
     return {"train": train, "val": made["val"], "test": made["test"]}
 
 
-def carve(rows: Rows, labels: NDArray[np.int64], fraction: float, seed: tuple[int, int]) -> tuple[Rows, Rows]:
+def carve(
+    rows: Rows, labels: NDArray[np.int64], fraction: float, seed: tuple[int, int], keep: int = 1
+) -> tuple[Rows, Rows]:
     """Draw a stratified share of rows.
 
     The number drawn is round(fraction · N), or the number of classes where that is more; class k gives
-    its share by largest remainder, at least 1 and at most n_k − 1.
+    its share by largest remainder, at least 1 and at most n_k − keep.
 
     Args:
-        rows: (N,) rows; each class that occurs has at least 2.
+        rows: (N,) rows; each class that occurs has more than `keep`.
         labels: (M,) class index of every row.
         fraction: in [0, 1); 0 draws none.
         seed: decides which rows of a class are drawn.
+        keep: how many of each class stay at least.
 
     Returns:
         The rows drawn and the rest, each ascending.
@@ -70,15 +74,15 @@ def carve(rows: Rows, labels: NDArray[np.int64], fraction: float, seed: tuple[in
     rng = np.random.default_rng(seed)
     drawn = [
         rng.permutation(rows[labels[rows] == index])[:share]
-        for index, share in zip(classes, _shares(counts, fraction), strict=True)
+        for index, share in zip(classes, _shares(counts, fraction, keep), strict=True)
     ]
     taken = np.sort(np.concatenate(drawn))
     return taken, np.setdiff1d(rows, taken)
 
 
-def _shares(counts: Rows, fraction: float) -> Rows:
-    """How many of each class: largest remainder within [1, n_k − 1], Σ = the target as far as the bounds allow."""
-    low, high = np.ones_like(counts), counts - 1
+def _shares(counts: Rows, fraction: float, keep: int) -> Rows:
+    """How many of each class: largest remainder within [1, n_k − keep], Σ = the target as far as the bounds allow."""
+    low, high = np.ones_like(counts), counts - keep
     target = int(np.clip(round(fraction * int(counts.sum())), low.sum(), high.sum()))
     ideal = counts * fraction
     shares: Rows = np.clip(np.floor(ideal).astype(np.int64), low, high)

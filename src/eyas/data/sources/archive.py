@@ -157,7 +157,7 @@ class TarTree(Archive):
                 raise UnsafeDataError(f"{self.path}: {member.name!r} is a link or a device; refused")
             elif not is_hidden(name):
                 kept += member.size
-                files[name] = _content(archive, member) if kept <= KEEP_BYTES else None
+                files[name] = self._content(archive, member) if kept <= KEEP_BYTES else None
         return dict(sorted(files.items())), folders
 
     @cached_property
@@ -190,7 +190,15 @@ class TarTree(Archive):
         for archive, member in self._walk():
             name = "/".join(_pieces(member.name))
             if name in names:
-                yield name, _content(archive, member)
+                yield name, self._content(archive, member)
+
+    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+        with _damage(self.path):
+            file = archive.extractfile(member)
+            content = file.read() if file else b""
+            if len(content) != member.size:
+                raise EOFError(f"it ends within {member.name}")
+        return content
 
     def _walk(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         with _damage(self.path), tarfile.open(self.path) as archive:
@@ -263,14 +271,6 @@ def merged_archives(folder: PathTree) -> Tree | None:
 
 def _pieces(name: str) -> list[str]:
     return [piece for piece in name.split("/") if piece not in ("", ".")]
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    content = file.read() if file else b""
-    if len(content) != member.size:
-        raise EOFError(f"it ends within {member.name}")
-    return content
 
 
 def _empty(folders: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
