@@ -10,6 +10,7 @@ import pytest
 
 from eyas.bundle import Bundle, open_bundle, write_bundle
 from eyas.bundle.folder import REQUIRED
+from eyas.bundle.manifest import digest_of
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from support.bundles import make_bundle
@@ -26,7 +27,9 @@ def copy(whole: Bundle, tmp_path: Path) -> Path:
 
 
 def edited(path: Path, **fields: Any) -> None:
+    """Change the manifest as somebody would who knows its digest."""
     manifest = json.loads((path / "manifest.json").read_text()) | fields
+    manifest["digest"] = digest_of(manifest)
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -48,6 +51,17 @@ def test_one_changed_byte_is_found(copy: Path, name: str, place: float) -> None:
     content[int(place * len(content)) if place > 0 else int(place)] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(IntegrityError, match=rf"{name} has changed since it was written"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("old", ['"three"', '"linear', '"accuracy": 0', '"temperature": 1'])
+def test_a_changed_byte_in_the_manifest_is_found(copy: Path, old: str) -> None:
+    text = (copy / "manifest.json").read_text()
+    assert old in text
+    last = "8" if old[-1].isdigit() else "x"
+    changed = old[:-1] + last if old[-1] != '"' else old[:-2] + last + '"'
+    (copy / "manifest.json").write_text(text.replace(old, changed, 1))
+    with pytest.raises(IntegrityError, match=r"manifest\.json has changed since it was written"):
         open_bundle(copy)
 
 

@@ -76,6 +76,15 @@ def test_golden_answers_hold_and_the_reference_is_there(bundle, digits):
     assert int(bundle.reference()["images"]) == len(digits.val)
 
 
+def test_an_accurate_model_leaves_few_answers_for_review(train, digits, tmp_path):
+    accurate = train(digits, "train.epochs=12", "train.batch_size=32")
+    bundle = export_run(accurate, digits, ExportConfig(), tmp_path / "bundle")
+    answers = Predictor(bundle).run(digits.test.take(slice(None)))
+    assert bundle.manifest.conformal.threshold <= 0.5
+    assert answers.needs_review.mean() < 0.05
+    np.testing.assert_array_equal(answers.needs_review, answers.confidence < bundle.manifest.conformal.threshold)
+
+
 def test_the_card_names_the_figures(bundle):
     card = (bundle.path / "card.md").read_text()
     assert f"{bundle.manifest.metrics['test']['accuracy']:.2%}" in card

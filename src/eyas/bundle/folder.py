@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from eyas.bundle.manifest import SCHEMA_VERSION, Manifest
+from eyas.bundle.manifest import SCHEMA_VERSION, Manifest, digest_of
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.image import ImagePolicy
@@ -119,12 +119,13 @@ class BundleDraft:
     path: Path
 
     def finish(self, **fields: Any) -> Manifest:
-        """Hash the files and write the manifest from `fields` (all of `Manifest` but `files`)."""
+        """Hash the files and write the manifest from `fields` (all of `Manifest` but `files` and `digest`)."""
         files = sorted(p for p in self.path.rglob("*") if p.is_file())
         hashes = {p.relative_to(self.path).as_posix(): io.sha256_file(p) for p in files}
-        manifest = Manifest(**fields, files=hashes)
-        io.write_json(self.path / MANIFEST, manifest.model_dump(mode="json"))
-        return manifest
+        values = Manifest(**fields, files=hashes).model_dump(mode="json")
+        values["digest"] = digest_of(values)
+        io.write_json(self.path / MANIFEST, values)
+        return Manifest.model_validate(values)
 
 
 def _parse(file: Path) -> Manifest:
@@ -136,11 +137,14 @@ def _parse(file: Path) -> Manifest:
     if version != SCHEMA_VERSION:
         raise IntegrityError(f"{file} has schema version {version!r}; this eyas reads version {SCHEMA_VERSION}")
     try:
-        return Manifest.model_validate(values)
+        manifest = Manifest.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
         raise IntegrityError(f"{file}: {path}: {first['msg']}, got {first['input']!r}") from error
+    if manifest.digest != digest_of(values):
+        raise IntegrityError(f"{file} has changed since it was written: its digest no longer fits its content")
+    return manifest
 
 
 def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -26,7 +28,10 @@ class InputSpec(Section):
 
 
 class Conformal(Section):
-    """Split-conformal sets: class k belongs to the set where p_k ≥ threshold (Sadinle et al. 2019)."""
+    """Split-conformal sets: class k belongs to the set where p_k ≥ threshold (Sadinle et al. 2019).
+
+    An answer whose set is not one single class needs review.
+    """
 
     coverage: float = Field(gt=0, lt=1)
     """Share of answers whose set is to hold the true class."""
@@ -89,3 +94,12 @@ class Manifest(Section):
     """Of eyas, Python and the libraries that made this."""
     files: dict[str, str]
     """SHA-256 of every other file in the bundle."""
+    digest: str = ""
+    """SHA-256 of all the fields above; see `digest_of`. It finds damage, not malice: who edits can hash."""
+
+
+def digest_of(values: dict[str, Any]) -> str:
+    """SHA-256 of the manifest's JSON values without `digest`: keys sorted, no spaces, UTF-8."""
+    fields = {name: value for name, value in values.items() if name != "digest"}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
