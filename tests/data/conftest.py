@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and no deadline: the machine may be busy with other tests.
+settings.register_profile("data", derandomize=True, deadline=None)
+settings.load_profile("data")
 
 
 @pytest.fixture(autouse=True)

@@ -61,9 +61,12 @@ def decode_batch(batch: list[Item], task: Task) -> list[Outcome]:
 
 def _decode(row: int, content: bytes | Path, task: Task) -> Outcome:
     try:
-        image = open_image(content, max_pixels=task.max_pixels)
+        encoded = content if isinstance(content, bytes) else content.read_bytes()  # faster than Pillow's small reads
+        image = open_image(encoded, max_pixels=task.max_pixels)
     except (InputError, UnsafeDataError) as error:
         return Outcome(row, error=str(error), unsafe=isinstance(error, UnsafeDataError))
+    except OSError as error:
+        return Outcome(row, error=f"the file cannot be read: {error.strerror}")
     except MemoryError:
         return Outcome(row, error="not enough memory to decode it")
     grey = image.mode == "L"

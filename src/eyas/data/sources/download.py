@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -69,19 +70,22 @@ def _fetch(url: str, target: Path, md5: str | None, headers: Mapping[str, str]) 
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise DataError(f"{url} must be an http or https URL")
     part = target.with_name(f"{target.name}.part")
-    pause, problem = BACKOFF_SECONDS, ""
-    for _ in range(ATTEMPTS):
+    pause, problem, moved = BACKOFF_SECONDS, "", False
+    for attempt in range(ATTEMPTS):
+        if attempt and not moved:  # nothing came: give the server time
+            time.sleep(pause)
+            pause *= 2
         before = _size(part)
         try:
             complete = _attempt(url, part, headers)
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             complete, problem = False, _reason(error)
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # no such host, or no network at all
+                break
         if complete:
             return _accept(url, part, target, md5)
-        if _size(part) <= before:  # nothing came: give the server time
-            time.sleep(pause)
-            pause *= 2
-    raise DataError(f"{url}: {problem or 'the connection was cut'} ({ATTEMPTS} attempts)")
+        moved = _size(part) > before
+    raise DataError(f"{url}: {problem or 'the connection was cut'} ({attempt + 1} attempts)")
 
 
 def _attempt(url: str, part: Path, headers: Mapping[str, str]) -> bool:

@@ -42,7 +42,7 @@ class NamedSet:
     class_names: Sequence[str] | None = None
 
 
-# Files and MD5 sums: torchvision 0.20, torchvision/datasets/mnist.py and cifar.py.
+# The sums are those that torchvision publishes (torchvision/datasets/mnist.py and cifar.py).
 SETS: Mapping[str, NamedSet] = {
     "mnist": NamedSet(
         bases=(
