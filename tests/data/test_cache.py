@@ -14,7 +14,8 @@ from data_samples import TRAIN, Part, class_files, keras_npz, pattern, png, writ
 
 from eyas.core.errors import DataError, UnsafeDataError
 from eyas.core.schema import DataConfig
-from eyas.data import open_dataset
+from eyas.data import open_dataset, pool
+from eyas.data.decode import Task
 
 GOOD = class_files({"all": TRAIN})
 
@@ -64,7 +65,8 @@ def test_what_a_killed_process_left_is_removed(source: Path, own_cache: Path) ->
 OPEN = """
 import json, sys
 from eyas.core.schema import DataConfig
-from eyas.data import open_dataset
+from eyas.data import open_dataset, pool
+from eyas.data.decode import Task
 dataset = open_dataset(DataConfig(source=sys.argv[1]))
 print(json.dumps([dataset.fingerprint, int(dataset.train.images.sum())]))
 """
@@ -118,11 +120,22 @@ def test_grey_arrays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset.train.images[..., 0], grey.images)
 
 
-def test_enough_images_for_several_processes(tmp_path: Path) -> None:
-    images = pattern(4200, height=3, width=3, channels=1)
+def test_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "ALONE_SECONDS", 0)
+    monkeypatch.setattr(pool, "WORTH_SECONDS", 0)
+    monkeypatch.setattr(pool, "usable_cores", lambda: 2)
+    images = pattern(1000, height=3, width=3, channels=1)
     files = {f"{row % 2}/{row:04}.png": png(pixels) for row, pixels in enumerate(images)}
     dataset = open_dataset(DataConfig(source=str(write_tar(tmp_path / "many.tar", files, "w"))))
     np.testing.assert_array_equal(dataset.train.images, np.concatenate([images[::2], images[1::2]]))
+
+
+def test_a_worker_that_dies() -> None:
+    with pool.Pool(1, Task(1000, None)) as workers:
+        [process] = workers._workers.values()
+        process.kill()
+        with pytest.raises(DataError, match=r"died \(exit code -9\)"):
+            list(workers.map([[(0, b"")]]))
 
 
 def test_digits() -> None:

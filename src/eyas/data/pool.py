@@ -1,7 +1,7 @@
 """Decoding in several processes.
 
 Small images cost more Python than decoding, so threads queue for the interpreter: on CIFAR-100's PNGs two threads
-were slower than none and two processes 1.7 times as fast. The processes are fresh interpreters
+were slower than none and two processes 1.6 times as fast. The processes are fresh interpreters
 (`python -m eyas.data.worker`) rather than forks, which may hang where threads run, or `multiprocessing`'s spawn,
 which runs the user's script again.
 """
@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -26,8 +27,11 @@ from eyas.data.decode import Item, Outcome, Task, decode_batch
 
 BATCH_IMAGES = 256
 BATCH_BYTES = 4 << 20
-# Two workers take about 0.4 s to start, in which one process decodes about 4,000 small images.
-POOL_FROM = 4_000
+# The first images are decoded here, to learn what one takes: eight at a time, for half a second.
+FIRST_IMAGES = 8
+ALONE_SECONDS = 0.5
+# Workers take about half a second to start; less work than this is not worth it.
+WORTH_SECONDS = 1.0
 
 
 def decode(items: Iterable[Item], total: int, task: Task) -> Iterator[Outcome]:
@@ -35,19 +39,25 @@ def decode(items: Iterable[Item], total: int, task: Task) -> Iterator[Outcome]:
 
     Args:
         items: rows and their encoded images.
-        total: how many there are; few are decoded here, many in worker processes.
+        total: how many there are; a short job is done here, a long one in worker processes.
         task: what to do with each.
 
     Raises:
         DataError: a worker died.
     """
-    batches = _batches(items, _batch_images(task))
-    if total < POOL_FROM or usable_cores() == 1:
-        for batch in batches:
-            yield from decode_batch(batch, task)
+    waiting, cores = iter(items), usable_cores()
+    done, spent = 0, 0.0
+    for batch in _batches(waiting, FIRST_IMAGES):
+        start = time.perf_counter()
+        outcomes = decode_batch(batch, task)
+        done, spent = done + len(batch), spent + time.perf_counter() - start
+        yield from outcomes
+        if cores > 1 and spent > ALONE_SECONDS and spent / done * (total - done) > WORTH_SECONDS:
+            break
+    else:
         return
-    with Pool(usable_cores(), task) as pool:
-        yield from pool.map(batches)
+    with Pool(cores, task) as pool:
+        yield from pool.map(_batches(waiting, _batch_images(task)))
 
 
 class Pool:
@@ -59,7 +69,7 @@ class Pool:
 
     def __enter__(self) -> Self:
         for worker in self._workers:
-            worker.send(self._task)
+            self._send(worker, self._task)
         return self
 
     def __exit__(
@@ -83,7 +93,7 @@ class Pool:
                 for connection in self._ready(set(self._workers)):
                     yield from self._receive(connection)
                     idle.append(connection)
-            idle.pop().send(batch)
+            self._send(idle.pop(), batch)
         busy = set(self._workers) - set(idle)
         while busy:
             for connection in self._ready(busy):
@@ -97,9 +107,18 @@ class Pool:
         try:
             outcomes: list[Outcome] = connection.recv()
         except (EOFError, ConnectionError) as error:
-            code = self._workers[connection].wait()
-            raise DataError(f"a process that decodes images died (exit code {code}); is memory short?") from error
+            raise self._died(connection) from error
         return outcomes
+
+    def _send(self, connection: Connection, value: object) -> None:
+        try:
+            connection.send(value)
+        except ConnectionError as error:
+            raise self._died(connection) from error
+
+    def _died(self, connection: Connection) -> DataError:
+        code = self._workers[connection].wait()
+        return DataError(f"a process that decodes images died (exit code {code}); is memory short?")
 
 
 def _batch_images(task: Task) -> int:
