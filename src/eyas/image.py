@@ -40,6 +40,10 @@ SUFFIXES = frozenset(
 )
 WHITE = (255, 255, 255, 255)
 
+# Pillow warns of bombs, which are refused here, and of odd metadata. One filter for the process: `catch_warnings`
+# around each image would not be safe between threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 
 @dataclass(frozen=True)
 class ImagePolicy:
@@ -74,15 +78,13 @@ def open_image(
         InputError: no image, a format that is not allowed, or a damaged one.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of bombs (we refuse them) and of odd metadata
-            with _header(source, max_pixels, formats) as image:
-                return _flatten(ImageOps.exif_transpose(image))
+        with _header(source, max_pixels, formats) as image:
+            return _flatten(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         allowed = ", ".join(formats) if formats else "any that Pillow reads"
         raise InputError(f"not an image in a known format (allowed: {allowed})") from None
-    except Image.DecompressionBombError as error:  # Pillow's own limit, for sizes found only while decoding
-        raise UnsafeDataError(f"the image is too large to decode safely: {error}") from error
+    except Image.DecompressionBombError as error:  # Pillow's own limit, in the header or found while decoding
+        raise UnsafeDataError(f"the image has too many pixels; at most {max_pixels:,} are decoded") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the file system's error, not the decoder's
             raise InputError(f"cannot be read: {error.strerror}") from error

@@ -75,7 +75,9 @@ def run(command: list[str], code: int = 0) -> str:
 def megabytes(path: Path) -> float:
     """Of the installed packages without pip and setuptools, which the environment brings."""
     own = [p for p in (path / "lib").glob("python*/site-packages/*") if not p.name.startswith(("pip", "setuptools"))]
-    files = {f.stat().st_ino: f.stat().st_size for p in own for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file()}
+    files = {
+        f.stat().st_ino: f.stat().st_size for p in own for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file()
+    }
     return sum(files.values()) / 1e6
 
 

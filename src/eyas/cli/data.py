@@ -11,6 +11,7 @@ from eyas.cli.words import AsJson, ConfigFile, print_json, read_words
 from eyas.core.errors import DataError, needs_extra
 
 if TYPE_CHECKING:
+    from eyas.core.schema import DataConfig
     from eyas.data import CheckReport
 
 MOST_CLASSES = 20
@@ -39,9 +40,7 @@ def check(words: DataWords = None, config: ConfigFile = None, as_json: AsJson = 
         print_json(report.to_json())
     else:
         print_report(report)
-    if not report.ok and not settings.data.force:
-        found = "; ".join(finding.message for finding in report.errors)
-        raise DataError(f"these data would spoil training: {found}; mend them, or pass data.force=true")
+    require_sound(report, settings.data)
 
 
 @app.command(name="import")
@@ -95,6 +94,20 @@ def fetch(
     typer.echo(f"{name} lies in {download(name)}")
 
 
+def require_sound(report: CheckReport, config: DataConfig) -> None:
+    """Refuse data that would spoil training, unless `data.force`.
+
+    Raises:
+        DataError: names every such finding.
+    """
+    if report.errors and not config.force:
+        found = "; ".join(f"{e.message} ({e.examples[0]})" if e.examples else e.message for e in report.errors)
+        raise DataError(
+            f"these data would spoil training: {found}; `eyas data check` shows examples; mend them, or pass "
+            "data.force=true"
+        )
+
+
 def print_report(report: CheckReport) -> None:
     """The report's tables on standard output."""
     from eyas.core import console
@@ -103,11 +116,10 @@ def print_report(report: CheckReport) -> None:
     shown = counts if len(counts) <= MOST_CLASSES else counts[: MOST_CLASSES // 2] + counts[-MOST_CLASSES // 2 :]
     title = f"{report.name}: {len(counts)} classes" + ("" if shown is counts else f", {len(shown)} of them")
     console.out.print(console.table(title, ("class", *report.counts, "all"), shown))
-    described = [("size", size, images) for size, images in list(report.sizes.items())[:MOST_SIZES]]
-    described += [("colour", mode, images) for mode, images in report.modes.items()]
+    described = [("size", size, f"{images:,}") for size, images in list(report.sizes.items())[:MOST_SIZES]]
+    described += [("colour", mode, f"{images:,}") for mode, images in report.modes.items() if images]
     console.out.print(console.table("images", ("what", "value", "images"), described))
-    if report.findings:
-        columns = ("severity", "code", "what", "for example")
-        console.out.print(console.table("findings", columns, report.finding_rows()))
-    else:
+    for severity, code, message, examples in report.finding_rows():
+        typer.echo(f"{severity}: {message} [{code}]" + (f"\n    such as {examples}" if examples else ""))
+    if not report.findings:
         typer.echo("no corrupt files, no duplicates, no image in two splits, no rare class")

@@ -154,13 +154,14 @@ def _end(results: dict[str, TrainResult], bundle: Bundle, seconds: float) -> Non
     rows += [(f"pictures: {name}", result.run.path / "evaluation-test") for name, result in results.items()]
     rows += [("bundle", bundle.path), ("model card", bundle.path / "card.md")]
     console.out.print(console.table(f"\nall of it took {seconds:.0f} s; it lies here", ("what", "where"), rows))
-    typer.echo(
-        "\nnext:\n"
-        f"  eyas serve {bundle.path}                     serve it; its page of documentation is /docs\n"
-        f"  eyas predict {bundle.path} IMAGE             predict from the command line\n"
-        "  eyas init                                        write a commented eyas.yaml\n"
-        "  eyas train PATH/TO/YOUR/IMAGES model=cnn         your own folder: one sub-folder a class"
-    )
+    typer.echo("\nnext:")
+    for command, what in (
+        (f"eyas serve {bundle.path}", "serve it; its documentation is at /docs"),
+        (f"eyas predict {bundle.path} IMAGE", "predict from the command line"),
+        ("eyas init", "write a commented eyas.yaml"),
+        ("eyas train PATH/TO/IMAGES model=cnn", "your own images: one folder a class"),
+    ):
+        typer.echo(f"  {command:<45} {what}")
 
 
 def _wait(url: str) -> None:

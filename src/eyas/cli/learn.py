@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eyas.cli.data import require_sound
 from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json, read_words
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -53,13 +54,15 @@ def train(
 
     Example: eyas train digits model=cnn train.epochs=10; eyas train --resume runs/digits-cnn-1
     """
+    settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
         from eyas.core.runs import open_run
-        from eyas.data import open_dataset
+        from eyas.data import check_dataset, open_dataset
         from eyas.report import draw_curves
         from eyas.train import ProgressBar, resume_run, start_run
 
-    settings = _run_config(resume, words) if resume else read_words(words, config)[1]
+    if resume is None:
+        require_sound(check_dataset(settings.data), settings.data)
     dataset = open_dataset(settings.data)
     with ProgressBar() as bar:
         if resume:
@@ -114,12 +117,12 @@ def export(
 
     Example: eyas export runs/digits-cnn-1; eyas export runs/digits-cnn-1 export.version=1.2.0 --to models/1.2.0
     """
+    settings = _run_config(run, overrides)
     with needs_extra("train"):
         from eyas.core.runs import open_run
         from eyas.data import open_dataset
         from eyas.export import export_run
 
-    settings = _run_config(run, overrides)
     bundle = export_run(open_run(run), open_dataset(settings.data), settings.export, to)
     manifest = bundle.manifest
     if as_json:

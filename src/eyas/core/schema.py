@@ -37,6 +37,8 @@ def _side(value: Any) -> bool:
 
 
 ImageSize = Annotated[int | tuple[int, int] | None, BeforeValidator(_image_size)]
+# Pillow refuses more than twice its MAX_IMAGE_PIXELS whatever eyas says.
+PixelLimit = Annotated[int, Field(gt=0, le=178_956_970)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -70,7 +72,7 @@ class DataConfig(Section):
     """Carved from all images where the source has no test split."""
     seed: NonNegativeInt = 0
     """Decides the splits; not the training, which has its own."""
-    max_pixels: PositiveInt = 50_000_000
+    max_pixels: PixelLimit = 50_000_000
     """An image with more pixels is refused by its header, before it is decoded."""
     force: bool = False
     """Train even where the check of the data says that it would be spoilt."""
@@ -239,7 +241,7 @@ class ServeConfig(Section):
     """A larger request body is refused while it is read (413)."""
     max_images: PositiveInt = 256
     """Images in one request, at most."""
-    max_pixels: PositiveInt = 25_000_000
+    max_pixels: PixelLimit = 25_000_000
     """An image with more pixels is refused by its header, before it is decoded."""
     threads: PositiveInt | None = None
     """For ONNX Runtime. Unset: as many as the cores this process may use."""
