@@ -44,7 +44,7 @@ def main() -> None:
         said = run([base, "-m", "eyas", "train", "digits"], code=8)
         assert 'pip install "eyas[train]"' in said, said
         serve = environment(work / "serve", "[serve]")
-        print(run([serve, "-c", ANSWER.format(learn_only=LEARN_ONLY), str(bundle)]).strip().splitlines()[-1])
+        print(run([serve, "-c", ANSWER.format(learn_only=LEARN_ONLY), str(bundle)]).strip())
         for name in ("base", "serve"):
             print(f"installed size of {name}: {megabytes(work / name):.0f} MB ({packages(work / name)} packages)")
 
