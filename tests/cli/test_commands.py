@@ -99,6 +99,16 @@ def test_predict_in_every_format(home, run, bundle, picture, where):
     assert lines[1].split(",")[2] == rows[0]["label"]
 
 
+def test_predict_takes_overrides(home, bundle, picture):
+    words = ("serve.threads=1", "serve.max_pixels=10")
+    assert "at most 10 are decoded" in eyas("predict", bundle, picture, *words, cwd=home, code=6).stderr
+
+
+def test_a_bundle_is_not_measured_on_its_own_training_images(home, bundle):
+    answer = eyas("evaluate", bundle, "data.seed=1", cwd=home, code=3)
+    assert "was trained on other data than digits is now" in answer.stderr
+
+
 def test_predict_reads_standard_input(home, bundle, picture):
     command = [sys.executable, "-m", "eyas", "predict", str(bundle), "-", "--format", "json"]
     answer = subprocess.run(command, input=picture.read_bytes(), capture_output=True, check=True, timeout=60)
@@ -119,7 +129,7 @@ def test_predict_names_what_it_cannot_read_and_answers_the_rest(home, bundle, pi
 def test_check_and_import(home):
     assert "digits" in eyas("data", "import", "digits", cwd=home).stdout
     report = json.loads(eyas("data", "check", "digits", "--json", cwd=home).stdout)
-    assert report
+    assert (report["name"], report["findings"], report["sizes"]) == ("digits", [], {"8×8": 1797})
     assert "class" in eyas("data", "check", "digits", cwd=home).stdout
 
 
@@ -135,6 +145,8 @@ def test_the_written_configuration_is_the_default_and_is_read(home, tmp_path):
 
 
 def test_init_takes_overrides_and_never_overwrites(tmp_path):
+    eyas("init", "train.epochs=7", cwd=tmp_path)
+    assert load_config(tmp_path / "eyas.yaml").train.epochs == 7
     eyas("init", "small.yaml", "model=cnn", "train.epochs=5", cwd=tmp_path)
     config = load_config(tmp_path / "small.yaml")
     assert (config.model.name, config.train.epochs) == ("cnn", 5)
@@ -153,11 +165,14 @@ def test_doctor_says_what_is_here(tmp_path):
         (
             ("train", "digits", "train.lr=1"),
             2,
-            "unknown key train.lr in the command line: did you mean train.learning_rate?",
+            "unknown key train.lr on the command line: did you mean train.learning_rate?",
         ),
         (("train", "digits", "train.batch_size=0"), 2, "train.batch_size must be greater than 0, got 0"),
         (("train", "no/such/place"), 3, "no/such/place"),
         (("train",), 2, "data.source"),
+        (("train", "digits", "--resume", "x", "--config", "y"), 2, "leave --config out"),
+        (("init", "/proc/nowhere/eyas.yaml"), 1, "error: /proc/nowhere"),
+        (("train", "digits", "train.epochs=1", "train.precision=fp32", "runs_dir=/proc/runs"), 1, "error: /proc/runs"),
         (("train", "digits", "mnist"), 2, "one name and then key=value are expected"),
         (("evaluate", "runs/none"), 2, "runs/none is not a run folder"),
         (("export", "runs/none"), 2, "runs/none is not a run folder"),

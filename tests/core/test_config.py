@@ -74,16 +74,16 @@ def test_each_network_has_its_own_keys() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.epoch=3", "unknown key train.epoch in the command line: did you mean train.epochs?"),
-        ("trian.epochs=3", "unknown key trian in the command line: did you mean train?"),
-        ("epochs=3", "unknown key epochs in the command line: did you mean train.epochs?"),
-        ("lr=0.1", "unknown key lr in the command line: did you mean train.learning_rate?"),
-        ("train.lr=0.1", "unknown key train.lr in the command line: did you mean train.learning_rate?"),
-        ("imgsz=32", "unknown key imgsz in the command line: did you mean data.image_size?"),
-        ("model.filters=[8]", "unknown key model.filters in the command line: it belongs to another network than mlp"),
+        ("train.epoch=3", "unknown key train.epoch on the command line: did you mean train.epochs?"),
+        ("trian.epochs=3", "unknown key trian on the command line: did you mean train?"),
+        ("epochs=3", "unknown key epochs on the command line: did you mean train.epochs?"),
+        ("lr=0.1", "unknown key lr on the command line: did you mean train.learning_rate?"),
+        ("train.lr=0.1", "unknown key train.lr on the command line: did you mean train.learning_rate?"),
+        ("imgsz=32", "unknown key imgsz on the command line: did you mean data.image_size?"),
+        ("model.filters=[8]", "unknown key model.filters on the command line: it belongs to another network than mlp"),
         (
             "train.early_stopping.zzzz=1",
-            "unknown key train.early_stopping.zzzz in the command line; known there: "
+            "unknown key train.early_stopping.zzzz on the command line; known there: "
             "train.early_stopping.patience, train.early_stopping.min_delta",
         ),
         ("train.epochs=-3", "train.epochs must be greater than 0, got -3"),

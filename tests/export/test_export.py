@@ -8,7 +8,7 @@ import pytest
 
 from eyas.bundle import open_bundle
 from eyas.core.config import load_config
-from eyas.core.errors import BundleError, ParityError
+from eyas.core.errors import BundleError, DataError, ParityError
 from eyas.core.schema import ExportConfig
 from eyas.evaluate import softmax
 from eyas.export import export_run, prove_parity
@@ -44,7 +44,8 @@ def test_the_bundle_answers_as_the_network_over_the_whole_test_split(bundle, run
     np.testing.assert_allclose(actual.features, run_network(network, digits.test).features, atol=1e-3)
     parity = bundle.manifest.parity
     assert (parity.split, parity.images, parity.agreement) == ("test", len(digits.test), 1.0)
-    assert 0 <= parity.max_difference <= parity.tolerance
+    assert parity.differences.keys() == {"logits", "probabilities", "features"}
+    assert all(0 <= difference <= parity.tolerance for difference in parity.differences.values())
 
 
 def test_the_graph_takes_bytes_of_any_batch_size(bundle):
@@ -105,7 +106,7 @@ def test_where_parity_fails_nothing_is_written(run, digits, tmp_path):
 
 
 def test_other_data_are_refused(run, digits, tmp_path):
-    with pytest.raises(BundleError, match="was trained on other data"):
+    with pytest.raises(DataError, match="was trained on other data"):
         export_run(run, replace(digits, fingerprint="0" * 64), ExportConfig(), tmp_path / "bundle")
 
 
@@ -157,15 +158,39 @@ def test_a_network_that_onnx_cannot_say_is_refused(train, digits, tmp_path):
     assert not run.bundle.exists()
 
 
+def test_with_nothing_to_prove_parity_on_there_is_no_bundle(train, digits, tmp_path):
+    only = replace(
+        digits,
+        val=replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0]),
+        test=replace(digits.test, rows=digits.test.rows[:0], labels=digits.test.labels[:0]),
+    )
+    with pytest.raises(BundleError, match="needs a test or validation split to prove parity on"):
+        export_run(train(only, "train.monitor=loss"), only, ExportConfig(), tmp_path / "bundle")
+
+
+def outputs(probabilities):
+    array = np.array(probabilities, np.float32)
+    return {"logits": np.log(array), "probabilities": array, "features": array.copy()}
+
+
 def test_a_wrong_number_is_no_parity():
-    expected = np.full((3, 2), 0.5, np.float32)
-    actual = expected.copy()
-    actual[1] = np.nan
-    with pytest.raises(ParityError, match="image 1 of the test split"):
+    expected, actual = outputs([[0.5, 0.5]] * 3), outputs([[0.5, 0.5]] * 3)
+    actual["features"][1] = np.nan
+    with pytest.raises(ParityError, match=r"features within 0\.0001 .* image 1 of the test split"):
         prove_parity(expected, actual, split="test", tolerance=1e-4)
 
 
-def test_a_tie_may_fall_to_either_class():
-    expected = np.array([[0.5, 0.5]], np.float32)
-    actual = np.array([[0.499999, 0.500001]], np.float32)
-    assert prove_parity(expected, actual, split="test", tolerance=1e-4).agreement == 0.0
+def test_a_tie_may_fall_to_either_class_and_nothing_else_may():
+    tie = prove_parity(outputs([[0.5, 0.5]]), outputs([[0.499999, 0.500001]]), split="test", tolerance=1e-4)
+    assert tie.agreement == 0.0
+    expected, actual = outputs([[0.5, 0.5], [0.50008, 0.49992]]), outputs([[0.5, 0.5], [0.49998, 0.50002]])
+    actual["logits"] = expected["logits"]
+    with pytest.raises(ParityError, match="got another on 1 of 2, the first image 1"):
+        prove_parity(expected, actual, split="test", tolerance=1.2e-4)
+
+
+def test_large_features_are_compared_by_their_size():
+    expected, actual = outputs([[0.5, 0.5]]), outputs([[0.5, 0.5]])
+    expected["features"], actual["features"] = np.array([[1000.0]]), np.array([[1000.01]])
+    differences = prove_parity(expected, actual, split="test", tolerance=1e-4).differences
+    assert differences["features"] == pytest.approx(1e-5, rel=0.1)

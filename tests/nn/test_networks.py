@@ -96,6 +96,19 @@ def wrong(input_shape, classes):
 
 def nothing(input_shape, classes):
     return 3
+
+class Twist(Split):
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+
+def twist(input_shape, classes):
+    return Twist(input_shape[0] * input_shape[1] * input_shape[2], classes)
+
+def narrow(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3, classes))
+
+def broken(input_shape, classes):
+    return {}["missing"]
 """
 
 
@@ -118,6 +131,19 @@ def test_a_custom_networks_own_body_gives_the_features(source):
     assert (logits.shape, features.shape) == ((2, 3), (2, 6))
 
 
+def test_a_custom_networks_own_forward_is_what_is_computed(source):
+    network = build_network(CustomConfig(name=f"{source}:twist"), (4, 4, 1), 3, *UNIT).eval()
+    images = torch.randint(0, 256, (5, 4, 4, 1), dtype=torch.uint8)
+    torch.testing.assert_close(network(images), network.body(network.normalise(images)))
+    assert isinstance(network.head, nn.Identity)
+
+
+def test_a_file_that_is_not_python_says_so(tmp_path):
+    (tmp_path / "bad.py").write_text("def build(:\n")
+    with pytest.raises(ConfigError, match=r"reading .*bad\.py failed \(SyntaxError"):
+        build_network(CustomConfig(name=f"{tmp_path}/bad.py:build"), (4, 4, 1), 3, *UNIT)
+
+
 @pytest.mark.parametrize(
     ("function", "options", "said"),
     [
@@ -125,6 +151,8 @@ def test_a_custom_networks_own_body_gives_the_features(source):
         ("nothing", {}, "must return a torch.nn.Module, got int"),
         ("absent", {}, "defines no function absent"),
         ("plain", {"depth": 2}, "unexpected keyword argument 'depth'"),
+        ("narrow", {}, r"the network of narrow failed \(RuntimeError in .*\): mat1 and mat2"),
+        ("broken", {}, r"broken\(.*\) failed \(KeyError in mine\.py, line \d+\): 'missing'"),
     ],
 )
 def test_a_custom_network_that_does_not_fit_says_why(source, function, options, said):

@@ -203,7 +203,7 @@ def _findings(
         "parity": Parity(
             split="test",
             images=len(expected),
-            max_difference=float(np.abs(expected - test).max()),
+            differences={"probabilities": float(np.abs(expected - test).max())},
             agreement=float((expected.argmax(axis=1) == test.argmax(axis=1)).mean()),
             tolerance=1e-4,
         ),

@@ -17,7 +17,9 @@ from eyas.train.stopping import Stopping
 def test_an_epoch_shows_every_image_once(images, size, seed, epoch):
     steps = batches(images, size, seed, epoch)
     np.testing.assert_array_equal(np.sort(np.concatenate(steps)), np.arange(images))
-    if size > 1 and images > size:
+    if size == 1:
+        assert all(len(step) == 1 for step in steps)
+    elif images > size:
         assert all(2 <= len(step) <= size + 1 for step in steps)
 
 
@@ -76,18 +78,41 @@ def test_stopping_goes_through_its_state():
     assert other == one
 
 
+def test_a_changed_rule_holds_after_its_state_comes_back():
+    before = Stopping.of("val_loss", EarlyStoppingConfig(min_delta=0.0), None)
+    _run(before, [1.0])
+    after = Stopping.of("val_loss", EarlyStoppingConfig(min_delta=0.5, patience=2), None)
+    after.restore(before.state())
+    assert after.early.min_delta == 0.5
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("adam", {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-7, "weight_decay": 0}),
         ("adamw", {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-7, "weight_decay": 0.004}),
         ("sgd", {"lr": 0.01, "momentum": 0.0, "nesterov": False}),
-        ("rmsprop", {"lr": 0.001, "alpha": 0.9, "eps": 1e-7, "momentum": 0.0}),
+        ("rmsprop", {"lr": 0.001, "rho": 0.9, "eps": 1e-7, "momentum": 0.0}),
     ],
 )
 def test_optimisers_have_keras_defaults(name, expected):
     optimizer = make_optimizer(TrainConfig(optimizer=name), [torch.nn.Parameter(torch.ones(2))])
     assert expected.items() <= optimizer.param_groups[0].items()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_rmsprop_is_keras_formula(momentum):
+    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+    optimizer = make_optimizer(TrainConfig(optimizer="rmsprop", momentum=momentum), [weight])
+    w, v, m = weight.detach().double().numpy().copy(), np.zeros(3), np.zeros(3)
+    for step in range(5):
+        g = np.array([1e-5, 0.3, -2.0]) * (step + 1)
+        weight.grad = torch.tensor(g, dtype=torch.float32)
+        optimizer.step()
+        v = 0.9 * v + 0.1 * g**2
+        m = momentum * m + 0.001 * g / np.sqrt(v + 1e-7)
+        w -= m
+    np.testing.assert_allclose(weight.detach().numpy(), w, rtol=1e-5)
 
 
 def test_the_courses_sgd_is_what_it_says():

@@ -38,7 +38,9 @@ class Conformal(Section):
     threshold: float = Field(ge=0, le=1)
     """On the calibrated probabilities."""
     images: NonNegativeInt
-    """Calibration images, from the validation split."""
+    """Calibration images: the validation split, which also chose the epoch, so that coverage is approximate."""
+    measured: float | None = Field(None, ge=0, le=1)
+    """Share of the test split whose set holds the true class."""
 
 
 class Parity(Section):
@@ -46,12 +48,12 @@ class Parity(Section):
 
     split: str
     images: PositiveInt
-    max_difference: NonNegativeFloat
-    """Largest absolute difference in any probability."""
+    differences: dict[str, NonNegativeFloat]
+    """By output: max |a - b| / max(1, max |a|), a by PyTorch, b by ONNX Runtime."""
     agreement: float = Field(ge=0, le=1)
     """Share of images with the same predicted class."""
     tolerance: PositiveFloat
-    """What `max_difference` was held to."""
+    """What each difference was held to."""
 
 
 class DatasetInfo(Section):

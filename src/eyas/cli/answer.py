@@ -22,7 +22,13 @@ BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a run folder that
 
 def predict(
     bundle: BundlePath,
-    images: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.", metavar="IMAGE...")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders, or - for standard input; serve.threads=… and serve.max_pixels=… hold here too.",
+            metavar="IMAGE... [KEY=VALUE]...",
+        ),
+    ],
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the answer.")] = "table",
     top: Annotated[int, typer.Option(help="Classes to list for each image.", min=1)] = 3,
 ) -> None:
@@ -32,9 +38,13 @@ def predict(
     """
     with needs_extra("serve"):
         from eyas.bundle import open_bundle
+        from eyas.core.config import is_override, load_config
         from eyas.infer import Predictor, predict_files
 
-    rows = list(predict_files(Predictor(open_bundle(find_bundle(bundle))), images, top=top))
+    settings = load_config(None, [word for word in images if is_override(word)]).serve
+    predictor = Predictor(open_bundle(find_bundle(bundle)), settings.threads)
+    files = [word for word in images if not is_override(word)]
+    rows = list(predict_files(predictor, files, top=top, max_pixels=settings.max_pixels))
     if form == "json":
         print_json([asdict(row) for row in rows])
     elif form == "csv":

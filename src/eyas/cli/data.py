@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eyas.cli.words import AsJson, ConfigFile, print_json, read_words
+from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words
 from eyas.core.errors import DataError, needs_extra
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ MOST_CLASSES = 20
 MOST_SIZES = 5
 
 app = typer.Typer(help="Check, import and fetch images.", no_args_is_help=True, rich_markup_mode=None)
-
-DataWords = Annotated[
-    list[str] | None,
-    typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="DATA [KEY=VALUE]..."),
-]
 
 
 @app.command()

@@ -61,8 +61,8 @@ def demo(
     bundle = export_run(best.run, dataset, configs["mlp"].export)
     parity = bundle.manifest.parity
     typer.echo(
-        f"parity: PyTorch and ONNX Runtime differ by {parity.max_difference:.1e} at most over {parity.images} test "
-        f"images, same class on {parity.agreement:.0%}"
+        f"parity: PyTorch and ONNX Runtime differ by {max(parity.differences.values()):.1e} at most over "
+        f"{parity.images} test images, same class on {parity.agreement:.0%}"
     )
 
     _say("5  serve, and predict over HTTP")

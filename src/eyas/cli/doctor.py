@@ -28,6 +28,7 @@ def doctor(as_json: AsJson = False) -> None:
         "platform": platform.platform(),
         "processor": machine.cpu_name(),
         "cores": f"{machine.usable_cores()} usable of {os.cpu_count()}",
+        "threads": f"{machine.usable_cores()} for training and for prediction (train.threads, serve.threads)",
         "devices": _devices(),
         "cache": f"{cache} ({_free_gib(cache):.0f} GiB free)",
         **{f"extra [{extra}]": _extra(extra) for extra in EXTRAS},

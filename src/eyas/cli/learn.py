@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eyas.cli.data import require_sound
-from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json, read_words
+from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from eyas.train import TrainResult
 
 SplitName = Literal["train", "val", "test"]
-DataWords = Annotated[
-    list[str] | None,
-    typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
-]
 RunPath = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("eyas.yaml"),
-    overrides: Overrides = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="The file to write (eyas.yaml), then key=value.", metavar="[FILE] [KEY=VALUE]..."),
+    ] = None,
 ) -> None:
     """Write a commented configuration file.
 
     Example: eyas init; eyas init small.yaml model=cnn train.epochs=5
     """
     from eyas.core import io
+    from eyas.core.config import DEFAULT_FILE, load_values
     from eyas.core.template import commented_yaml
 
+    name, overrides = split_words(words)
+    file = Path(name) if name else DEFAULT_FILE
     if file.exists():
         raise ConfigError(f"{file} exists already and is never overwritten; name another file")
-    _, config = read_words(overrides)
-    io.write_text(file, commented_yaml(config))
+    io.write_text(file, commented_yaml(load_values({}, overrides, str(file))))
     typer.echo(f"wrote {file}; change what you like, then: eyas train")
 
 
@@ -54,6 +54,8 @@ def train(
 
     Example: eyas train digits model=cnn train.epochs=10; eyas train --resume runs/digits-cnn-1
     """
+    if resume and config:
+        raise ConfigError("--resume goes on with the run's own configuration; leave --config out")
     settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
         from eyas.core.runs import open_run
@@ -61,9 +63,8 @@ def train(
         from eyas.report import draw_curves
         from eyas.train import ProgressBar, resume_run, start_run
 
-    if resume is None:
-        require_sound(check_dataset(settings.data), settings.data)
     dataset = open_dataset(settings.data)
+    require_sound(check_dataset(settings.data), settings.data)  # of the survey that opening has made
     with ProgressBar() as bar:
         if resume:
             result = resume_run(open_run(resume), dataset, [bar], settings)
@@ -131,7 +132,8 @@ def export(
     parity = manifest.parity
     typer.echo(
         f"wrote {bundle.path} (version {manifest.version})\n"
-        f"parity: {parity.images:,} {parity.split} images, largest difference {parity.max_difference:.1e} "
+        f"parity: {parity.images:,} {parity.split} images, largest difference "
+        f"{max(parity.differences.values()):.1e} "
         f"(tolerance {parity.tolerance:g}), same class on {parity.agreement:.2%}\n"
         f"next: eyas predict {bundle.path} IMAGE…   or   eyas serve {bundle.path}"
     )

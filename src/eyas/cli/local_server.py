@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from eyas.core.errors import ServingError
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
+# A proxy in the environment has no way to this machine's own address.
+DIRECT = build_opener(ProxyHandler({}))
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def local_server(bundle: Path) -> Iterator[str]:
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "eyas", "serve", str(bundle), "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "eyas", "serve", str(bundle), "--port", str(port)]
     with subprocess.Popen(command) as process:
         try:
             _wait_until_ready(url, process)
@@ -47,7 +49,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise ServingError(f"the server ended with exit code {process.returncode} before it was ready")
         try:
-            with urlopen(f"{url}/readyz", timeout=1):
+            with DIRECT.open(f"{url}/readyz", timeout=1):
                 return
         except (URLError, OSError):
             sleep(POLL_SECONDS)

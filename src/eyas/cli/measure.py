@@ -25,13 +25,16 @@ def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evalua
     """The bundle's graph, on the data it was trained with or on others with the same classes.
 
     Raises:
-        DataError: other classes, or an empty split.
+        DataError: other classes, an empty split, or its own data in another state or split.
     """
     bundle = open_bundle(path)
     config = load_values(bundle.manifest.training, overrides, str(path))
     policy = bundle.policy
     shaped = {"image_size": (policy.height, policy.width), "channels": policy.channels, "resize": policy.resize}
     dataset = open_dataset(config.data.model_copy(update=shaped))
+    if config.data.source == bundle.manifest.training["data"]["source"]:
+        # Its own data, split anew or changed since, would be measured on images that it was trained on.
+        dataset.require(bundle.manifest.dataset.fingerprint, path)
     if dataset.classes != bundle.classes:
         raise DataError(
             f"the classes of {dataset.name} must be those of the bundle, in their order: {', '.join(bundle.classes)}; "

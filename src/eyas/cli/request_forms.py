@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from eyas.cli.local_server import DIRECT
 
 Images = NDArray[np.uint8]
 Body = tuple[str, bytes]
@@ -52,13 +54,13 @@ def send(url: str, body: Body) -> tuple[dict[str, Any], float]:
     """POST; the JSON answer, and the milliseconds it took."""
     content_type, content = body
     started = perf_counter()
-    with urlopen(Request(url, content, {"Content-Type": content_type}), timeout=10) as response:
+    with DIRECT.open(Request(url, content, {"Content-Type": content_type}), timeout=10) as response:
         answer: dict[str, Any] = json.load(response)
     return answer, 1000 * (perf_counter() - started)
 
 
 def get(url: str) -> dict[str, Any]:
     """GET a JSON answer."""
-    with urlopen(url, timeout=10) as response:
+    with DIRECT.open(url, timeout=10) as response:
         answer: dict[str, Any] = json.load(response)
     return answer

@@ -20,25 +20,36 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Any key of the configuration, as key=value.", metavar="[KEY=VALUE]...")
 ]
+DataWords = Annotated[
+    list[str] | None,
+    typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
-def read_words(words: list[str] | None, file: Path | None = None) -> tuple[str | None, Config]:
-    """Split `DATA key=value …` into the data (None where it is left out) and the configuration.
+def split_words(words: list[str] | None) -> tuple[str | None, list[str]]:
+    """Split `NAME key=value …` into the name (None where it is left out) and the overrides.
 
     Raises:
-        ConfigError: more than one word that is no override, or what `load_config` refuses.
+        ConfigError: more than one word that is no override.
     """
-    from eyas.core.config import is_override, load_config
+    from eyas.core.config import is_override
 
-    words = words or []
-    names = [word for word in words if not is_override(word)]
+    overrides = [word for word in words or [] if is_override(word)]
+    names = [word for word in words or [] if not is_override(word)]
     if len(names) > 1:
         raise ConfigError(f"one name and then key=value are expected, got {' '.join(names)}")
-    overrides = [word for word in words if is_override(word)]
-    if names:
-        overrides.insert(0, f"data.source={json.dumps(names[0])}")
-    return (names[0] if names else None), load_config(file, overrides)
+    return (names[0] if names else None), overrides
+
+
+def read_words(words: list[str] | None, file: Path | None = None) -> tuple[str | None, Config]:
+    """`split_words`, the name taken for `data.source`, and the configuration read."""
+    from eyas.core.config import load_config
+
+    name, overrides = split_words(words)
+    if name is not None:
+        overrides.insert(0, f"data.source={json.dumps(name)}")
+    return name, load_config(file, overrides)
 
 
 def find_bundle(path: Path) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -18,6 +18,8 @@ from pydantic import BaseModel, ValidationError
 from eyas.core.errors import ConfigError
 from eyas.core.schema import ARCHITECTURES, Config
 
+# Their values are words whatever they look like: `export.version=1.10` is not the number 1.1.
+TEXT_KEYS = ("name", "runs_dir", "data.source", "export.version", "serve.host")
 DEFAULT_FILE = Path("eyas.yaml")
 
 # Keys that people bring from other tools.
@@ -51,17 +53,20 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
 def load_values(values: dict[str, Any], overrides: Sequence[str], where: str) -> Config:
     """`load_config` for values that are read already; `where` names their origin in the message."""
     values = copy.deepcopy(values)
-    for override in overrides:
-        _apply(values, override)
-    return validate(values, where)
+    keys = {_apply(values, override) for override in overrides}
+    return validate(values, where, keys)
 
 
-def validate(values: dict[str, Any], where: str) -> Config:
-    """Check a nested dict against the schema; `where` names its origin in the message."""
+def validate(values: dict[str, Any], where: str, overridden: Collection[str] = ()) -> Config:
+    """Check a nested dict against the schema.
+
+    Args:
+        where: the origin of the values in a message; of those in `overridden`, it is the command line.
+    """
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(error, where))) from error
+        raise ConfigError("\n".join(_explain(error, where, overridden))) from error
 
 
 def dump_yaml(config: Config) -> str:
@@ -70,9 +75,9 @@ def dump_yaml(config: Config) -> str:
 
 
 def is_override(argument: str) -> bool:
-    """Whether a command-line word is `key=value` and not a path: a path with `=` in it exists or has a slash."""
+    """Whether a command-line word is `key=value` and not the name of a file that has `=` in it."""
     key, equals, _ = argument.partition("=")
-    return bool(equals) and all(part.isidentifier() for part in key.split("."))
+    return bool(equals) and all(part.isidentifier() for part in key.split(".")) and not Path(argument).exists()
 
 
 def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
@@ -106,8 +111,11 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     return values
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
-    """Set one dotted key. A word on a section that has a name (`model=cnn`) sets the name and drops the rest."""
+def _apply(values: dict[str, Any], override: str) -> str:
+    """Set one dotted key, and return it.
+
+    A word on a section that has a name (`model=cnn`) sets the name and drops the rest.
+    """
     key, equals, text = override.partition("=")
     if not equals:
         raise ConfigError(f"an override must be key=value, got {override!r}")
@@ -123,15 +131,19 @@ def _apply(values: dict[str, Any], override: str) -> None:
             child = {"name": child}
         node[parent] = child = child if isinstance(child, dict) else {}
         node = child
-    node[last] = value
+    keeps_text = key in TEXT_KEYS and value is not None and not isinstance(value, str)
+    node[last] = text if keeps_text else value
+    return key
 
 
-def _explain(error: ValidationError, where: str) -> Iterator[str]:
+def _explain(error: ValidationError, where: str, overridden: Collection[str]) -> Iterator[str]:
     for problem in error.errors():
         tags = [part for part in problem["loc"] if part in ARCHITECTURES]
         path = ".".join(str(part) for part in problem["loc"] if part not in tags)
         if problem["type"] == "extra_forbidden":
-            yield f"unknown key {path} in {where}{_did_you_mean(path, str(tags[0]) if tags else '')}"
+            given = any(f"{key}.".startswith(f"{path}.") for key in overridden)
+            origin = "on the command line" if given else f"in {where}"
+            yield f"unknown key {path} {origin}{_did_you_mean(path, str(tags[0]) if tags else '')}"
         else:
             yield f"{path} {_rule(problem['msg'])}, got {problem['input']!r}"
 
@@ -141,13 +153,13 @@ def _did_you_mean(path: str, architecture: str) -> str:
     if path in keys:
         return f": it belongs to another network than {architecture}"
     section, _, last = path.rpartition(".")
+    if last in SYNONYMS:
+        return f": did you mean {SYNONYMS[last]}?"
     siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == section}
     elsewhere = {k.rpartition(".")[2]: k for k in keys}
     for candidates in (siblings, elsewhere):
         if near := difflib.get_close_matches(last, candidates, n=1, cutoff=0.6):
             return f": did you mean {candidates[near[0]]}?"
-    if last in SYNONYMS:
-        return f": did you mean {SYNONYMS[last]}?"
     inside = [k for k in keys if k.rpartition(".")[0] == section]
     return f"; known there: {', '.join(inside)}" if inside else ""
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eyas.core import io
-from eyas.core.config import dump_yaml, validate
+from eyas.core.config import dump_yaml, load_config
 from eyas.core.errors import ConfigError
 from eyas.core.schema import Config
 
@@ -53,8 +51,7 @@ class RunFolder:
 
     def config(self) -> Config:
         """The configuration that the run was started with."""
-        values = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
-        return validate(values, str(self.config_file))
+        return load_config(self.config_file)
 
     def read_metrics(self) -> dict[str, Any]:
         """The evaluated splits so far; empty before the first."""

@@ -99,7 +99,7 @@ class MLPConfig(Section):
     batch_norm_momentum: Rate = 0.99
     """Share of the running statistics kept at each step (Keras's convention)."""
     l2: NonNegativeFloat = 0.0
-    """Adds l2 · Σ w² over dense kernels to the loss (Keras's `kernel_regularizer`)."""
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
 class CNNConfig(Section):
@@ -120,7 +120,7 @@ class CNNConfig(Section):
     batch_norm_momentum: Rate = 0.99
     """Share of the running statistics kept at each step (Keras's convention)."""
     l2: NonNegativeFloat = 0.0
-    """Adds l2 · Σ w² over dense kernels to the loss (Keras's `kernel_regularizer`)."""
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
 def _reference(value: Any) -> Any:
@@ -137,7 +137,7 @@ class CustomConfig(Section):
     options: dict[str, Any] = {}
     """Keyword arguments for the function."""
     l2: NonNegativeFloat = 0.0
-    """Adds l2 · Σ w² over dense kernels to the loss (Keras's `kernel_regularizer`)."""
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
 ARCHITECTURES = ("mlp", "cnn", "custom")
@@ -172,7 +172,10 @@ class EarlyStoppingConfig(Section):
 
 
 class PlateauConfig(Section):
-    """Lower the learning rate where the monitored value no longer improves."""
+    """Lower the learning rate where the monitored value no longer improves.
+
+    Keras waits 10 epochs, as long as early stopping does here, and so would never act; hence 5.
+    """
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """The rate is multiplied by this."""
@@ -180,6 +183,17 @@ class PlateauConfig(Section):
     """Epochs without an improvement before it is."""
     min_learning_rate: NonNegativeFloat = 1e-6
     """Never below this."""
+
+
+def _class_weight(value: Any) -> Any:
+    if value in ("none", "balanced"):
+        return value
+    if isinstance(value, dict) and all(isinstance(w, int | float) and w > 0 for w in value.values()):
+        return {str(name): weight for name, weight in value.items()}  # YAML reads the class `8` as a number
+    raise ValueError("be none, balanced, or class: positive weight")
+
+
+ClassWeight = Annotated[Literal["none", "balanced"] | dict[str, float], BeforeValidator(_class_weight)]
 
 
 class TrainConfig(Section):
@@ -199,8 +213,8 @@ class TrainConfig(Section):
     """For sgd with momentum."""
     weight_decay: NonNegativeFloat | None = None
     """Decoupled decay of adamw. Unset: 0.004."""
-    class_weight: Literal["none", "balanced"] = "none"
-    """`balanced`: the loss of class k is weighted by N / (K · N_k)."""
+    class_weight: ClassWeight = "none"
+    """`balanced`: the loss of class k is weighted by N / (K · N_k). Or class: weight, 1 for those left out."""
     monitor: Monitor = "val_loss"
     """What `best.pt`, early stopping and the plateau rule look at."""
     early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
@@ -208,13 +222,14 @@ class TrainConfig(Section):
     reduce_on_plateau: PlateauConfig | None = PlateauConfig()
     """`null` switches it off."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the forward and backward pass. `auto`: the faster by a short probe, remembered by machine."""
+    """Of the forward and backward pass. `auto`: on a CPU the faster by a short probe, remembered; on a GPU bf16
+    where it has it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: a GPU where there is one."""
     threads: PositiveInt | None = None
     """Unset: as many as the cores this process may use."""
     seed: NonNegativeInt = 0
-    """Initial weights, order of images, dropout: the same seed on the same machine gives the same weights."""
+    """Initial weights, order of images, dropout: the same seed on the same CPU gives the same weights."""
     checkpoint_minutes: PositiveFloat = 5.0
     """`last.pt` is written at the end of each epoch, and within a long epoch this often."""
 
@@ -225,7 +240,7 @@ class ExportConfig(Section):
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")] | None = None
     """The bundle's version. Unset: the run's name and the first 8 digits of the graph's hash."""
     tolerance: PositiveFloat = 1e-4
-    """Largest difference in any probability between PyTorch and ONNX Runtime over the test split."""
+    """Largest difference between PyTorch and ONNX Runtime over the test split, in any output."""
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of answers whose conformal set is to hold the true class."""
 

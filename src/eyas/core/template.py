@@ -13,7 +13,7 @@ from eyas.core.schema import Config
 WIDTH = 100
 HEADER = """\
 # eyas configuration. Every key is also a command-line override: eyas train train.epochs=5
-# A key left out has the value shown here.
+# A key left out has its default; `eyas init` shows the defaults.
 """
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.core.errors import DataError
 from eyas.image import ImagePolicy
 
 SplitName = Literal["train", "val", "test"]
@@ -46,6 +48,18 @@ class Dataset:
     test: Split
     fingerprint: str
     """SHA-256 over classes, pixels, labels and splits: the same images give it whatever container they came in."""
+
+    def require(self, fingerprint: str, owner: Path) -> None:
+        """Refuse to be taken for the data that `owner` was trained on.
+
+        Raises:
+            DataError: this dataset's fingerprint is another.
+        """
+        if fingerprint != self.fingerprint:
+            raise DataError(
+                f"{owner} was trained on other data than {self.name} is now: the fingerprint must be "
+                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…"
+            )
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,8 @@ from eyas.core.errors import BundleError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config, ExportConfig
 from eyas.data import Dataset, Split
-from eyas.evaluate import Evaluation, evaluate, fit_temperature, fit_threshold, softmax
+from eyas.data.dataset import SplitName
+from eyas.evaluate import evaluate, fit_temperature, fit_threshold, prediction_sets, softmax
 from eyas.export.card import write_card
 from eyas.export.graph import OPSET, OUTPUTS, trace
 from eyas.export.parity import prove_parity
@@ -30,6 +32,7 @@ GOLDEN_IMAGES = 16
 # A network more accurate than the coverage asked for would get a threshold near 1, and confident answers empty sets.
 # A lower threshold only enlarges sets, so coverage holds; at 1/2 a set is empty only where no class has a majority.
 MAX_THRESHOLD = 0.5
+Answers = dict[str, NDArray[np.float32]]
 LIBRARIES = ("eyas", "torch", "onnx", "onnxruntime", "numpy", "pillow")
 
 
@@ -47,28 +50,36 @@ def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: P
         The bundle, opened and checked.
 
     Raises:
-        BundleError: the target exists, the dataset is another one, or the network cannot be an ONNX graph.
+        BundleError: the target exists, there is nothing to prove parity on, or the network cannot be an ONNX graph.
+        DataError: the dataset is not the run's.
         ParityError: the graph answers differently; nothing is written.
     """
     target = target or run.bundle
     network, about = load_network(run)
-    if about["fingerprint"] != dataset.fingerprint:
-        raise BundleError(
-            f"{run.path} was trained on other data (fingerprint {about['fingerprint'][:12]}…, "
-            f"got {dataset.fingerprint[:12]}…); export with the data it was trained on"
-        )
-    temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
+    dataset.require(about["fingerprint"], run.path)
     proof = dataset.test if len(dataset.test) else dataset.val
-    expected = softmax(run_network(network, proof).logits, temperature).astype(np.float32)
-
+    if not len(proof):
+        raise BundleError("export needs a test or validation split to prove parity on, got neither")
+    temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
+    outputs = run_network(network, proof)
+    expected = {
+        "logits": outputs.logits,
+        "probabilities": softmax(outputs.logits, temperature).astype(np.float32),
+        "features": outputs.features,
+    }
     with write_bundle(target) as draft:
         trace(network, temperature, dataset.policy.shape, draft.path / MODEL)
         session = Session(draft.path / MODEL)
-        proved = session.run(proof.take(slice(None)))
-        parity = prove_parity(expected, proved["probabilities"], split=proof.name, tolerance=config.tolerance)
-        evaluations = _evaluations(session, dataset)
-        conformal = _write_calibration(session, dataset, config, draft.path)
-        _write_golden(draft.path / GOLDEN, proof, proved["probabilities"])
+        answers = {split.name: session.run(split.take(slice(None))) for split in (dataset.val, dataset.test)}
+        parity = prove_parity(expected, answers[proof.name], split=proof.name, tolerance=config.tolerance)
+        evaluations = {
+            split.name: evaluate(answers[split.name]["probabilities"], split.labels, dataset.classes)
+            for split in (dataset.val, dataset.test)
+            if len(split)
+        }
+        conformal = _conformal(answers, dataset, config.coverage)
+        _write_reference(draft.path / REFERENCE, answers["val"], dataset.val)
+        _write_golden(draft.path / GOLDEN, proof, answers[proof.name]["probabilities"])
         fields = _describe(run.config(), run, network, about, dataset, draft.path, config)
         write_card(draft.path / CARD, fields, evaluations, parity, conformal)
         draft.finish(
@@ -81,31 +92,27 @@ def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: P
     return open_bundle(target)
 
 
-def _evaluations(session: Session, dataset: Dataset) -> dict[str, Evaluation]:
-    """Calibrated answers against labels, by split."""
-    return {
-        split.name: evaluate(session.run(split.take(slice(None)))["probabilities"], split.labels, dataset.classes)
-        for split in (dataset.val, dataset.test)
-        if len(split)
-    }
+def _conformal(answers: Mapping[SplitName, Answers], dataset: Dataset, coverage: float) -> Conformal:
+    """The threshold, fitted on the validation split, and the coverage that it has on the test split."""
+    threshold = min(fit_threshold(answers["val"]["probabilities"], dataset.val.labels, coverage), MAX_THRESHOLD)
+    sets = prediction_sets(answers["test"]["probabilities"], threshold)
+    labels = dataset.test.labels
+    held = sets[np.arange(len(labels)), labels]
+    measured = float(held.mean()) if len(labels) else None
+    return Conformal(coverage=coverage, threshold=threshold, images=len(dataset.val), measured=measured)
 
 
-def _write_calibration(session: Session, dataset: Dataset, config: ExportConfig, folder: Path) -> Conformal:
-    """The conformal threshold, and `reference.npz`, from the validation split."""
-    val = dataset.val
-    images = val.take(slice(None))
-    answers = session.run(images)
-    probabilities = answers["probabilities"]
-    reference = build_reference(probabilities, answers["logits"], answers["features"], val.labels, images)
-    np.savez_compressed(folder / REFERENCE, allow_pickle=False, **reference)
-    threshold = min(fit_threshold(probabilities, val.labels, config.coverage), MAX_THRESHOLD)
-    return Conformal(coverage=config.coverage, threshold=threshold, images=len(val))
+def _write_reference(file: Path, answers: Answers, val: Split) -> None:
+    """What monitoring will compare with, from the validation split."""
+    outputs = (answers["probabilities"], answers["logits"], answers["features"])
+    arrays: dict[str, Any] = build_reference(*outputs, val.labels, val.take(slice(None)))
+    np.savez_compressed(file, **arrays)
 
 
 def _write_golden(file: Path, split: Split, probabilities: NDArray[np.float32]) -> None:
     """`GOLDEN_IMAGES` images spread evenly over the split, and their answers."""
     rows = np.unique(np.linspace(0, len(split) - 1, GOLDEN_IMAGES).astype(np.int64))
-    np.savez_compressed(file, allow_pickle=False, images=split.take(rows), probabilities=probabilities[rows])
+    np.savez_compressed(file, images=split.take(rows), probabilities=probabilities[rows])
 
 
 def _describe(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from eyas.bundle import Conformal, Parity
 from eyas.core import io
+from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation
 
 SHOWN_CLASSES = 20
@@ -15,7 +17,7 @@ SHOWN_CLASSES = 20
 def write_card(
     file: Path,
     fields: dict[str, Any],
-    evaluations: dict[str, Evaluation],
+    evaluations: Mapping[SplitName, Evaluation],
     parity: Parity,
     conformal: Conformal,
 ) -> None:
@@ -41,7 +43,7 @@ def _what(fields: dict[str, Any]) -> list[str]:
     ]
 
 
-def _how_good(evaluations: dict[str, Evaluation]) -> list[str]:
+def _how_good(evaluations: Mapping[SplitName, Evaluation]) -> list[str]:
     lines = [
         "## How good",
         "",
@@ -59,7 +61,7 @@ def _how_good(evaluations: dict[str, Evaluation]) -> list[str]:
     return [*lines, ""]
 
 
-def _worst_classes(evaluations: dict[str, Evaluation]) -> str:
+def _worst_classes(evaluations: Mapping[SplitName, Evaluation]) -> str:
     found = evaluations.get("test")
     if found is None:
         return ""
@@ -72,13 +74,23 @@ def _trust(parity: Parity, conformal: Conformal) -> list[str]:
         "## How sure",
         "",
         f"- ONNX Runtime agrees with PyTorch on all {parity.images:,} {parity.split} images: largest difference in a "
-        f"probability {parity.max_difference:.1e}, same class on {parity.agreement:.2%}.",
-        f"- Probabilities are calibrated by temperature; sets of classes with probability at least "
-        f"{conformal.threshold:.4f} are made to hold the true class {conformal.coverage:.0%} of the time "
-        f"({conformal.images:,} calibration images). An answer whose set is not one single class needs review.",
+        f"probability {parity.differences['probabilities']:.1e}, same class on {parity.agreement:.2%}.",
+        _calibrated(conformal),
         "- All of this holds for images like those of the dataset, and not beyond.",
         "",
     ]
+
+
+def _calibrated(conformal: Conformal) -> str:
+    if not conformal.images:
+        return "- Without a validation split nothing was calibrated; every answer is marked for review."
+    measured = "" if conformal.measured is None else f", and does for {conformal.measured:.1%} of the test split"
+    return (
+        f"- Probabilities are calibrated by temperature. The set of classes with probability at least "
+        f"{conformal.threshold:.4f} is to hold the true class {conformal.coverage:.0%} of the time or more{measured}; "
+        f"this is approximate, as the {conformal.images:,} calibration images also chose the epoch. An answer whose "
+        "set is not one single class needs review."
+    )
 
 
 def _use() -> list[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -23,32 +26,39 @@ def build_custom(
 ) -> tuple[nn.Module, nn.Module]:
     """Body and head of what `function(input_shape=(H, W, C), classes=K, **options)` returns.
 
-    A module with the attributes `body` and `head` gives both. Any other module is the body, and its logits
-    are its features.
+    A module whose output is `head(body(x))` of its own attributes `body` and `head` gives both, with (N, D)
+    features between them. Any other module is the body, and its logits are its features.
 
     Args:
         file: where to read the function from instead of where the configuration says (a run keeps a copy).
 
     Raises:
-        ConfigError: no such file or function, no module returned, or logits that are not (N, classes).
+        ConfigError: no such file or function, one that fails, no module returned, or logits that are not (N, classes).
     """
     path, function = file or source_file(config), config.name.rpartition(":")[2]
-    build = getattr(_load(path), function, None)
+    with _blaming(f"reading {path}"):
+        build = getattr(_load(path), function, None)
     if not callable(build):
         raise ConfigError(f"model.name: {path} defines no function {function}")
-    try:
+    with _blaming(f"{function}(input_shape={input_shape}, classes={classes}, **model.options)"):
         module = build(input_shape=input_shape, classes=classes, **config.options)
-    except TypeError as error:
-        raise ConfigError(
-            f"model.name: {function}(input_shape=…, classes=…, **model.options) failed: {error}"
-        ) from error
     if not isinstance(module, nn.Module):
         raise ConfigError(f"model.name: {function} must return a torch.nn.Module, got {type(module).__name__}")
-    _check_output(module, input_shape, classes, function)
-    body, head = getattr(module, "body", None), getattr(module, "head", None)
-    if isinstance(body, nn.Module) and isinstance(head, nn.Module):
-        return body, head
-    return module, nn.Identity()
+    with _blaming(f"the network of {function}"):
+        return _split(module, input_shape, classes, function)
+
+
+@contextmanager
+def _blaming(what: str) -> Iterator[None]:
+    """Turn whatever the user's own code raises into a `ConfigError` that names its type, message and line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        raise ConfigError(f"model.name: {what} failed ({type(error).__name__} in {where}): {error}") from error
 
 
 def _load(path: Path) -> object:
@@ -63,14 +73,25 @@ def _load(path: Path) -> object:
     return module
 
 
-def _check_output(module: nn.Module, input_shape: tuple[int, int, int], classes: int, function: str) -> None:
+@torch.no_grad()
+def _split(
+    module: nn.Module, input_shape: tuple[int, int, int], classes: int, function: str
+) -> tuple[nn.Module, nn.Module]:
+    """Body and head, after a trial on two images."""
     height, width, channels = input_shape
+    images = torch.linspace(-1, 1, 2 * channels * height * width).view(2, channels, height, width)
     module.eval()
-    with torch.no_grad():
-        logits = module(torch.zeros(2, channels, height, width))
-    module.train()
+    logits = module(images)
     if tuple(logits.shape) != (2, classes):
         raise ConfigError(
             f"model.name: the network of {function} must give (N, {classes}) logits for (N, {channels}, {height}, "
             f"{width}) float images, got {tuple(logits.shape)} for N = 2"
         )
+    body, head = getattr(module, "body", None), getattr(module, "head", None)
+    parts: tuple[nn.Module, nn.Module] = (module, nn.Identity())
+    if isinstance(body, nn.Module) and isinstance(head, nn.Module):
+        features = body(images)
+        if features.ndim == 2 and torch.allclose(head(features), logits, atol=1e-5):
+            parts = (body, head)
+    module.train()
+    return parts

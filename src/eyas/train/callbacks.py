@@ -42,8 +42,8 @@ class Callback(Protocol):
     def on_start(self, epochs: int, steps: int, first_epoch: int) -> None:
         """Training begins or goes on: `epochs` in all, `steps` an epoch, `first_epoch` finished ones."""
 
-    def on_step(self, step: int) -> None:
-        """Step `step` of the epoch, from 1, is done."""
+    def on_step(self, step: int, loss: float, accuracy: float) -> None:
+        """Step `step` of the epoch, from 1, is done; loss and accuracy are means over the epoch so far."""
 
     def on_epoch(self, row: EpochRow, *, best: bool, patience_left: int | None) -> None:
         """An epoch is done; `best` if it is the best so far; `patience_left` epochs before early stopping."""
@@ -56,6 +56,7 @@ class ProgressBar:
         self._bar = progress()
         self._task = TaskID(0)
         self._steps = self._epochs = self._done = 0
+        self._patience = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -72,21 +73,21 @@ class ProgressBar:
         label = f"epoch {first_epoch + 1}/{epochs}"
         self._task = self._bar.add_task(label, total=epochs * steps, completed=first_epoch * steps, status="")
 
-    def on_step(self, step: int) -> None:
+    def on_step(self, step: int, loss: float, accuracy: float) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=self._done * self._steps + step)
+        status = f"loss {loss:.4f}  accuracy {accuracy:.4f}{self._patience}"
+        self._bar.update(self._task, completed=self._done * self._steps + step, status=status)
 
     def on_epoch(self, row: EpochRow, *, best: bool, patience_left: int | None) -> None:
         """Print the epoch's line above the bar."""
         self._done = row.epoch
         err.print(describe(row, self._epochs, best=best))
-        status = "" if patience_left is None else f"patience {patience_left}"
+        self._patience = "" if patience_left is None else f"  patience {patience_left}"
         following = min(row.epoch + 1, self._epochs)
         self._bar.update(
             self._task,
             completed=row.epoch * self._steps,
             description=f"epoch {following}/{self._epochs}",
-            status=status,
         )
 
 

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from eyas.core.errors import ResumeError
 from eyas.core.schema import Config
+from eyas.data import Dataset
 from eyas.nn import Network, load_weights
 from eyas.nn.weights import save
 from eyas.train.callbacks import EpochRow
@@ -66,21 +67,17 @@ def restore_checkpoint(state: dict[str, Any], network: Network, optimizer: Optim
     return position
 
 
-def read_checkpoint(file: Path, fingerprint: str) -> dict[str, Any] | None:
+def read_checkpoint(file: Path, dataset: Dataset) -> dict[str, Any] | None:
     """The saved state, or None where the run was killed before its first checkpoint.
 
     Raises:
-        ResumeError: the data are no longer those that the run was trained on.
+        DataError: the data are no longer those that the run was trained on.
         TrainingError: the file is damaged.
     """
     if not file.exists():
         return None
     state = load_weights(file)
-    if state["fingerprint"] != fingerprint:
-        raise ResumeError(
-            f"{file}: the dataset must be the one that the run began with (fingerprint {state['fingerprint'][:12]}…), "
-            f"got {fingerprint[:12]}…"
-        )
+    dataset.require(state["fingerprint"], file.parent)
     return state
 
 

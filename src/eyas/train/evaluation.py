@@ -19,11 +19,7 @@ def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName) -> Evaluati
         DataError: the split is empty, or the dataset is not the run's.
     """
     network, about = load_network(run)
-    if about["fingerprint"] != dataset.fingerprint:
-        raise DataError(
-            f"{run.path} was trained on other data (fingerprint {about['fingerprint'][:12]}…), "
-            f"got {dataset.fingerprint[:12]}…"
-        )
+    dataset.require(about["fingerprint"], run.path)
     chosen = dataset.split(split)
     if not len(chosen):
         raise DataError(f"the {split} split of {dataset.name} is empty")

@@ -73,6 +73,7 @@ def fit(job: Job) -> bool:
 
             loss_sum, correct, images = position.totals
             val_loss, val_accuracy = evaluate(job, job.dataset.val) if len(job.dataset.val) else (None, None)
+            require_finite(job, val_loss)
             row = EpochRow(
                 epoch=position.epoch + 1,
                 loss=loss_sum / images,
@@ -111,7 +112,7 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
         loss = losses.mean() + network.penalty()
         value = loss.item()
         if not isfinite(value):
-            raise DivergenceError(_diverged(value, job))
+            raise DivergenceError(_diverged(f"the loss became {value}", job))
         torch.autograd.backward(loss)
         job.optimizer.step()
         job.optimizer.zero_grad()
@@ -121,8 +122,9 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
         position.totals[1] += int((logits.argmax(1) == labels).sum())
         position.totals[2] += len(rows)
         position.seconds = monotonic() - started
+        loss_sum, correct, seen = position.totals
         for callback in job.callbacks:
-            callback.on_step(position.step)
+            callback.on_step(position.step, loss_sum / seen, correct / seen)
         if interrupted():
             return False
         if monotonic() - saved > 60 * config.checkpoint_minutes:
@@ -149,13 +151,26 @@ def evaluate(job: Job, split: Split) -> tuple[float, float]:
 def batches(images: int, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """The rows of each step of one epoch: a shuffle decided by seed and epoch alone.
 
-    The last batch may be short. One image alone joins the batch before it: batch norm needs two.
+    The last batch may be short. One image alone joins the batch before it, where that has more: batch norm needs two.
     """
     order = np.random.default_rng([seed, epoch]).permutation(images)
     edges = [*range(0, images, batch_size), images]
-    if len(edges) > 2 and edges[-1] - edges[-2] == 1:
+    if batch_size > 1 and len(edges) > 2 and edges[-1] - edges[-2] == 1:
         del edges[-2]
     return [order[start:end] for start, end in pairwise(edges)]
+
+
+def require_finite(job: Job, val_loss: float | None) -> None:
+    """Refuse an epoch whose last step broke the network, before it is saved.
+
+    Raises:
+        DivergenceError: the validation loss, or a weight or running statistic, is not finite.
+    """
+    if val_loss is not None and not isfinite(val_loss):
+        raise DivergenceError(_diverged(f"the validation loss became {val_loss}", job))
+    for name, value in job.network.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise DivergenceError(_diverged(f"{name} is no longer finite", job))
 
 
 def to_device(split: Split, rows: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -187,20 +202,23 @@ def ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 def _class_weight(job: Job) -> Tensor | None:
-    """(K,) weights N / (K · N_k), or None."""
-    if job.config.class_weight == "none":
+    """(K,) weights, or None: N / (K · N_k) where balanced, else as given by class name, 1 for the others."""
+    rule, classes = job.config.class_weight, job.dataset.classes
+    if rule == "none":
         return None
-    labels, classes = job.dataset.train.labels, len(job.dataset.classes)
-    counts = np.bincount(labels, minlength=classes)
-    weights = len(labels) / (classes * np.maximum(counts, 1))
+    if rule == "balanced":
+        counts = np.bincount(job.dataset.train.labels, minlength=len(classes))
+        weights = len(job.dataset.train) / (len(classes) * np.maximum(counts, 1))
+    else:
+        weights = np.array([rule.get(name, 1.0) for name in classes])
     return torch.tensor(weights, dtype=torch.float32, device=job.device)
 
 
-def _diverged(value: float, job: Job) -> str:
-    rate = learning_rate(job.optimizer)
+def _diverged(what: str, job: Job) -> str:
+    rate, epoch = learning_rate(job.optimizer), job.position.epoch
+    cures = f"train.learning_rate={rate / 10:g}" + ("" if job.precision == "fp32" else " or train.precision=fp32")
+    kept = f"; last.pt holds epoch {epoch}" if epoch else ""
     return (
-        f"the loss became {value} in epoch {job.position.epoch + 1}, step {job.position.step + 1}, at learning rate "
-        f"{rate:g}; try train.learning_rate={rate / 10:g}"
-        + ("" if job.precision == "fp32" else " or train.precision=fp32")
-        + "; the last finished epoch is kept in last.pt"
+        f"{what} in epoch {epoch + 1}, step {job.position.step + 1}, at learning rate {rate:g}; "
+        f"start a new run with {cures}{kept}"
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from eyas.core.schema import TrainConfig
 
@@ -17,11 +18,7 @@ DEFAULT_LEARNING_RATE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 
 
 
 def make_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimiser that `train.optimizer` names, fused into one kernel a step where torch can.
-
-    Keras adds epsilon to RMSprop's root where torch adds it after the root; both are 1e-7 and below what
-    float32 shows for gradients of ordinary size.
-    """
+    """The optimiser that `train.optimizer` names, fused into one kernel a step where torch can."""
     rate = config.learning_rate or DEFAULT_LEARNING_RATE[config.optimizer]
     match config.optimizer:
         case "adam":
@@ -32,7 +29,49 @@ def make_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> O
         case "sgd":
             return SGD(parameters, rate, momentum=config.momentum, nesterov=config.nesterov, fused=True)
         case "rmsprop":
-            return RMSprop(parameters, rate, alpha=KERAS_RHO, eps=KERAS_EPSILON, momentum=config.momentum)
+            return RMSprop(parameters, rate, config.momentum)
+
+
+class RMSprop(Optimizer):
+    """Keras's RMSprop: v ← ρ v + (1 - ρ) g²; m ← μ m + η g / √(v + ε); w ← w - m.
+
+    torch's own puts ε outside the root, which makes the first steps of small gradients much larger: inside, ε = 1e-7
+    is a floor of 3e-4 under the root.
+
+    Source: Hinton's lecture 6e (2012), as in `keras.optimizers.RMSprop`.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], rate: float, momentum: float = 0.0) -> None:
+        super().__init__(parameters, {"lr": rate, "rho": KERAS_RHO, "eps": KERAS_EPSILON, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            weights = [p for p in group["params"] if p.grad is not None]
+            if not weights:
+                continue
+            gradients = [p.grad for p in weights]
+            squares = [self._kept(p, "square") for p in weights]
+            torch._foreach_mul_(squares, group["rho"])
+            torch._foreach_addcmul_(squares, gradients, gradients, 1 - group["rho"])
+            roots = torch._foreach_add(squares, group["eps"])
+            torch._foreach_sqrt_(roots)
+            if not group["momentum"]:
+                torch._foreach_addcdiv_(weights, gradients, roots, -group["lr"])
+                continue
+            moves = [self._kept(p, "move") for p in weights]
+            torch._foreach_mul_(moves, group["momentum"])
+            torch._foreach_addcdiv_(moves, gradients, roots, group["lr"])
+            torch._foreach_sub_(weights, moves)
+
+    def _kept(self, parameter: nn.Parameter, name: str) -> torch.Tensor:
+        """A tensor of the parameter's shape that lives from step to step, zero at first."""
+        state = self.state[parameter]
+        if name not in state:
+            state[name] = torch.zeros_like(parameter)
+        kept: torch.Tensor = state[name]
+        return kept
 
 
 def learning_rate(optimizer: Optimizer) -> float:

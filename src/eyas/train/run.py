@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from eyas.core import io
 from eyas.core.config import dump_yaml
@@ -76,21 +77,34 @@ def resume_run(
     check_config(config, dataset)
     copy = run.path / CUSTOM_SOURCE
     network, scaling = _network(config, dataset, copy if copy.exists() else None)
-    io.write_text(run.config_file, dump_yaml(config))
     return _train(run, config, dataset, network, scaling, callbacks)
 
 
 def check_config(config: Config, dataset: Dataset) -> None:
-    """What the schema alone cannot see."""
-    if config.train.monitor.startswith("val") and not len(dataset.val):
+    """What the schema alone cannot see.
+
+    Raises:
+        ConfigError: names the key, the rule and what it got.
+    """
+    train = config.train
+    if train.monitor.startswith("val") and not len(dataset.val):
         raise ConfigError(
-            f"train.monitor={config.train.monitor} needs a validation split, got none; "
-            f"set data.val_fraction=0.1 or train.monitor={config.train.monitor.removeprefix('val_')}"
+            f"train.monitor={train.monitor} needs a validation split, got none; "
+            f"set data.val_fraction=0.1 or train.monitor={train.monitor.removeprefix('val_')}"
         )
-    if config.train.device == "cuda" and not torch.cuda.is_available():
+    if train.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("train.device=cuda needs a CUDA GPU and a CUDA build of torch, got neither; use auto or cpu")
-    if config.train.nesterov and not (config.train.optimizer == "sgd" and config.train.momentum > 0):
+    if train.nesterov and not (train.optimizer == "sgd" and train.momentum > 0):
         raise ConfigError("train.nesterov needs train.optimizer=sgd and train.momentum above 0")
+    if train.momentum and train.optimizer not in ("sgd", "rmsprop"):
+        raise ConfigError(f"train.momentum is for sgd and rmsprop; {train.optimizer} would ignore {train.momentum:g}")
+    if train.weight_decay is not None and train.optimizer != "adamw":
+        raise ConfigError(
+            f"train.weight_decay is for adamw; {train.optimizer} would ignore {train.weight_decay:g} "
+            "(model.l2 is for all)"
+        )
+    if isinstance(train.class_weight, dict) and (unknown := train.class_weight.keys() - set(dataset.classes)):
+        raise ConfigError(f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}")
 
 
 def _network(
@@ -99,6 +113,9 @@ def _network(
     torch.manual_seed(config.train.seed)
     scaling = fit_scaling(dataset.train, config.data.normalize)
     network = build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling, file)
+    normed = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+    if config.train.batch_size == 1 and normed:
+        raise ConfigError("train.batch_size must be at least 2 for a network with batch norm, got 1")
     return network, scaling
 
 
@@ -115,9 +132,11 @@ def _train(
     network.to(device)
     optimizer = make_optimizer(config.train, network.parameters())
     stopping = Stopping.of(config.train.monitor, config.train.early_stopping, config.train.reduce_on_plateau)
-    state = read_checkpoint(run.last, dataset.fingerprint)
+    state = read_checkpoint(run.last, dataset)
     precision = state["precision"] if state else _precision(config.train, network, dataset, device)
     position = restore_checkpoint(state, network, optimizer, stopping) if state else Position()
+    io.write_text(run.config_file, dump_yaml(config))  # a continuation may have changed what it is allowed to
+    write_history(run.history, position.history)  # a kill may have come between last.pt and this
 
     def save() -> None:
         save_checkpoint(

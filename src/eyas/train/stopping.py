@@ -1,12 +1,14 @@
-"""When the monitored value no longer improves: keep the best, stop early, lower the rate (Keras's rules)."""
+"""When the monitored value no longer improves: keep the best, stop early, lower the rate; counted as Keras counts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Self
 
 from eyas.core.schema import EarlyStoppingConfig, Monitor, PlateauConfig
+
+SEEN = ("best", "best_epoch", "wait")
 
 
 @dataclass
@@ -82,8 +84,8 @@ class Stopping:
         return self.early is not None and self.early.wait >= self.patience
 
     def state(self) -> dict[str, Any]:
-        """Plain values."""
-        return {name: asdict(watch) for name, watch in self._watches().items()}
+        """What was seen, as plain values; the rules themselves belong to the configuration."""
+        return {name: {key: getattr(watch, key) for key in SEEN} for name, watch in self._watches().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave."""
