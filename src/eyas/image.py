@@ -6,9 +6,10 @@ bytes ─ header checked ─ decoded ─ upright (EXIF) ─ grey or RGB ─ resi
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -20,23 +21,41 @@ from eyas.core.errors import InputError, UnsafeDataError
 MAX_PIXELS = 50_000_000
 # What a service accepts: formats whose decoders are widely fuzzed.
 SERVED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-SUFFIXES = frozenset(
-    {
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-    }
-    | {".pbm", ".pnm", ".tga", ".ico", ".jp2", ".avif", ".qoi"}
+# What is read from files, and how they are named. The order is that of the attempts: TGA has no magic number. Left out
+# is what starts other programs (EPS), what belongs to one program, and what hardly anybody fuzzes.
+READ_SUFFIXES = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "QOI": (".qoi",),
+    "ICO": (".ico",),
+    "DIB": (".dib",),
+    "DDS": (".dds",),
+    "PCX": (".pcx",),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+}
+Image.init()
+READ_FORMATS = tuple(kind for kind in READ_SUFFIXES if kind in Image.OPEN)  # AVIF came with Pillow 11.3
+SUFFIXES = frozenset(suffix for kind in READ_FORMATS for suffix in READ_SUFFIXES[kind])
+JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+# What Pillow's decoders raise on damaged files.
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
 )
 WHITE = (255, 255, 255, 255)
 
@@ -60,8 +79,28 @@ class ImagePolicy:
         return self.height, self.width, self.channels
 
 
+def is_junk(path: str | PurePath) -> bool:
+    """Whether the file, or a folder of the path, is hidden or was left by a file manager.
+
+    Args:
+        path: with forward slashes, relative to the folder that is searched: what lies above it does not count.
+    """
+    text = path if isinstance(path, str) else path.as_posix()
+    return any((part.startswith(".") and part not in (".", "..")) or part in JUNK for part in text.split("/"))
+
+
+def is_image_path(path: str | PurePath) -> bool:
+    """Whether the name is that of an image: a suffix of `READ_FORMATS`, and not `is_junk`.
+
+    Args:
+        path: as for `is_junk`.
+    """
+    text = path if isinstance(path, str) else path.as_posix()
+    return text[text.rfind(".") :].lower() in SUFFIXES and not is_junk(text)
+
+
 def open_image(
-    source: bytes | Path, *, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] | None = None
+    source: bytes | Path, *, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] = READ_FORMATS
 ) -> Image.Image:
     """Decode an image, upright, in mode `L` (8-bit grey) or `RGB`.
 
@@ -71,7 +110,7 @@ def open_image(
     Args:
         source: the encoded image, or its file.
         max_pixels: an image with more is refused before it is decoded.
-        formats: Pillow's names of the formats allowed; all that Pillow reads where None.
+        formats: Pillow's names of the formats allowed.
 
     Raises:
         UnsafeDataError: more than `max_pixels`.
@@ -81,14 +120,12 @@ def open_image(
         with _header(source, max_pixels, formats) as image:
             return _flatten(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
-        allowed = ", ".join(formats) if formats else "any that Pillow reads"
-        raise InputError(f"not an image in a known format (allowed: {allowed})") from None
+        raise InputError(f"not an image in a known format (allowed: {', '.join(formats)})") from None
     except Image.DecompressionBombError as error:  # Pillow's own limit, in the header or found while decoding
         raise UnsafeDataError(f"the image has too many pixels; at most {max_pixels:,} are decoded") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:  # the file system's error, not the decoder's
             raise InputError(f"cannot be read: {error.strerror}") from error
-        # Pillow's decoders raise all of these on damaged files.
         raise InputError(f"the image is damaged: {error}") from error
 
 
@@ -108,7 +145,7 @@ def read_image(
     policy: ImagePolicy,
     *,
     max_pixels: int = MAX_PIXELS,
-    formats: tuple[str, ...] | None = None,
+    formats: tuple[str, ...] = READ_FORMATS,
 ) -> NDArray[np.uint8]:
     """`open_image`, then `to_array`."""
     return to_array(open_image(source, max_pixels=max_pixels, formats=formats), policy)
@@ -128,7 +165,7 @@ def from_pixels(pixels: NDArray[np.uint8], policy: ImagePolicy) -> NDArray[np.ui
     return to_array(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), policy)
 
 
-def _header(source: bytes | Path, max_pixels: int, formats: tuple[str, ...] | None) -> Image.Image:
+def _header(source: bytes | Path, max_pixels: int, formats: tuple[str, ...]) -> Image.Image:
     """Open without decoding; the caller closes it."""
     stream: Any = io.BytesIO(source) if isinstance(source, bytes) else source
     image = Image.open(stream, formats=formats)
@@ -140,15 +177,14 @@ def _header(source: bytes | Path, max_pixels: int, formats: tuple[str, ...] | No
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Mode `L` or `RGB`, transparency laid on white."""
+    """Mode `L` or `RGB`, transparency laid on white. `image` is decoded and not shared."""
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        image.load()
-        return image.copy()
+        return image
     if image.mode == "1":
         return image.convert("L")
     if image.mode.startswith("I"):  # 16-bit grey: PNG gives I;16, some files I with 16-bit values
-        high = np.asarray(image, dtype=np.int64) >> 8
-        return Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
+        high = np.asarray(image) >> 8  # uint16 or int32, as stored
+        return Image.fromarray(np.clip(high, 0, 255, out=high).astype(np.uint8))
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA", "P") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         flat = Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ import pytest
 from PIL import Image
 
 from eyas.core.errors import InputError, UnsafeDataError
-from eyas.image import SERVED_FORMATS, ImagePolicy, from_pixels, open_image, read_image
+from eyas.image import (
+    READ_FORMATS,
+    SERVED_FORMATS,
+    SUFFIXES,
+    ImagePolicy,
+    from_pixels,
+    is_image_path,
+    open_image,
+    read_image,
+)
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 9), dtype=np.uint8)
@@ -201,3 +211,56 @@ def test_files_and_pixels_take_the_same_path() -> None:
     for resize in ("stretch", "crop", "pad"):
         policy = ImagePolicy(5, 5, 3, resize)
         np.testing.assert_array_equal(read_image(encoded(Image.fromarray(RGB)), policy), from_pixels(RGB, policy))
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 6\n%%EndComments\n0 0 9 6 rectfill\nshowpage\n"
+
+
+def test_nothing_is_given_to_ghostscript() -> None:
+    with pytest.raises(InputError, match="not an image in a known format"):
+        read_image(EPS, AS_RGB)
+
+
+def test_a_dds_of_an_unknown_kind_is_damaged() -> None:
+    header = struct.pack("<7I44x8I20x", 124, 0x1007, 6, 9, 0, 0, 0, 32, 4, 0x31415926, 0, 0, 0, 0, 0)
+    with pytest.raises(InputError, match="damaged: .*pixel format"):
+        read_image(b"DDS " + header + bytes(400), AS_RGB)
+
+
+@pytest.mark.parametrize("kind", ["PCX", "TGA", "SGI", "DDS", "PPM", "QOI", "ICO", "DIB"])
+def test_rarer_formats(kind: str) -> None:
+    assert read_image(encoded(Image.new("RGB", (16, 16), (255, 0, 0)), kind), AS_RGB).shape == (6, 9, 3)
+
+
+def test_every_suffix_of_a_readable_format_counts() -> None:
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in READ_FORMATS}
+    assert {".pcx", ".png", ".jpeg"} <= known <= SUFFIXES
+
+
+@pytest.mark.parametrize("path", ["a.png", "A.JPG", "../x/a.pcx", Path("cat/1.webp"), "./a.b.tif"])
+def test_names_of_images(path: str | Path) -> None:
+    assert is_image_path(path)
+
+
+@pytest.mark.parametrize("path", ["a.txt", "png", "._x.png", ".cache/a.png", "__MACOSX/cat/a.png", Path("a/.b.jpg")])
+def test_names_of_other_files(path: str | Path) -> None:
+    assert not is_image_path(path)
+
+
+def test_16_bit_grey_takes_little_memory() -> None:
+    content = encoded(Image.fromarray(np.full((1000, 1000), 513, np.uint16)))
+    tracemalloc.start()
+    image = open_image(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert image.getpixel((0, 0)) == 2
+    assert peak < 6_000_000  # bytes; int64 took 17 million
+
+
+def test_an_image_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[Image.Image] = []
+    copy = Image.Image.copy
+    monkeypatch.setattr(Image.Image, "copy", lambda image: copies.append(image) or copy(image))
+    image = open_image(encoded(Image.fromarray(RGB)))
+    np.testing.assert_array_equal(np.asarray(image), RGB)
+    assert len(copies) == 1
