@@ -1,16 +1,19 @@
 """JSON pixels: what comes back is what was sent, whatever the form; every fault says where it is."""
 
+import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy, from_pixels
+from eyas.serve.lists import read_lists
 from eyas.serve.pixels import Reader
 from eyas.serve.problems import Problem
 
@@ -111,6 +114,9 @@ ROW = [0.5] * 35
         ({"dta": ROW}, "/dta", "unknown key dta: did you mean data?"),
         ({"instances": ROW}, "/instances", "unknown key instances: did you mean data?"),
         ({"data": ROW, "a/b~": 1}, "/a~1b~0", "unknown key a/b~; known keys: data, range"),
+        ({"k" * 10**6: ROW}, "/" + "k" * 40, f"unknown key {'k' * 40}; known keys"),
+        (b'{"data": ' + b'{"a": 1}, ' * 10_001 + b"}", "", "of numbers in lists, got 10,002 colons"),
+        (b'{"data": [' + b"[], " * 2_100_000 + b"[]]}", "/data", "/data must be lists of numbers, as deep"),
         ({}, "/data", "data is missing"),
         ([ROW], "", 'the body must be an object {"data": …}, got a list'),
         (b" 3", "", "got a number"),
@@ -166,3 +172,53 @@ def test_any_body_is_images_or_a_told_fault(body: bytes) -> None:
         return
     assert made.dtype == np.uint8
     assert made.shape[1:] == GREY.shape
+
+
+@pytest.mark.parametrize("text", ["[]", "[1]", "[[1]]", "[1,2,3]", "1", "null", "{}", "[" * 500 + "]" * 500])
+def test_no_data_costs_many_times_its_size(text: str) -> None:
+    costs_little(f'{{"data": [{text}{f",{text}" * (7_000_000 // (len(text) + 1))}]}}'.encode())
+
+
+def test_no_number_of_keys_costs_many_times_its_size() -> None:
+    costs_little(json.dumps(dict.fromkeys(map(str, range(300_000)), 1)).encode())
+
+
+def costs_little(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(InputError, Problem):
+            read(body)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+@given(
+    JSON.filter(lambda value: isinstance(value, list))
+    | arrays(np.float64, array_shapes(max_dims=5)).map(np.ndarray.tolist)
+)
+def test_lists_are_read_as_numpy_reads_them(value: Any) -> None:
+    text = json.dumps(value)
+    leaves = set(map(type, flattened(value)))
+    try:
+        expected = np.array(value, dtype=np.float64)
+        regular = leaves <= {int, float} and expected.size > 0 and expected.ndim <= 4
+    except (ValueError, TypeError, OverflowError):
+        regular = False
+    if not regular or not np.all((expected >= 0) & (expected <= 255)):
+        with pytest.raises(InputError):
+            read_lists(text.encode(), 255)
+    else:
+        np.testing.assert_array_equal(read_lists(text.encode(), 255), expected)
+
+
+def flattened(value: Any) -> list[Any]:
+    return [leaf for inner in value for leaf in flattened(inner)] if isinstance(value, list) else [value]
+
+
+def test_lists_of_several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eyas.serve.lists.PIECE", 5)
+    sent = np.random.default_rng(0).random((3, 4, 5, 3))
+    np.testing.assert_array_equal(read_lists(json.dumps(sent.tolist()).encode(), 1), sent)
+    with pytest.raises(InputError, match="/data/2/3 must be a number, got null"):
+        read_lists(b"[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, null]]", 1)

@@ -10,6 +10,9 @@ from typing import Any
 from eyas.core.errors import InputError
 
 KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null", b"": "nothing"}
+NAMES = {dict: "an object", list: "a list", type(None): "null"}
+GENERAL = "/data must be lists of numbers, as deep and as long as each other"
+MOST_VALUES = 2_000_000  # more would take hundreds of megabytes as Python objects: the fault is then told in general
 LONGEST_INT = 20  # digits; longer ones are out of every range, and slow to convert exactly
 
 
@@ -21,11 +24,18 @@ def find_fault(data: bytes, depth: int, top: int) -> InputError:
         depth: how many lists enclose every number.
         top: every number must lie in [0, top].
     """
+    if not searchable(data):
+        return InputError(GENERAL, "/data")
     try:
         values = json.loads(data.decode("utf-8", "replace"), parse_int=_parse_int)
         return next(_faults(values, "/data", _first_lengths(values), depth, top))
     except (ValueError, RecursionError, StopIteration):
-        return InputError("/data must be lists of numbers, as deep and as long as each other", "/data")
+        return InputError(GENERAL, "/data")
+
+
+def searchable(text: bytes) -> bool:
+    """Whether a JSON text has few enough values to be made into Python objects."""
+    return sum(map(text.count, (b",", b"[", b"{"))) <= MOST_VALUES
 
 
 def out_of_range(pointer: str, value: float, top: int) -> InputError:
@@ -77,7 +87,11 @@ def _parse_int(digits: str) -> float:
 
 
 def _name(value: Any) -> str:
-    return kind(json.dumps(value)[:1].encode()) if not isinstance(value, str) else f"a string, {value[:20]!r}"
+    if isinstance(value, str):
+        return f"a string, {value[:20]!r}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return NAMES.get(type(value), "a number")
 
 
 def _number(value: float) -> str:

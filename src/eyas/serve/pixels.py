@@ -30,24 +30,19 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy, from_pixels
-from eyas.serve.faults import find_fault, kind, out_of_range
+from eyas.serve.faults import find_fault, kind, searchable
+from eyas.serve.lists import read_lists
 from eyas.serve.problems import Problem
 
 KEYS = ("data", "range")
 RANGES = (1, 255)
 SYNONYMS = {"instances": "data", "inputs": "data", "image": "data", "images": "data", "pixels": "data", "x": "data"}
-MAX_DEPTH = 4
 MIN_FLAT_SIDE = 8
+MAX_MEMBERS = 10_000  # of all objects: two are enough, and a colon costs a hundred times its size
+MAX_KEY = 40  # characters of an unknown key that are looked at and told back
 
 _number = msgspec.json.Decoder(float)
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# By depth. A typed decoder is strict about booleans, strings and null, and builds no other objects.
-_lists = (
-    msgspec.json.Decoder(list[float]),
-    msgspec.json.Decoder(list[list[float]]),
-    msgspec.json.Decoder(list[list[list[float]]]),
-    msgspec.json.Decoder(list[list[list[list[float]]]]),
-)
 
 
 @dataclass(frozen=True)
@@ -68,10 +63,11 @@ class Reader:
             InputError: a value breaks its rule; `pointer` says where.
         """
         data, top = _open(body)
-        images = _split(_numbers(data, top), self.policy)
+        images = _split(read_lists(data, top), self.policy)
         if len(images) > self.max_images:
             raise InputError(f"/data must hold at most {self.max_images} images, got {len(images)}", "/data")
-        scaled = np.rint(images * (255 / top)).astype(np.uint8)
+        images *= 255 / top  # in place: the array is ours
+        scaled = np.rint(images, out=images).astype(np.uint8)
         if scaled.shape[1:] == self.policy.shape:
             return scaled
         return np.stack([from_pixels(image, self.policy) for image in scaled])
@@ -79,6 +75,8 @@ class Reader:
 
 def _open(body: bytes) -> tuple[bytes, int]:
     """The JSON of `data`, and the value of `range`."""
+    if (members := body.count(b":")) > MAX_MEMBERS:
+        raise InputError(f'the body must be an object {{"data": …}} of numbers in lists, got {members:,} colons')
     try:
         envelope = _envelope.decode(body)
     except msgspec.ValidationError:
@@ -87,7 +85,8 @@ def _open(body: bytes) -> tuple[bytes, int]:
         raise _malformed(body, error) from None
     for key in envelope:
         if key not in KEYS:
-            raise InputError(f"unknown key {key}{_did_you_mean(key)}", f"/{_escape(key)}")
+            shown = key[:MAX_KEY]
+            raise InputError(f"unknown key {shown}{_did_you_mean(shown)}", f"/{_escape(shown)}")
     if "data" not in envelope:
         raise InputError("data is missing: it holds the pixels, as nested lists of numbers", "/data")
     return bytes(envelope["data"]), _top(bytes(envelope["range"])) if "range" in envelope else 1
@@ -102,25 +101,6 @@ def _top(text: bytes) -> int:
     if top not in RANGES:
         raise InputError(f"/range must be 1 or 255, got {text[:40].decode('utf-8', 'replace')}", "/range")
     return int(top)
-
-
-def _numbers(data: bytes, top: int) -> NDArray[np.float64]:
-    """`data` as an array of its own depth, every value in [0, top]."""
-    depth = _depth(data)
-    if depth == 0:
-        raise InputError(f"/data must be a list of numbers, got {kind(data)}", "/data")
-    if depth > MAX_DEPTH:
-        raise InputError(f"/data must be nested at most {MAX_DEPTH} lists deep, got {depth}", "/data")
-    try:
-        values = np.array(_lists[depth - 1].decode(data), dtype=np.float64)
-    except (msgspec.ValidationError, ValueError):  # NumPy's ValueError: ragged
-        raise find_fault(data, depth, top) from None
-    if not values.size:
-        raise find_fault(data, depth, top)
-    if values.min() < 0 or values.max() > top:
-        first = tuple(np.argwhere((values < 0) | (values > top))[0].tolist())
-        raise out_of_range("/".join(map(str, ("/data", *first))), float(values[first]), top)
-    return values
 
 
 def _split(values: NDArray[np.float64], policy: ImagePolicy) -> NDArray[np.float64]:
@@ -163,28 +143,18 @@ def _channels_rule(shape: tuple[int, ...]) -> str:
     return f"/data must end in 1 or 3 channels, as (h, w, c), got the shape {shape}{hint}"
 
 
-def _depth(data: bytes) -> int:
-    """How many lists open before the first value."""
-    depth = 0
-    for byte in data:
-        if byte == 0x5B:
-            depth += 1
-        elif byte not in b" \t\r\n":
-            break
-    return depth
-
-
 def _malformed(body: bytes, error: Exception) -> Exception:
     """Python writes NaN and Infinity, which JSON does not have: those are told as numbers out of range."""
     try:
-        values = json.loads(body, parse_int=float)
+        values = json.loads(body, parse_int=float) if searchable(body) else None
     except (ValueError, RecursionError):
         values = None
     data = values.get("data") if isinstance(values, dict) else None
     if not isinstance(data, list):
         return Problem(400, f"the body is not valid JSON: {error}")
     text = json.dumps(data).encode()
-    return find_fault(text, _depth(text), 255 if values.get("range") == 255 else 1)
+    depth = len(text) - len(text.lstrip(b"["))
+    return find_fault(text, depth, 255 if values.get("range") == 255 else 1)
 
 
 def _did_you_mean(key: str) -> str:
