@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -139,19 +140,48 @@ def test_another_folder_is_no_bundle(tmp_path: Path, name: str) -> None:
         open_bundle(tmp_path / name)
 
 
-def test_pickled_arrays_are_refused(copy: Path) -> None:
-    np.savez(copy / "golden.npz", images=np.array([{"a": 1}], dtype=object), probabilities=np.zeros(1))
-    edited(copy, files=json.loads((copy / "manifest.json").read_text())["files"])
-    bundle = Bundle(copy, open_bundle_manifest(copy))
-    with pytest.raises(IntegrityError, match="not an archive of plain arrays"):
-        bundle.golden()
+def rehashed(path: Path, name: str) -> Bundle:
+    """The bundle, opened after the manifest has taken the file's new hash."""
+    files = json.loads((path / "manifest.json").read_text())["files"]
+    edited(path, files=files | {name: io.sha256_file(path / name)})
+    return open_bundle(path)
 
 
-def open_bundle_manifest(path: Path) -> Any:
-    """The manifest alone; the hashes are not what these tests are about."""
-    from eyas.bundle import Manifest
+class Pickled:
+    """Leaves a file where it is unpickled."""
 
-    return Manifest.model_validate_json((path / "manifest.json").read_text())
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.trace,)
+
+
+def test_pickled_arrays_are_refused(copy: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    np.savez(copy / "golden.npz", images=np.array([Pickled(trace)], dtype=object), probabilities=np.zeros(1))
+    with pytest.raises(IntegrityError, match="not an archive of plain arrays: Object arrays cannot be loaded"):
+        rehashed(copy, "golden.npz").golden()
+    assert not trace.exists()
+    np.load(copy / "golden.npz", allow_pickle=True)["images"]
+    assert trace.exists()  # it would have run
+
+
+def test_a_damaged_archive_is_refused(copy: Path) -> None:
+    np.savez_compressed(copy / "golden.npz", images=np.arange(1000), probabilities=np.zeros(1))
+    content = bytearray((copy / "golden.npz").read_bytes())
+    content[60:70] = b"\xff" * 10  # in the compressed data
+    (copy / "golden.npz").write_bytes(content)
+    with pytest.raises(IntegrityError, match="not an archive of plain arrays: Error -3"):
+        rehashed(copy, "golden.npz").golden()
+
+
+def test_an_array_of_absurd_size_is_refused(copy: Path) -> None:
+    description = {"descr": "|u1", "fortran_order": False, "shape": (1 << 50,)}
+    with zipfile.ZipFile(copy / "golden.npz", "w") as archive, archive.open("images.npy", "w") as stream:
+        np.lib.format.write_array_header_1_0(stream, description)
+    with pytest.raises(IntegrityError, match="not an archive of plain arrays: Unable to allocate"):
+        rehashed(copy, "golden.npz").golden()
 
 
 def test_a_bundle_is_never_overwritten(copy: Path) -> None:

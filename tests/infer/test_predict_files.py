@@ -37,6 +37,18 @@ def test_a_folder_is_searched_through_in_order(predictor: Predictor, folder: Pat
     assert all(row.error is None for row in rows)
 
 
+def test_junk_in_a_folder_is_passed_over(predictor: Predictor, folder: Path) -> None:
+    whole = len(list(predict_files(predictor, [folder])))
+    for name in ("._000.png", "__MACOSX/000.png", ".trash/000.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"junk")
+    assert [row.error for row in predict_files(predictor, [folder])] == [None] * whole
+    (row,) = predict_files(predictor, [folder / "._000.png"])  # but not where it is asked for by name
+    assert row.error
+    hidden = folder.rename(folder.with_name(".hidden"))
+    assert len(list(predict_files(predictor, [hidden]))) == whole
+
+
 def test_the_top_classes_fall(predictor: Predictor, folder: Path) -> None:
     for row in predict_files(predictor, [folder / "000.png"], top=3):
         assert len(row.top) == 3

@@ -12,6 +12,7 @@ from PIL import Image
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.infer import Predictor
 from eyas.serve import create_app
 from support.asgi import Client, asgi_client
 from support.bundles import CLASSES
@@ -47,6 +48,16 @@ def test_an_answer_holds_all_that_is_promised(client: Client, grey: Bundle) -> N
     assert answer["needs_review"] == (sizes != 1).tolist()
     assert answer["version"] == "digits-1"
     assert re.fullmatch(r"[0-9a-f]{32}", answer["id"])
+
+
+def test_probabilities_are_written_short_and_exact(client: Client, grey: Bundle) -> None:
+    images = grey.golden().images[:8]
+    response = client.post("/predict", json={"data": images.tolist(), "range": 255})
+    written = re.findall(r"0\.\d+(?:e-\d+)?|\d\.\d+e-\d+", response.text)
+    assert len(written) >= 8 * 11
+    assert max(len(re.sub(r"e.*|\.", "", number).lstrip("0")) for number in written) <= 9
+    expected = Predictor(grey).run(images).probabilities
+    np.testing.assert_array_equal(np.array(response.json()["probabilities"], np.float32), expected)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "WEBP"])
@@ -109,7 +120,7 @@ def test_openapi_describes_every_error_that_comes(client: Client) -> None:
     problem = {"$ref": "#/components/schemas/ProblemDetails"}
     check(client.post("/predict", json={"data": [7]}).json(), problem, spec)
     responses = spec["paths"]["/predict"]["post"]["responses"]
-    for status in ("400", "413", "415", "422", "500"):
+    for status in ("400", "413", "415", "422", "500", "503"):
         assert responses[status]["content"]["application/problem+json"]["schema"] == problem
 
 

@@ -2,7 +2,9 @@
 
 import io
 import struct
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -59,6 +61,8 @@ ERRORS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/predict", raw(bomb()), 413, "at most 10,000 are decoded"),
     ("POST", "/predict", raw(png((101, 100))), 413, "101×100 pixels; at most 10,000"),
     ("POST", "/predict", parts(good=png(), evil=bomb()), 413, "the part evil (evil.png): "),
+    ("POST", "/predict", parts(a=png((80, 80)), b=png((60, 60)), c=png((1, 1))), 413, "the part c (c.png): the image"),
+    ("POST", "/predict", parts(a=png((80, 80)), b=png((61, 60))), 413, "3,600 are decoded, of 10,000 for the whole form"),
     ("POST", "/predict", {"content": b"{}"}, 415, "got none"),
     ("POST", "/predict", raw(b"data=1", FORM), 415, "add -H 'Content-Type: application/json'"),
     ("POST", "/predict", raw(b"x", "text/plain"), 415, "got text/plain"),
@@ -102,6 +106,36 @@ def test_a_fault_in_json_has_a_pointer(client: Client) -> None:
     problem = client.post("/predict", json={"data": [[0.5] * 17 + [3.2] + [0.5] * 46]}).json()
     assert problem["pointer"] == "/data/0/17"
     assert problem["detail"] == '/data/0/17 must be in [0, 1], got 3.2; send "range": 255 for bytes'
+
+
+def test_a_full_service_says_so_and_recovers(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eyas.serve.service import Service
+
+    begun, done, answer = threading.Semaphore(0), threading.Event(), Service.answer
+
+    def slow(self: Service, images: Any) -> Any:
+        begun.release()
+        assert done.wait(30)
+        return answer(self, images)
+
+    monkeypatch.setattr(Service, "answer", slow)
+    monkeypatch.setattr("eyas.serve.capacity.MAX_REQUESTS", 2)
+    body = {"json": {"data": [0.5] * 64}}
+    with asgi_client(create_app(grey, ServeConfig())) as client, ThreadPoolExecutor(2) as pool:
+        pending = [pool.submit(client.post, "/predict", **body) for _ in range(2)]
+        try:
+            assert all(begun.acquire(timeout=30) for _ in pending)
+            for method, path, arguments in (("POST", "/predict", body), ("GET", "/readyz", {}), ("GET", "/no", {})):
+                response = client.request(method, path, headers={"X-Request-ID": "id-1"}, **arguments)
+                assert response.status_code == response.json()["status"] == 503
+                assert response.headers["Content-Type"] == "application/problem+json"
+                assert response.headers["Retry-After"] == "1"
+                assert response.headers["X-Request-ID"] == response.json()["request_id"] == "id-1"
+            assert client.get("/livez").json() == {"status": "alive"}
+        finally:
+            done.set()
+        assert [one.result(30).status_code for one in pending] == [200, 200]
+        assert client.post("/predict", **body).status_code == client.get("/readyz").status_code == 200
 
 
 def test_our_own_fault_hides_its_cause(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

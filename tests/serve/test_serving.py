@@ -15,6 +15,7 @@ from eyas.bundle import Bundle
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve import serve
+from eyas.serve.server import IDLE_SECONDS
 from support.server import Server, free_port, running, start
 
 
@@ -108,6 +109,15 @@ def test_it_says_when_it_is_ready_and_goes_when_told(grey: Bundle, told: signal.
     assert server.process.returncode == 0
     assert f"eyas serves on {server.url}" in err
     assert "Traceback" not in err
+
+
+def test_an_idle_connection_is_closed(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=IDLE_SECONDS + 15) as raw:
+        raw.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while received := raw.recv(65536):  # until the server closes
+            answer += received
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 def test_a_port_in_use_is_told_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,6 +152,6 @@ def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
-        # What NumPy raises on no archive, a damaged one, pickled objects, and a lone array (.npy).
+    except (OSError, ValueError, EOFError, AttributeError, BadZipFile, zlib.error, MemoryError) as error:
+        # What NumPy raises on no archive, a damaged one, pickled objects, a lone array (.npy), and an absurd shape.
         raise IntegrityError(f"{file} is not an archive of plain arrays: {error}") from error

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import InputError, UnsafeDataError
-from eyas.image import MAX_PIXELS, SUFFIXES, ImagePolicy, read_image
+from eyas.image import MAX_PIXELS, ImagePolicy, is_image_path, read_image
 from eyas.infer.predictor import Prediction, Predictor
 from eyas.infer.session import CHUNK
 
@@ -95,8 +95,8 @@ def load_files(
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The images in a folder and below, sorted by path."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    """The images in a folder and below, sorted by path; hidden files and what file managers leave are passed over."""
+    return sorted(p for p in folder.rglob("*") if is_image_path(p.relative_to(folder)) and p.is_file())
 
 
 def _load(name: str, source: bytes | Path, policy: ImagePolicy, max_pixels: int) -> LoadedFile:

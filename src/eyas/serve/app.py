@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.serve.capacity import Capacity
 from eyas.serve.endpoints import Endpoint, Handler, endpoints
 from eyas.serve.openapi import document, page
 from eyas.serve.problems import handlers
@@ -35,7 +36,7 @@ def create_app(bundle: Bundle, config: ServeConfig) -> Starlette:
     methods = {route.path: tuple(sorted(route.methods or ())) for route in routes}
     return Starlette(
         routes=routes,
-        middleware=[Middleware(RequestId)],
+        middleware=[Middleware(RequestId), Middleware(Capacity)],
         exception_handlers=handlers(methods),
     )
 

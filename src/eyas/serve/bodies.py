@@ -18,7 +18,7 @@ from starlette.types import Message, Receive
 
 from eyas.core.errors import InputError, UnsafeDataError
 from eyas.core.schema import ServeConfig
-from eyas.image import SERVED_FORMATS, ImagePolicy, read_image
+from eyas.image import SERVED_FORMATS, ImagePolicy, open_image, to_array
 from eyas.serve.pixels import Reader
 from eyas.serve.problems import Problem
 
@@ -42,7 +42,8 @@ class BodyReader:
         """Take the whole body in, and leave the decoding to the caller's worker thread.
 
         Returns:
-            What decodes the body; it raises InputError or UnsafeDataError where the content breaks a rule.
+            What decodes the body; it raises InputError or UnsafeDataError where the content breaks a rule. All the
+            images of one body share `max_pixels`.
 
         Raises:
             Problem: 413, the body is above the limit; 415, of a kind not accepted; 400, a malformed form.
@@ -57,10 +58,10 @@ class BodyReader:
             return lambda: Reader(self.policy, self.config.max_images).read(body)
         if media_type == MULTIPART:
             parts = await self._parts(limited)
-            return lambda: np.stack([self._decode(content, f"{name}: ") for name, content in parts])
+            return lambda: self._form(parts)
         if media_type.startswith("image/") or media_type == FILES[1]:
             body = await limited.body()
-            return lambda: self._decode(body, "")[None]
+            return lambda: self._decode(body, self.config.max_pixels)[0][None]
         raise Problem(415, _not_accepted(media_type), headers={"Accept": ", ".join(ACCEPTED)})
 
     async def _parts(self, request: Request) -> list[tuple[str, bytes]]:
@@ -76,16 +77,28 @@ class BodyReader:
             raise InputError("the form must hold at least one image file, got none")
         return parts
 
-    def _decode(self, content: bytes, name: str) -> Images:
-        """(H, W, C); `name` opens the message of an error."""
+    def _form(self, parts: list[tuple[str, bytes]]) -> Images:
+        """The images of a form; each may have the pixels that those before it have left of `max_pixels`."""
+        images: list[Images] = []
+        left = self.config.max_pixels
+        for name, content in parts:
+            try:
+                image, pixels = self._decode(content, left)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+            except UnsafeDataError as error:
+                share = f", of {self.config.max_pixels:,} for the whole form" if images else ""
+                raise UnsafeDataError(f"{name}: {error}{share}") from error
+            images.append(image)
+            left -= pixels
+        return np.stack(images)
+
+    def _decode(self, content: bytes, max_pixels: int) -> tuple[Images, int]:
+        """(H, W, C), and how many pixels the file held."""
         if not content:
-            raise InputError(f"{name}the image file is empty")
-        try:
-            return read_image(content, self.policy, max_pixels=self.config.max_pixels, formats=SERVED_FORMATS)
-        except InputError as error:
-            raise InputError(f"{name}{error}") from error
-        except UnsafeDataError as error:
-            raise UnsafeDataError(f"{name}{error}") from error
+            raise InputError("the image file is empty")
+        image = open_image(content, max_pixels=max_pixels, formats=SERVED_FORMATS)
+        return to_array(image, self.policy), image.width * image.height
 
 
 def _limited(request: Request, limit: int) -> Receive:

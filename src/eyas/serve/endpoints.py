@@ -29,7 +29,7 @@ class Endpoint:
     summary: str
     answer: type[msgspec.Struct]
     handler: Handler
-    errors: tuple[int, ...] = (500,)
+    errors: tuple[int, ...] = (500, 503)
     body: dict[str, Any] = field(default_factory=dict)
     """OpenAPI's `content` of the request, where it has a body."""
 
@@ -40,7 +40,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         Endpoint(
             "GET", "/health", "Is the service healthy, and which version is it?", Health, _fixed(service.health())
         ),
-        Endpoint("GET", "/livez", "Does the process answer?", Alive, _fixed(Alive())),
+        Endpoint("GET", "/livez", "Does the process answer?", Alive, _fixed(Alive()), errors=(500,)),
         Endpoint("GET", "/readyz", "Is the model ready to predict?", Ready, _fixed(Ready())),
         Endpoint("GET", "/model-info", "What is the model?", ModelInfo, _fixed(service.info)),
         Endpoint(
@@ -49,7 +49,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             "Classify one or many images.",
             Answer,
             _predict(service),
-            errors=(400, 413, 415, 422, 500),
+            errors=(400, 413, 415, 422, 500, 503),
             body=_predict_body(service),
         ),
     )

@@ -25,10 +25,11 @@ MEANINGS = {
     400: "The body is not what its Content-Type says: broken JSON, a broken form.",
     404: "The path does not exist.",
     405: "The path exists, but not for this method.",
-    413: "The body, or an image in it, is larger than this service accepts. Nothing was decoded.",
+    413: "The body, or the images in it, are larger than this service accepts.",
     415: "The body is of a kind that this service does not read.",
     422: "The body was read, and a value in it breaks a rule; `pointer` says where.",
     500: "A fault of the service. Its log has the cause under the request's id.",
+    503: "The service is full. `Retry-After` says in how many seconds to try again.",
 }
 
 

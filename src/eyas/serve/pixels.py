@@ -149,8 +149,7 @@ def _malformed(body: bytes, error: Exception) -> Exception:
         values = json.loads(body, parse_int=float) if searchable(body) else None
     except (ValueError, RecursionError):
         values = None
-    data = values.get("data") if isinstance(values, dict) else None
-    if not isinstance(data, list):
+    if not isinstance(values, dict) or not isinstance(data := values.get("data"), list):
         return Problem(400, f"the body is not valid JSON: {error}")
     text = json.dumps(data).encode()
     depth = len(text) - len(text.lstrip(b"["))

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from eyas.core.errors import InputError, UnsafeDataError
+from eyas.core.errors import InputError, ServingError, UnsafeDataError
 
 MEDIA_TYPE = "application/problem+json"
 # Status → (the last part of `type`, `title`). `/docs` explains each under that anchor.
@@ -26,6 +26,7 @@ KINDS: dict[int, tuple[str, str]] = {
     415: ("unsupported-media-type", "Unsupported media type"),
     422: ("invalid-input", "Invalid input"),
     500: ("internal-error", "Internal error"),
+    503: ("busy", "Too many requests at once"),
 }
 log = logging.getLogger("eyas.serve")
 
@@ -47,7 +48,7 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     """Where in the JSON body, as a JSON pointer (RFC 6901)."""
 
 
-class Problem(Exception):  # noqa: N818  (RFC 9457's own word)
+class Problem(ServingError):  # noqa: N818  (RFC 9457's own word)
     """An error with its HTTP status."""
 
     def __init__(
@@ -65,16 +66,17 @@ def handlers(paths: Mapping[str, tuple[str, ...]]) -> dict[type[Exception], Call
         paths: the methods of each path, to say what would have worked.
     """
     return {
-        HTTPException: lambda request, error: _respond(request, _from_http(request, error, paths)),
-        Problem: _respond,
-        InputError: lambda request, error: _respond(request, _from_input(error)),
-        UnsafeDataError: lambda request, error: _respond(request, Problem(413, str(error))),
-        ClientDisconnect: lambda request, _: _respond(request, Problem(400, "the client left before the body's end")),
-        Exception: lambda request, error: _respond(request, _unexpected(request, error)),
+        HTTPException: lambda request, error: respond(request, _from_http(request, error, paths)),
+        Problem: respond,
+        InputError: lambda request, error: respond(request, _from_input(error)),
+        UnsafeDataError: lambda request, error: respond(request, Problem(413, str(error))),
+        ClientDisconnect: lambda request, _: respond(request, Problem(400, "the client left before the body's end")),
+        Exception: lambda request, error: respond(request, _unexpected(request, error)),
     }
 
 
-def _respond(request: Request, error: Exception) -> Response:
+def respond(request: Request, error: Exception) -> Response:
+    """The answer to a `Problem`."""
     assert isinstance(error, Problem)
     name, title = KINDS[error.status]
     request_id = request.scope["state"]["request_id"]

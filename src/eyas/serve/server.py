@@ -20,6 +20,7 @@ from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import create_app
 
+IDLE_SECONDS = 5  # an idle connection is then closed
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
@@ -65,6 +66,7 @@ def _uvicorn(app: Starlette) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

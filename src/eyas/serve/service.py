@@ -14,6 +14,8 @@ from eyas.core.schema import ServeConfig
 from eyas.infer import Predictor
 from eyas.serve.schemas import Answer, Health, ModelInfo, Preprocessor
 
+SMALLEST = 1e-45  # float32's least positive value; zero has no logarithm
+
 
 class Service:
     """One bundle, ready to answer. Its methods may be called from several threads at once."""
@@ -39,15 +41,24 @@ class Service:
         """Predict (N, H, W, C) uint8 images."""
         prediction = self._predictor.run(images)
         classes = prediction.classes.tolist()
+        probabilities = _short(prediction.probabilities)
         return Answer(
             predictions=classes,
-            confidence=prediction.confidence.tolist(),
-            probabilities=prediction.probabilities.tolist(),
+            confidence=probabilities.max(axis=1).tolist(),
+            probabilities=probabilities.tolist(),
             labels=[self.bundle.classes[k] for k in classes],
             needs_review=prediction.needs_review.tolist(),
             version=self.bundle.manifest.version,
             id=uuid4().hex,
         )
+
+
+def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Positive values to 9 significant digits: the fewest that tell every float32 apart; JSON would write up to 17."""
+    exact = values.astype(np.float64)
+    scale = 10.0 ** (8 - np.floor(np.log10(np.maximum(exact, SMALLEST))))
+    short: NDArray[np.float64] = np.rint(exact * scale) / scale
+    return short
 
 
 def _describe(manifest: Manifest) -> ModelInfo:
