@@ -62,7 +62,7 @@ ERRORS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/predict", raw(png((101, 100))), 413, "101×100 pixels; at most 10,000"),
     ("POST", "/predict", parts(good=png(), evil=bomb()), 413, "the part evil (evil.png): "),
     ("POST", "/predict", parts(a=png((80, 80)), b=png((60, 60)), c=png((1, 1))), 413, "the part c (c.png): the image"),
-    ("POST", "/predict", parts(a=png((80, 80)), b=png((61, 60))), 413, "3,600 are decoded, of 10,000 for the whole form"),
+    ("POST", "/predict", parts(a=png((80, 80)), b=png((61, 60))), 413, "3,600 are decoded, of 10,000 for the whole"),
     ("POST", "/predict", {"content": b"{}"}, 415, "got none"),
     ("POST", "/predict", raw(b"data=1", FORM), 415, "add -H 'Content-Type: application/json'"),
     ("POST", "/predict", raw(b"x", "text/plain"), 415, "got text/plain"),
