@@ -8,6 +8,8 @@ from torch import nn
 from eyas.core.errors import ConfigError
 from eyas.core.schema import CNNConfig, CustomConfig, MLPConfig
 from eyas.nn import Normalise, build_network
+from eyas.nn.dropout import Dropout
+from eyas.nn.layers import ACTIVATIONS
 
 UNIT = ([0.0], [1.0])
 RGB = ([0.5, 0.4, 0.3], [0.2, 0.3, 0.4])
@@ -22,7 +24,7 @@ def test_the_mlp_has_its_layers_in_the_courses_order():
     config = MLPConfig(hidden=(512,), input_dropout=0.1, batch_norm=True)
     body = build_network(config, (28, 28, 1), 10, *UNIT).body
     kinds = [type(layer) for layer in body]
-    assert kinds == [nn.Flatten, nn.Dropout, nn.Linear, nn.ReLU, nn.BatchNorm1d, nn.Dropout]
+    assert kinds == [nn.Flatten, Dropout, nn.Linear, nn.ReLU, nn.BatchNorm1d, Dropout]
 
 
 def test_the_cnn_is_the_sources():
@@ -30,7 +32,20 @@ def test_the_cnn_is_the_sources():
     assert [layer.out_channels for layer in body if isinstance(layer, nn.Conv2d)] == [32, 64, 128, 256]
     assert [layer.out_features for layer in body if isinstance(layer, nn.Linear)] == [512, 256]
     block = [type(layer) for layer in body][:5]
-    assert block == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.Dropout]
+    assert block == [nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.ReLU, Dropout]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "leaky_relu", "gelu", "silu"])
+def test_a_block_pools_what_the_activation_gave_whatever_comes_first(activation):
+    config = CNNConfig(filters=(4,), dense=(), activation=activation)
+    body = build_network(config, (6, 6, 1), 3, *UNIT).body.eval()
+    x = torch.randn(5, 1, 6, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    convolved = body[1](body[0](x))
+    expected = nn.functional.max_pool2d(ACTIVATIONS[activation]()(convolved), 2).flatten(1)
+    torch.testing.assert_close(body(x), expected)
+    (actual_gradient,) = torch.autograd.grad(body(x).square().sum(), x)
+    (expected_gradient,) = torch.autograd.grad(expected.square().sum(), x)
+    torch.testing.assert_close(actual_gradient, expected_gradient)
 
 
 @pytest.mark.parametrize("config", [MLPConfig(), CNNConfig(), CNNConfig(filters=(), dense=()), MLPConfig(hidden=())])

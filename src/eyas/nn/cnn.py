@@ -7,14 +7,15 @@ from itertools import pairwise
 from torch import nn
 
 from eyas.core.schema import CNNConfig
-from eyas.nn.layers import ACTIVATIONS, batch_norm, dropout, initialise
+from eyas.nn.layers import ACTIVATIONS, MONOTONE, batch_norm, dropout, initialise
 
 
 def build_cnn(config: CNNConfig, input_shape: tuple[int, int, int], classes: int) -> tuple[nn.Module, nn.Module]:
     """Body and head.
 
-    Each block: 3×3 convolution, batch norm, activation, 2×2 max-pool, dropout; the pool is left out once a
-    side has shrunk to 1 pixel, so any input size will do. Each dense layer: dense, batch norm, activation, dropout.
+    Each block: 3×3 convolution, batch norm, activation, 2×2 max-pool, dropout; the pool comes before an activation
+    that never falls, which gives the same numbers, and is left out once a side has shrunk to 1 pixel, so that any
+    input size will do. Each dense layer: dense, batch norm, activation, dropout.
 
     Args:
         input_shape: (H, W, C).
@@ -24,14 +25,13 @@ def build_cnn(config: CNNConfig, input_shape: tuple[int, int, int], classes: int
     activation, momentum = ACTIVATIONS[config.activation], config.batch_norm_momentum
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise((channels, *config.filters)):
-        layers += [
-            nn.Conv2d(inputs, outputs, 3, padding=1),
-            batch_norm(nn.BatchNorm2d, outputs, momentum),
-            activation(),
-        ]
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), batch_norm(nn.BatchNorm2d, outputs, momentum)]
         if min(height, width) >= 2:
-            layers.append(nn.MaxPool2d(2))
+            pooled = [activation(), nn.MaxPool2d(2)]
+            layers += reversed(pooled) if config.activation in MONOTONE else pooled
             height, width = height // 2, width // 2
+        else:
+            layers.append(activation())
         layers += dropout(config.dropout)
     layers.append(nn.Flatten())
     flat = height * width * (config.filters[-1] if config.filters else channels)

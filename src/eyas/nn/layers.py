@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from eyas.core.schema import Activation
+from eyas.nn.dropout import Dropout
 
 KERAS_BATCH_NORM_EPSILON = 1e-3
 
@@ -20,6 +21,10 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 }
 
 
+# max(f(a), f(b)) = f(max(a, b)) for these: pooling first gives the same numbers from a quarter of the work.
+MONOTONE: frozenset[Activation] = frozenset({"relu", "tanh", "elu", "leaky_relu"})
+
+
 def batch_norm(kind: type[nn.BatchNorm1d | nn.BatchNorm2d], channels: int, momentum: float) -> nn.Module:
     """Batch norm by Keras's convention: `momentum` is the share of the running statistics that is kept."""
     return kind(channels, eps=KERAS_BATCH_NORM_EPSILON, momentum=1 - momentum)
@@ -27,7 +32,7 @@ def batch_norm(kind: type[nn.BatchNorm1d | nn.BatchNorm2d], channels: int, momen
 
 def dropout(rate: float) -> list[nn.Module]:
     """A dropout layer, or none at rate 0."""
-    return [nn.Dropout(rate)] if rate else []
+    return [Dropout(rate)] if rate else []
 
 
 def initialise(module: nn.Module) -> None:
