@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from eyas.bundle import Bundle
+from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve import create_app
+from eyas.serve.problems import Problem
 from support.asgi import Client, asgi_client
 
 FORM = "application/x-www-form-urlencoded"
@@ -136,6 +138,10 @@ def test_a_full_service_says_so_and_recovers(grey: Bundle, monkeypatch: pytest.M
             done.set()
         assert [one.result(30).status_code for one in pending] == [200, 200]
         assert client.post("/predict", **body).status_code == client.get("/readyz").status_code == 200
+
+
+def test_a_problem_belongs_to_the_one_tree() -> None:
+    assert issubclass(Problem, ServingError)
 
 
 def test_our_own_fault_hides_its_cause(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
