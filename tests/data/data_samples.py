@@ -8,7 +8,7 @@ import pickle
 import struct
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +66,9 @@ def write_files(root: Path, files: Mapping[str, bytes]) -> Path:
     return root
 
 
-def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w:gz") -> Path:
+def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w:gz", form: int = tarfile.PAX_FORMAT) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(path, mode, format=form) as archive:  # type: ignore[call-overload]
         for name, content in reversed(files.items()):  # archives hold files in any order
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -143,3 +143,12 @@ def table_rows() -> list[tuple[str, str, str]]:
 
 def csv_text(rows: list[tuple[str, ...]], header: str = "path,label,split") -> bytes:
     return "\n".join([header, *(",".join(row) for row in rows)]).encode()
+
+
+def fail_with(error: BaseException) -> Callable[..., None]:
+    """A function that raises, whatever it is given."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail

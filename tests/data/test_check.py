@@ -6,14 +6,14 @@ import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from data_samples import CLASSES, PARTS, Part, class_files, keras_npz, part, pattern, png, write_files
+from data_samples import CLASSES, PARTS, Part, class_files, fail_with, keras_npz, part, pattern, png, write_files
 from PIL import Image
 
 from eyas import data
 from eyas.core.schema import DataConfig
-from eyas.data import CheckReport, Finding, check_dataset, open_dataset
+from eyas.data import CheckReport, Finding, check_dataset, decode_one, decoding, open_dataset
+from eyas.image import READ_FORMATS
 
 TRAIN, TEST = part(40, 0, height=8, width=8), part(40, 200, height=8, width=8)
 CLEAN = class_files({"train": TRAIN, "test": TEST})
@@ -76,7 +76,7 @@ def test_unreadable_and_sizes_and_modes(tmp_path: Path) -> None:
     }
     report = check(tmp_path, CLEAN | extra)
     assert finding(report, "corrupt-files").examples == [
-        "train/0/bad.png (not an image in a known format (allowed: any that Pillow reads))"
+        f"train/0/bad.png (not an image in a known format (allowed: {', '.join(READ_FORMATS)}))"
     ]
     assert finding(report, "mixed-sizes").severity == "error"
     assert finding(report, "mixed-modes").count == 1
@@ -109,15 +109,25 @@ def test_report_as_json_and_rows(tmp_path: Path) -> None:
     assert report.count_rows()[0] == ("0", 36, 4, 40, 80)
 
 
-def test_second_check_and_a_check_after_opening_read_nothing(tmp_path: Path) -> None:
+def test_second_check_and_a_check_after_opening_decode_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = check(tmp_path, CLEAN)
-    source = tmp_path / "images"
-    assert check_dataset(DataConfig(source=str(source))) == first
     other = write_files(tmp_path / "other", class_files({"train": Part(TRAIN.images + 1, TRAIN.labels)}))
     open_dataset(DataConfig(source=str(other)))
-    before = np.sum([file.stat().st_atime_ns for file in other.rglob("*.png")])
-    check_dataset(DataConfig(source=str(other)))
-    assert np.sum([file.stat().st_atime_ns for file in other.rglob("*.png")]) == before
+    decoded: list[object] = []
+    monkeypatch.setattr(decoding, "decode", lambda *arguments: decoded.append(arguments) or iter(()))
+    assert check_dataset(DataConfig(source=str(tmp_path / "images"))) == first
+    assert sum(check_dataset(DataConfig(source=str(other))).modes.values()) == 120
+    assert not decoded
+    check_dataset(DataConfig(source=str(other), max_pixels=99))
+    assert len(decoded) == 1
+
+
+def test_a_failure_that_may_pass_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_files(tmp_path / "images", CLEAN)
+    with monkeypatch.context() as patch:
+        patch.setattr(decode_one, "open_image", fail_with(MemoryError()))
+        assert finding(check_dataset(DataConfig(source=str(source))), "corrupt-files").count == 240
+    assert check_dataset(DataConfig(source=str(source))).ok
 
 
 def test_arrays_are_checked_too(tmp_path: Path) -> None:

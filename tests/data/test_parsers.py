@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from eyas.core.errors import DataError, UnsafeDataError
 from eyas.data.sources import cifar
+from eyas.data.sources.contents import from_numbers
 from eyas.data.sources.idx import parse as parse_idx
 from eyas.data.sources.npz import parse as parse_npz
 
@@ -85,6 +86,8 @@ IMAGES, LABELS = TRAIN.images[:4], np.array([0, 1, 0, 1])
         ({"x_train": IMAGES / 255 * np.nan, "y_train": LABELS}, "got float64 from nan"),
         ({"x_train": IMAGES, "y_train": np.eye(4)}, r"whole numbers, \(N,\) or \(N, 1\), got float64 \(4, 4\)"),
         ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "has no y_test"),
+        ({"x_train": IMAGES.astype(str), "y_train": LABELS}, "must be uint8, or floats from 0 to 1, got <U"),
+        ({"x_train": IMAGES.astype("M8[s]"), "y_train": LABELS}, r"floats from 0 to 1, got datetime64\[s\]"),
         ({"x_train": np.array([{}]), "y_train": LABELS}, "allow_pickle"),
     ],
 )
@@ -93,12 +96,30 @@ def test_npz_of_the_wrong_kind(arrays: dict[str, Any], message: str) -> None:
         parse_npz(npz(**arrays), "file")
 
 
+def test_npz_whose_header_claims_more_than_any_memory() -> None:
+    header = io.BytesIO()
+    claim = {"descr": "|u1", "fortran_order": False, "shape": (10**14, 32, 32, 3)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("x_train.npy", header.getvalue())
+        archive.writestr("y_train.npy", header.getvalue())
+    with pytest.raises(DataError, match="file cannot be read"):
+        parse_npz(stream.getvalue(), "file")
+
+
+@pytest.mark.parametrize("names", [None, ["zero", "one"]])
+def test_negative_labels(names: list[str] | None) -> None:
+    with pytest.raises(DataError, match="labels must be 0 or more, got -1"):
+        from_numbers({"all": (IMAGES, LABELS - 1)}, names)
+
+
 def test_npz_bomb() -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as file:
         for _ in range(120):
             file.write(bytes(1 << 20))
-    with pytest.raises(UnsafeDataError, match="more than 500 times its size"):
+    with pytest.raises(UnsafeDataError, match="over 200 times its size, like a bomb"):
         parse_npz(stream.getvalue(), "file")
 
 

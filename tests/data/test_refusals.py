@@ -36,6 +36,7 @@ from PIL import Image
 from eyas.core.errors import ConfigError, DataError, UnsafeDataError
 from eyas.core.schema import DataConfig
 from eyas.data import check_dataset, open_dataset
+from eyas.data.sources import archive
 
 GOOD = class_files({"all": TRAIN})
 
@@ -83,6 +84,11 @@ def test_folder_of_unknown_files(tmp_path: Path) -> None:
         ({"cat/1.png": GOOD["0/000.png"], "cat/2.png": GOOD["0/001.png"]}, "at least 2 classes, got 1: cat"),
         ({**GOOD, "dog/1.png": png(pattern(1)[0])}, "at least 3 training images .*; dog has 1"),
         ({**GOOD, "dog/deep/1.png": b""}, "an image must lie at <class>/<image>.* got dog/deep/1.png"),
+        (
+            {**GOOD, "dog/1.heic": b""},
+            r"the class folder dog has files but no image in a known format, such as dog/1.h",
+        ),
+        ({**class_files({"train": TRAIN, "test": TEST}), "test/dog/1.svg": b""}, "the class folder test/dog has files"),
         ({**class_files({"val": TEST}), **class_files({"dev": TEST}), "train/0/a.png": b""}, "2 folders for val"),
     ],
 )
@@ -157,6 +163,15 @@ def wrong_idx(folder: Path) -> Path:
     return write_files(folder, files)
 
 
+def cifar_with_a_huge_label(folder: Path) -> Path:
+    content = pickle.dumps({b"data": TEST.images.reshape(12, -1), b"labels": [10**30] * 12})
+    return write_files(folder, cifar100_files() | {"cifar-100-python/train": content})
+
+
+def negative_labels(folder: Path) -> Path:
+    return write_files(folder, {"a.npz": keras_npz({"train": Part(TRAIN.images, TRAIN.labels - 1)})})
+
+
 def missing_idx(folder: Path) -> Path:
     files = idx_files(packed=True)
     del files["t10k-labels-idx1-ubyte.gz"]
@@ -190,6 +205,8 @@ def cifar_without_labels(folder: Path) -> Path:
         (wrong_idx, "train-images-idx4-ubyte has 30 images but train-labels-idx1-ubyte has 12 labels"),
         (missing_idx, "no IDX labels for test"),
         (wrong_npz, "x_train has 30 images but y_train has 12 labels"),
+        (cifar_with_a_huge_label, "labels .* must be a list of whole numbers from 0"),
+        (negative_labels, "labels must be 0 or more, got -1"),
         (two_npz, r"has 2 .npz files \(a.npz, b.npz\); name one"),
         (calling_pickle, "train is a pickle that calls posix.system; refused"),
         (cifar_without_labels, r"data must be \(N, 3072\) uint8, got uint8 \(12, 32, 32, 3\)"),
@@ -237,33 +254,58 @@ def test_archive_that_climbs_out(tmp_path: Path, write: Callable[..., Path], nam
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_tar_with_a_link_or_device(tmp_path: Path, kind: bytes) -> None:
     path = write_tar(tmp_path / "a.tar", GOOD, "w")
-    with tarfile.open(path, "a") as archive:
+    with tarfile.open(path, "a") as file:
         member = tarfile.TarInfo("0/link.png")
         member.type, member.linkname = kind, "/etc/passwd"
-        archive.addfile(member)
+        file.addfile(member)
     refuse(path, "'0/link.png' is a link or a device", UnsafeDataError)
 
 
 def test_zip_with_a_link(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", GOOD)
-    with zipfile.ZipFile(path, "a") as archive:
+    with zipfile.ZipFile(path, "a") as file:
         member = zipfile.ZipInfo("0/link.png")
         member.external_attr = 0o120777 << 16
-        archive.writestr(member, "/etc/passwd")
+        file.writestr(member, "/etc/passwd")
     refuse(path, "'0/link.png' is a link or a device", UnsafeDataError)
 
 
 def test_member_that_stands_twice(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", GOOD, "w")
-    with tarfile.open(path, "a") as archive:
-        archive.addfile(tarfile.TarInfo("0/000.png"))
+    with tarfile.open(path, "a") as file:
+        file.addfile(tarfile.TarInfo("0/000.png"))
     refuse(path, "'0/000.png' stands twice", UnsafeDataError)
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
 def test_archive_bomb(tmp_path: Path, name: str) -> None:
     write = write_zip if name == "a.zip" else write_tar
-    refuse(write(tmp_path / name, {"0/000.bmp": bytes(110 << 20)}), "like a bomb; refused at '0/000", UnsafeDataError)
+    refuse(
+        write(tmp_path / name, {"0/000.bmp": bytes(110 << 20)}),
+        "'0/000.* unpacks to .* like a bomb; refused",
+        UnsafeDataError,
+    )
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_an_image_too_large_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(archive, "MAX_IMAGE", 5000)
+    path = (write_zip if name == "a.zip" else write_tar)(tmp_path / name, {**GOOD, "0/large.bmp": bytes(6000)})
+    refuse(path, "'0/large.bmp' unpacks to 6,000 bytes or more; at most 5,000 are read", UnsafeDataError)
+
+
+def test_headers_of_a_tar_are_bounded(tmp_path: Path) -> None:
+    long_name = {**GOOD, "0/" + "x" * (2 << 20) + ".png": b""}
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        path = write_tar(tmp_path / f"{form}.tar", long_name, "w", form)
+        refuse(path, r"tar: a name or PAX header of 2,097,\d+ bytes; at most 1,048,576 are read", UnsafeDataError)
+
+
+def test_two_archives_that_hold_the_same_file(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    write_zip(folder / "set.v1.zip", GOOD)
+    write_tar(folder / "set.v2.tar", GOOD, "w")
+    refuse(folder, "two of its archives hold set/0/000.png; rename or unpack one")
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar"])

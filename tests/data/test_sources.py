@@ -1,18 +1,14 @@
-"""The contract of every source: the same images give the same data set, whatever they came in."""
+"""Every source keeps the contract."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pytest
 from data_samples import (
-    CLASSES,
     PARTS,
-    TEST,
-    TRAIN,
     cifar10_files,
     cifar100_files,
     class_files,
@@ -25,72 +21,7 @@ from data_samples import (
     write_zip,
 )
 from pyarrow import parquet
-
-from eyas.core.schema import DataConfig
-from eyas.data import Dataset, open_dataset
-
-# Changes only when the fingerprint's definition does: then every recorded one is void.
-FINGERPRINT = "012d0f1cbc32513ba192651ce45bad52af7e394b9b0028cf372ca63b44deebe3"
-
-
-class SourceContract:
-    """Inherited by the tests of every source."""
-
-    def write(self, folder: Path) -> Path:
-        """Write `PARTS` into the empty folder; what to open."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def spec(self, tmp_path: Path) -> str:
-        folder = tmp_path / "images"
-        folder.mkdir()
-        return str(self.write(folder))
-
-    @pytest.fixture
-    def dataset(self, spec: str) -> Dataset:
-        return open_dataset(DataConfig(source=spec))
-
-    def test_classes_and_shape(self, dataset: Dataset) -> None:
-        assert dataset.classes == CLASSES
-        assert dataset.policy.shape == (32, 32, 3)
-
-    def test_test_split_is_as_declared(self, dataset: Dataset) -> None:
-        np.testing.assert_array_equal(dataset.test.take(slice(None)), TEST.images)
-        np.testing.assert_array_equal(dataset.test.labels, TEST.labels)
-
-    def test_validation_is_carved_from_training(self, dataset: Dataset) -> None:
-        assert [len(split) for split in dataset.splits] == [27, 3, 12]
-        rows = np.sort(np.concatenate([dataset.train.rows, dataset.val.rows]))
-        np.testing.assert_array_equal(dataset.train.images[rows], TRAIN.images)
-        np.testing.assert_array_equal(np.bincount(dataset.val.labels), [1, 1, 1])
-
-    def test_fingerprint(self, dataset: Dataset) -> None:
-        assert dataset.fingerprint == FINGERPRINT
-
-    def test_read_only(self, dataset: Dataset) -> None:
-        for array in (dataset.train.images, dataset.train.rows, dataset.train.labels):
-            assert not array.flags.writeable
-
-    def test_seed_decides_the_splits(self, spec: str) -> None:
-        first, again, other = (open_dataset(DataConfig(source=spec, seed=seed)) for seed in (1, 1, 2))
-        assert first.fingerprint == again.fingerprint != other.fingerprint
-        np.testing.assert_array_equal(first.val.rows, again.val.rows)
-
-    def test_second_opening_reads_no_image(self, spec: str, dataset: Dataset, tmp_path: Path) -> None:
-        for file in (tmp_path / "images").rglob("*"):
-            if file.is_file() and file.suffix not in (".csv", ".parquet"):
-                before = file.stat()
-                file.write_bytes(bytes(before.st_size))
-                os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert open_dataset(DataConfig(source=spec)).fingerprint == dataset.fingerprint
-
-    def test_resized_and_grey(self, spec: str) -> None:
-        dataset = open_dataset(DataConfig(source=spec, image_size=(8, 6), channels=1))
-        assert dataset.policy.shape == (8, 6, 1)
-        assert dataset.train.images.shape == (42, 8, 6, 1)
-
-    def test_nothing_else_is_left_in_the_cache(self, dataset: Dataset, tmp_path: Path) -> None:
-        assert not list((tmp_path / "cache").rglob("*partial*"))
+from source_contract import AnySourceContract, SourceContract
 
 
 class TestClassFolders(SourceContract):
@@ -196,9 +127,35 @@ class TestCsvInZip(SourceContract):
         return write_zip(folder / "set.zip", class_files() | {"labels.csv": csv_text(table_rows())})
 
 
+class TestClassFoldersBesideOtherTables(SourceContract):
+    def write(self, folder: Path) -> Path:
+        tables = {
+            "notes.csv": b"a,b\n1,2,3\n",
+            "latin.csv": b"caf\xe9,b\n\xff,1\n",
+            "empty.csv": b"",
+            "b.parquet": b"no",
+        }
+        parquet.write_table(pyarrow.table({"path": ["x"]}), folder / "other.parquet")
+        return write_files(folder, class_files() | tables)
+
+
 class TestFlatFolderWithCsv(SourceContract):
     def write(self, folder: Path) -> Path:
         flat = {name: name.replace("/", "-") for name in class_files()}
         write_files(folder, {flat[name]: content for name, content in class_files().items()})
         (folder / "labels.csv").write_bytes(csv_text([(flat[path], *rest) for path, *rest in table_rows()]))
         return folder
+
+
+class TestNamedSet(SourceContract):
+    @pytest.fixture
+    def spec(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setenv("EYAS_DATA_DIR", str(tmp_path / "images"))
+        write_files(tmp_path / "images" / "mnist", idx_files(packed=True))
+        return "mnist"
+
+
+class TestDigits(AnySourceContract):
+    @pytest.fixture
+    def spec(self) -> str:
+        return "digits"

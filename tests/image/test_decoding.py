@@ -223,7 +223,7 @@ def test_nothing_is_given_to_ghostscript() -> None:
 
 def test_a_dds_of_an_unknown_kind_is_damaged() -> None:
     header = struct.pack("<7I44x8I20x", 124, 0x1007, 6, 9, 0, 0, 0, 32, 4, 0x31415926, 0, 0, 0, 0, 0)
-    with pytest.raises(InputError, match="damaged: .*pixel format"):
+    with pytest.raises(InputError, match=r"damaged: .*pixel format"):
         read_image(b"DDS " + header + bytes(400), AS_RGB)
 
 

@@ -12,22 +12,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.core.errors import DataError
 from eyas.core.io import cache_dir, read_json, write_text
 from eyas.core.schema import DataConfig
-from eyas.data.locks import is_locked
+from eyas.data.sources import PartName
+from eyas.data.writing import is_locked, write_error, writing_cache
+from eyas.image import ImagePolicy
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: entries of another format are never read."""
 PARTIAL = ".partial-"
 
@@ -43,7 +48,19 @@ class Entry:
     digests: NDArray[np.uint8]
     """(M, 32) SHA-256 of each image's pixels."""
     meta: dict[str, Any]
-    """classes, parts (part → [start, stop]), resize, largest (pixels), skipped (row → [name, reason])."""
+    """classes, parts (part → [start, stop]), max_pixels, largest (pixels), skipped (row → [name, reason, lasting])."""
+
+    @property
+    def parts(self) -> dict[PartName, range]:
+        """The rows of each declared part."""
+        return {part: range(start, stop) for part, (start, stop) in self.meta["parts"].items()}
+
+    def holds_for(self, config: DataConfig) -> bool:
+        """Whether importing again would leave out the same images."""
+        skipped = self.meta["skipped"].values()
+        return not skipped or (
+            self.meta["max_pixels"] == config.max_pixels and all(lasting for _, _, lasting in skipped)
+        )
 
 
 def root() -> Path:
@@ -92,17 +109,67 @@ def read_entry(path: Path) -> Entry | None:
 @contextmanager
 def making(path: Path) -> Iterator[Path]:
     """Fill a folder that becomes `path` at the end; on any failure nothing stays. The caller holds `locked(path)`."""
-    _sweep(path.name)
-    partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{PARTIAL}"))
+    with writing_cache():
+        _sweep(path.name)
+        partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{PARTIAL}"))
     try:
         yield partial
-        partial.chmod(0o755)
-        if path.exists():  # unreadable: `read_entry` was asked first
-            shutil.rmtree(path)
-        partial.rename(path)
+        with writing_cache():
+            partial.chmod(0o755)
+            if path.exists():  # of no use: the caller has asked `read_entry`
+                shutil.rmtree(path)
+            partial.rename(path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+class PixelFile:
+    """An `.npy` file of (M, H, W, C) uint8 that is filled row by row in any order."""
+
+    def __init__(self, path: Path, rows: int, policy: ImagePolicy) -> None:
+        shape = (rows, *policy.shape)
+        self._row_bytes = int(np.prod(policy.shape))
+        needed, free = rows * self._row_bytes, shutil.disk_usage(path.parent).free
+        if needed > free:
+            raise DataError(f"disk full while caching {path.parent.parent}: needs {_mb(needed)}, has {_mb(free)}")
+        with writing_cache():
+            self._file = path.open("wb", buffering=0)
+            np.lib.format.write_array_header_1_0(self._file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            self._start = self._file.tell()
+            self._file.truncate(self._start + needed)
+
+    def write(self, row: int, pixels: bytes) -> None:
+        """Put one image at its place."""
+        view, offset = memoryview(pixels), self._start + row * self._row_bytes
+        try:
+            while view:
+                written = os.pwrite(self._file.fileno(), view, offset)
+                view, offset = view[written:], offset + written
+        except OSError as error:
+            raise write_error(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._file, writing_cache():
+            if kind is None:
+                os.fsync(self._file.fileno())
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write one array, down to the disk."""
+    with path.open("wb") as file:
+        np.save(file, array)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def _sweep(ours: str) -> None:

@@ -1,14 +1,19 @@
-"""The single checks: each looks at a survey and gives its findings."""
+"""The rules: each looks at a survey and gives its findings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from eyas.data.findings import EXAMPLES, Finding, Severity
 from eyas.data.splits import Rows
 from eyas.data.survey import Survey
+
+Severity = Literal["error", "warning"]
+EXAMPLES = 5
+"""File names given with a finding."""
 
 # A test image that training has seen is answered from memory: above 1 % of the split, the measured accuracy can be
 # off by as much as most comparisons of models are about. Fewer than that is common in public sets (CIFAR-100: 0.1 %).
@@ -23,11 +28,26 @@ IMBALANCE = 10.0
 FEW_IMAGES = 20
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with the data."""
+
+    severity: Severity
+    """`error`: training on this would be spoilt, or its evaluation worthless; `warning`: look at it."""
+    code: str
+    """Stable, for scripts: `corrupt-files`, `leaked-test`, …"""
+    message: str
+    count: int
+    """How many images or classes it concerns."""
+    examples: Sequence[str]
+    """File names, at most `EXAMPLES`."""
+
+
 def of_files(survey: Survey, *, sized: bool) -> Iterator[Finding]:
     """Unreadable files, several sizes, grey among coloured, files that belong to no class."""
     bad = sorted(survey.failures)
     if bad:
-        shown = [f"{survey.names[row]} ({survey.failures[row]})" for row in bad[:EXAMPLES]]
+        shown = [f"{survey.names[row]} ({survey.failures[row].message})" for row in bad[:EXAMPLES]]
         message = f"{len(bad):,} of {len(survey.names):,} images cannot be read"
         yield Finding("error", "corrupt-files", message, len(bad), shown)
     readable = np.flatnonzero(survey.sizes[:, 0] > 0)

@@ -12,8 +12,8 @@ from eyas.core.schema import DataConfig
 from eyas.data.cache import Entry
 from eyas.data.dataset import Dataset, Split, SplitName
 from eyas.data.importer import load
-from eyas.data.sources import PartName, open_source
-from eyas.data.splits import Rows, make_splits
+from eyas.data.sources import open_source
+from eyas.data.splits import Rows, make_splits, readable_rows
 from eyas.image import ImagePolicy
 
 
@@ -34,7 +34,8 @@ def open_dataset(config: DataConfig) -> Dataset:
     source = open_source(config.source)
     entry = load(source, config)
     classes = tuple(entry.meta["classes"])
-    rows = make_splits(_parts(entry), entry.labels, classes, config)
+    parts = readable_rows(entry.parts, map(int, entry.meta["skipped"]))
+    rows = make_splits(parts, entry.labels, classes, config)
     _, height, width, channels = entry.images.shape
     policy = ImagePolicy(height, width, 1 if channels == 1 else 3, config.resize)
     splits = {name: _split(name, entry, rows[name]) for name in rows}
@@ -57,15 +58,6 @@ def fingerprint(classes: tuple[str, ...], policy: ImagePolicy, entry: Entry, row
         made.update(np.ascontiguousarray(entry.digests[chosen]).data)
         made.update(entry.labels[chosen].astype("<i8").tobytes())
     return made.hexdigest()
-
-
-def _parts(entry: Entry) -> dict[PartName, Rows]:
-    """The rows of each declared part that could be read."""
-    skipped = np.array([int(row) for row in entry.meta["skipped"]], np.int64)
-    return {
-        part: np.setdiff1d(np.arange(start, stop, dtype=np.int64), skipped)
-        for part, (start, stop) in entry.meta["parts"].items()
-    }
 
 
 def _split(name: SplitName, entry: Entry, rows: Rows) -> Split:

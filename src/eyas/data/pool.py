@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Self
@@ -23,7 +22,7 @@ import numpy as np
 
 from eyas.core.errors import DataError
 from eyas.core.machine import usable_cores
-from eyas.data.decode import Item, Outcome, Task, decode_batch
+from eyas.data.decode_one import DecodedImage, DecodeSettings, EncodedRow, decode_batch
 
 BATCH_IMAGES = 256
 BATCH_BYTES = 4 << 20
@@ -34,42 +33,42 @@ ALONE_SECONDS = 0.5
 WORTH_SECONDS = 1.0
 
 
-def decode(items: Iterable[Item], total: int, task: Task) -> Iterator[Outcome]:
-    """The outcome of every item, in any order.
+def decode(images: Iterable[EncodedRow], total: int, settings: DecodeSettings) -> Iterator[DecodedImage]:
+    """Every image decoded, in any order.
 
     Args:
-        items: rows and their encoded images.
+        images: rows and their encoded images.
         total: how many there are; a short job is done here, a long one in worker processes.
-        task: what to do with each.
+        settings: what to do with each.
 
     Raises:
         DataError: a worker died.
     """
-    waiting, cores = iter(items), usable_cores()
+    waiting, cores = iter(images), usable_cores()
     done, spent = 0, 0.0
     for batch in _batches(waiting, FIRST_IMAGES):
         start = time.perf_counter()
-        outcomes = decode_batch(batch, task)
+        decoded = decode_batch(batch, settings)
         done, spent = done + len(batch), spent + time.perf_counter() - start
-        yield from outcomes
+        yield from decoded
         if cores > 1 and spent > ALONE_SECONDS and spent / done * (total - done) > WORTH_SECONDS:
             break
     else:
         return
-    with Pool(cores, task) as pool:
-        yield from pool.map(_batches(waiting, _batch_images(task)))
+    with Pool(cores, settings) as pool:
+        yield from pool.map(_batches(waiting, _batch_images(settings)))
 
 
 class Pool:
     """Workers that each hold one batch at a time."""
 
-    def __init__(self, workers: int, task: Task) -> None:
-        self._task = task
+    def __init__(self, workers: int, settings: DecodeSettings) -> None:
+        self._settings = settings
         self._workers = dict(_start() for _ in range(workers))
 
     def __enter__(self) -> Self:
         for worker in self._workers:
-            self._send(worker, self._task)
+            self._send(worker, self._settings)
         return self
 
     def __exit__(
@@ -81,8 +80,8 @@ class Pool:
                 process.terminate()
             process.wait()
 
-    def map(self, batches: Iterable[list[Item]]) -> Iterator[Outcome]:
-        """The outcomes of every batch, as they come.
+    def map(self, batches: Iterable[list[EncodedRow]]) -> Iterator[DecodedImage]:
+        """The images of every batch decoded, as they come.
 
         Raises:
             DataError: a worker died.
@@ -103,12 +102,12 @@ class Pool:
     def _ready(self, busy: set[Connection]) -> list[Connection]:
         return [connection for connection in wait(list(busy)) if isinstance(connection, Connection)]
 
-    def _receive(self, connection: Connection) -> list[Outcome]:
+    def _receive(self, connection: Connection) -> list[DecodedImage]:
         try:
-            outcomes: list[Outcome] = connection.recv()
+            decoded: list[DecodedImage] = connection.recv()
         except (EOFError, ConnectionError) as error:
             raise self._died(connection) from error
-        return outcomes
+        return decoded
 
     def _send(self, connection: Connection, value: object) -> None:
         try:
@@ -121,16 +120,24 @@ class Pool:
         return DataError(f"a process that decodes images died (exit code {code}); is memory short?")
 
 
-def _batch_images(task: Task) -> int:
-    """So many that a batch of results stays near `BATCH_BYTES`."""
-    if task.policy is None:
+def _batch_images(settings: DecodeSettings) -> int:
+    """So many that a batch of decoded images stays near `BATCH_BYTES`."""
+    if settings.policy is None:
         return BATCH_IMAGES // 4
-    return max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(task.policy.shape))))
+    return max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(settings.policy.shape))))
 
 
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    waiting = iter(items)
-    while batch := list(islice(waiting, size)):
+def _batches(images: Iterable[EncodedRow], size: int) -> Iterator[list[EncodedRow]]:
+    """At most `size` images, and fewer where their encoded content reaches `BATCH_BYTES`. None is taken ahead."""
+    batch: list[EncodedRow] = []
+    held = 0
+    for row, content in images:
+        batch.append((row, content))
+        held += len(content) if isinstance(content, bytes) else 0
+        if len(batch) == size or held >= BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
         yield batch
 
 
@@ -138,7 +145,13 @@ def _start() -> tuple[Connection, subprocess.Popen[bytes]]:
     ours, theirs = _socket_pair()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "eyas.data.worker", str(theirs)],
+        [
+            sys.executable,
+            "-P",
+            "-m",  # -P: nothing is imported from the working folder
+            "eyas.data.worker",
+            str(theirs),
+        ],
         pass_fds=[theirs],
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,12 @@ from eyas.data.sources.contents import PartName
 Rows = NDArray[np.int64]
 # Draws of one seed that must not depend on each other.
 STREAM: Mapping[SplitName, int] = {"test": 1, "val": 2}
+
+
+def readable_rows(parts: Mapping[PartName, range], unreadable: Iterable[int]) -> dict[PartName, Rows]:
+    """The rows of each declared part without the unreadable ones, ascending."""
+    out = np.array(sorted(unreadable), np.int64)
+    return {part: np.setdiff1d(np.arange(rows.start, rows.stop, dtype=np.int64), out) for part, rows in parts.items()}
 
 
 def make_splits(

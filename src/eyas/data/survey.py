@@ -4,55 +4,35 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import zipfile
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eyas.core.io import write_bytes
 from eyas.data import cache
-from eyas.data.pixels import Result
-from eyas.data.sources import Contents, PartName
+from eyas.data.decode_one import Failure
+from eyas.data.decoding import Inspection
+from eyas.data.sources import Listing
 
 
 @dataclass(frozen=True)
-class Survey:
+class Survey(Listing, Inspection):
     """The rows of a source and what decoding met."""
 
-    classes: tuple[str, ...]
-    labels: NDArray[np.int64]
-    """(M,) class indices."""
-    names: Sequence[str]
-    """(M,) file names."""
-    parts: Mapping[PartName, range]
-    ignored: Sequence[str]
-    sizes: NDArray[np.int32]
-    """(M, 2) height and width as stored; 0 where unreadable."""
-    grey: NDArray[np.bool_]
-    """(M,)"""
-    digests: NDArray[np.uint8]
-    """(M, 32) SHA-256 of the pixels as stored."""
-    failures: Mapping[int, str]
-    """Row → why it cannot be read."""
     max_pixels: int
     """The limit under which the images were decoded."""
 
     @classmethod
-    def of(cls, contents: Contents, result: Result, max_pixels: int) -> Survey:
+    def of(cls, listing: Listing, inspection: Inspection, max_pixels: int) -> Survey:
         """Both halves together."""
-        return cls(
-            contents.classes,
-            contents.labels,
-            contents.names,
-            contents.parts,
-            contents.ignored,
-            result.sizes,
-            result.grey,
-            result.digests,
-            {row: failure.message for row, failure in result.failures.items()},
-            max_pixels,
-        )
+        halves = ((listing, Listing), (inspection, Inspection))
+        values = {field.name: getattr(half, field.name) for half, kind in halves for field in fields(kind)}
+        return cls(**values, max_pixels=max_pixels)
+
+    def holds_for(self, max_pixels: int) -> bool:
+        """Whether looking again under this limit would find the same."""
+        return self.max_pixels == max_pixels and all(failure.lasting for failure in self.failures.values())
 
 
 def save_survey(key: str, survey: Survey) -> None:
@@ -63,7 +43,7 @@ def save_survey(key: str, survey: Survey) -> None:
         "parts": {part: [rows.start, rows.stop] for part, rows in survey.parts.items()},
         "ignored": list(survey.ignored),
         "max_pixels": survey.max_pixels,
-        "failures": {str(row): reason for row, reason in survey.failures.items()},
+        "failures": {str(row): asdict(failure) for row, failure in survey.failures.items()},
     }
     file = io.BytesIO()
     np.savez(
@@ -83,16 +63,16 @@ def read_survey(key: str) -> Survey | None:
         with np.load(cache.survey_path(key), allow_pickle=False) as kept:
             words = json.loads(kept["words"].tobytes())
             return Survey(
-                tuple(words["classes"]),
-                kept["labels"],
-                words["names"],
-                {part: range(start, stop) for part, (start, stop) in words["parts"].items()},
-                words["ignored"],
-                kept["sizes"],
-                kept["grey"],
-                kept["digests"],
-                {int(row): reason for row, reason in words["failures"].items()},
-                words["max_pixels"],
+                classes=tuple(words["classes"]),
+                labels=kept["labels"],
+                names=words["names"],
+                parts={part: range(start, stop) for part, (start, stop) in words["parts"].items()},
+                ignored=words["ignored"],
+                sizes=kept["sizes"],
+                grey=kept["grey"],
+                digests=kept["digests"],
+                failures={int(row): Failure(**failure) for row, failure in words["failures"].items()},
+                max_pixels=words["max_pixels"],
             )
-    except (OSError, ValueError, EOFError, KeyError):
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile):
         return None

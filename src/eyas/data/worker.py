@@ -1,4 +1,4 @@
-"""One decoding process: a task, then batches in and outcomes out, until the other end closes."""
+"""One decoding process: settings, then batches of images in and decoded ones out, until the other end closes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
-from eyas.data.decode import decode_batch
+from eyas.data.decode_one import decode_batch
 
 
 def main(descriptor: int) -> None:
@@ -14,9 +14,9 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end then closes
     with Connection(descriptor) as connection:
         try:
-            task = connection.recv()
+            settings = connection.recv()
             while True:
-                connection.send(decode_batch(connection.recv(), task))
+                connection.send(decode_batch(connection.recv(), settings))
         except (EOFError, ConnectionError):
             return
 

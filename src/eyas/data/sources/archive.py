@@ -15,21 +15,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from eyas.core.errors import DataError, UnsafeDataError
-from eyas.data.sources.tree import PathTree, Tree, is_hidden
+from eyas.data.sources.bombs import MAX_ARRAYS, MAX_IMAGE, refuse_bomb
+from eyas.data.sources.tree import PathTree, Tree
+from eyas.image import is_image_path, is_junk
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz")
 # ImageNet-21k, the largest set in common use, has 14 million images in 1.2 TB.
 MAX_MEMBERS = 20_000_000
 MAX_BYTES = 2 << 40
-# Images are compressed already: ratios stay near 1, raw IDX files reach 6. DEFLATE's limit, a bomb's aim, is 1,032.
-MAX_RATIO = 200
-RATIO_FROM = 100 << 20
-# One member is read whole into memory.
-MAX_MEMBER = 16 << 30
+# Long names and PAX headers, which tarfile reads whole.
+MAX_TAR_HEADER = 1 << 20
 # A tar of up to this much is kept in memory by the pass that lists it, which saves unpacking it a second time.
 KEEP_BYTES = 256 << 20
+HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 
 
@@ -66,18 +73,27 @@ class Gate:
         if is_file and clean in self._seen:
             raise UnsafeDataError(f"{self._path}: the member {name!r} stands twice; refused")
         self._seen.add(clean)
-        self._check_amount(name, size)
-        return clean
-
-    def _check_amount(self, name: str, size: int) -> None:
         if self._count > MAX_MEMBERS:
             raise UnsafeDataError(f"{self._path} has more than {MAX_MEMBERS:,} members; refused at {name!r}")
-        if size > MAX_MEMBER or self._bytes > MAX_BYTES:
-            raise UnsafeDataError(f"{self._path} unpacks to {self._bytes:,} bytes or more; refused at {name!r}")
-        if self._bytes > RATIO_FROM and self._bytes > MAX_RATIO * self._packed:
+        if size < 0:
+            raise UnsafeDataError(f"{self._path}: the member {name!r} has a size of {size}; refused")
+        refuse_bomb(self._bytes, self._packed, f"{self._path}: up to {name!r} it", MAX_BYTES)
+        refuse_bomb(size, self._packed, f"{self._path}: {name!r}", MAX_IMAGE if is_image_path(clean) else MAX_ARRAYS)
+        return clean
+
+
+class BoundedTarInfo(tarfile.TarInfo):
+    """Refuses headers that would fill the memory before the gate sees a member."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """See `tarfile.TarInfo`."""
+        made = super().frombuf(buf, encoding, errors)
+        if made.type in HEADERS and not 0 <= made.size <= MAX_TAR_HEADER:
             raise UnsafeDataError(
-                f"{self._path} unpacks to more than {MAX_RATIO} times its size, like a bomb; refused at {name!r}"
+                f"a name or PAX header of {made.size:,} bytes; at most {MAX_TAR_HEADER:,} are read; refused"
             )
+        return made
 
 
 class Archive:
@@ -113,7 +129,7 @@ class ZipTree(Archive):
                     raise UnsafeDataError(f"{self.path}: {member.filename!r} is a link or a device; refused")
                 if member.is_dir():
                     folders.append(name)
-                elif not is_hidden(name):
+                elif not is_junk(name):
                     files[name] = member
         return dict(sorted(files.items())), folders
 
@@ -155,7 +171,7 @@ class TarTree(Archive):
                 folders.append(name)
             elif not member.isreg():
                 raise UnsafeDataError(f"{self.path}: {member.name!r} is a link or a device; refused")
-            elif not is_hidden(name):
+            elif not is_junk(name):
                 kept += member.size
                 files[name] = self._content(archive, member) if kept <= KEEP_BYTES else None
         return dict(sorted(files.items())), folders
@@ -201,10 +217,13 @@ class TarTree(Archive):
         return content
 
     def _walk(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-        with _damage(self.path), tarfile.open(self.path) as archive:
-            while (member := archive.next()) is not None:
-                yield archive, member
-                archive.members.clear()  # type: ignore[attr-defined]  # it would remember every one of millions
+        try:
+            with _damage(self.path), tarfile.open(self.path, tarinfo=BoundedTarInfo) as archive:
+                while (member := archive.next()) is not None:
+                    yield archive, member
+                    archive.members.clear()  # type: ignore[attr-defined]  # it would remember every one of millions
+        except UnsafeDataError as error:
+            raise UnsafeDataError(f"{self.path}: {error}") from None
 
 
 class MergedTree:
@@ -220,6 +239,8 @@ class MergedTree:
         for stem, tree in self._trees:
             prefix = "" if all(name.startswith(f"{stem}/") for name in tree.names) else f"{stem}/"
             for name in tree.names:
+                if prefix + name in made:
+                    raise DataError(f"{self.where}: two of its archives hold {prefix}{name}; rename or unpack one")
                 made[prefix + name] = (tree, name)
         return dict(sorted(made.items()))
 
@@ -277,7 +298,7 @@ def _empty(folders: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
     """Those folders that hold no file."""
     filled = {name.rpartition("/")[0] for name in names}
     filled |= {str(parent) for folder in filled for parent in PurePosixPath(folder).parents}
-    return tuple(sorted(folder for folder in folders if folder not in filled and not is_hidden(folder)))
+    return tuple(sorted(folder for folder in folders if folder not in filled and not is_junk(folder)))
 
 
 @contextmanager

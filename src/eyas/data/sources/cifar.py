@@ -22,7 +22,17 @@ SIDE = 32
 CIFAR10_BATCH = "data_batch_"
 CIFAR100 = {"train", "test", "meta"}
 # What a damaged pickle makes the unpickler raise.
-DAMAGE = (pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, MemoryError)
+DAMAGE = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    MemoryError,
+    OverflowError,
+)
 
 
 def matches(names: Sequence[str]) -> bool:
@@ -108,8 +118,8 @@ def _batch(tree: Tree, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3 * SIDE**2:
         got = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
         raise DataError(f"{name}: data must be (N, {3 * SIDE**2}) uint8, got {got}")
-    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
-        raise DataError(f"{name}: labels (or fine_labels) must be a list of whole numbers")
+    if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 1 << 63 for label in labels):
+        raise DataError(f"{name}: labels (or fine_labels) must be a list of whole numbers from 0, of 63 bits at most")
     if len(labels) != len(data):
         raise DataError(f"{name} has {len(data):,} images but {len(labels):,} labels")
     images = data.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
@@ -130,7 +140,7 @@ def _class_names(tree: Tree) -> tuple[str, ...] | None:
     names = content.get("fine_label_names", content.get("label_names"))
     if not isinstance(names, list):
         raise DataError(f"{meta} must hold label_names or fine_label_names")
-    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    return tuple(name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names)
 
 
 def _text_keys(content: Any, where: str) -> dict[str, Any]:

@@ -48,8 +48,8 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """A source, read up to its pixels."""
+class Listing:
+    """Which rows there are."""
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
@@ -58,9 +58,15 @@ class Contents:
     """(M,) what a message calls each row."""
     parts: Mapping[PartName, range]
     """The rows of each declared part: `all`, or some of train, val, test."""
-    images: Encoded | Pixels
-    ignored: Sequence[str] = field(default=())
+    ignored: Sequence[str] = field(default=(), kw_only=True)
     """Files that belong to no row."""
+
+
+@dataclass(frozen=True)
+class Contents(Listing):
+    """A source, read up to its pixels."""
+
+    images: Encoded | Pixels
 
 
 class Source(Protocol):
@@ -116,16 +122,15 @@ def from_numbers(
     parts = [part for part in ORDER if part in per_part]
     values = np.concatenate([per_part[part][1] for part in parts])
     present = np.unique(values)
+    if len(present) and present[0] < 0:
+        raise DataError(f"labels must be 0 or more, got {present[0]}")
     if class_names is None:
         classes = tuple(str(value) for value in present)
         labels = np.searchsorted(present, values)
     else:
         classes, labels = tuple(class_names), values
-        if len(present) and not 0 <= present[0] <= present[-1] < len(classes):
-            raise DataError(
-                f"labels must be from 0 to {len(classes) - 1} ({len(classes)} classes), "
-                f"got {present[0]} to {present[-1]}"
-            )
+        if len(present) and present[-1] >= len(classes):
+            raise DataError(f"labels must be from 0 to {len(classes) - 1} ({len(classes)} classes), got {present[-1]}")
     sizes = {part: len(per_part[part][1]) for part in parts}
     return Contents(
         classes=classes,

@@ -98,7 +98,7 @@ def _open_path(path: Path, name: str | None, class_names: Sequence[str] | None =
 def _archives_in(tree: PathTree) -> Tree | None:
     """A folder's archives, where it holds no images itself."""
     archives = merged_archives(tree)
-    return None if archives is None or layouts.recognised(tree.names) else archives
+    return None if archives is None or layouts.recognised(tree) else archives
 
 
 def _near(word: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from eyas.core import console
 from eyas.core.errors import DataError
 from eyas.core.io import CHUNK, write_text
-from eyas.data.locks import locked
+from eyas.data.writing import locked
 
 ATTEMPTS = 5
 BACKOFF_SECONDS = 0.5
@@ -109,6 +109,8 @@ def _attempt(url: str, part: Path, headers: Mapping[str, str]) -> bool:
         if response.status == 206 and not resumed:
             part.unlink()
             return False
+        if not resumed:  # before the tag changes: a part of one version must never lie beside the tag of another
+            part.unlink(missing_ok=True)
         write_text(etag_file, response.headers.get("ETag") or response.headers.get("Last-Modified") or "")
         return _receive(response, part, have if resumed else 0)
 

@@ -10,31 +10,27 @@ import numpy as np
 from eyas.core.errors import DataError
 from eyas.data.sources.contents import Contents, Encoded, PartName, order_classes, part_of, ranges
 from eyas.data.sources.tree import Tree
-from eyas.image import SUFFIXES
+from eyas.image import is_image_path
 
 LAYOUT = "<class>/<image>, or {train,val,test}/<class>/<image>"
 
 
-def is_image(name: str) -> bool:
-    """Whether the file's suffix is one that Pillow reads."""
-    return name[name.rfind(".") :].lower() in SUFFIXES
-
-
 def matches(names: Sequence[str]) -> bool:
     """Whether there is any image at all: what is wrong with its place, `read` says."""
-    return any(map(is_image, names))
+    return any(map(is_image_path, names))
 
 
 def read(tree: Tree) -> Contents:
     """Rows by part, class and file name.
 
     Raises:
-        DataError: no class folders, folders nested deeper than the layout, two folders for one part.
+        DataError: no class folders, one without images, folders nested deeper than the layout, two folders for one
+            part.
     """
-    images = [name for name in tree.names if is_image(name)]
+    images = [name for name in tree.names if is_image_path(name)]
     split = any(_declares_part(name) for name in images)
     found: dict[PartName, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    ignored = [name for name in tree.names if not is_image(name)]
+    ignored = [name for name in tree.names if not is_image_path(name)]
     for name in images:
         part, class_name = _place(tree, name, split)
         if part is None:
@@ -46,6 +42,7 @@ def read(tree: Tree) -> Contents:
     _refuse_two_folders_of_one_part(tree, found, split)
     classes = order_classes(class_name for part in found.values() for class_name in part)
     _refuse_empty_class(tree, classes, split)
+    _refuse_class_without_images(tree, images, ignored, split)
     return _contents(tree, classes, found, ignored)
 
 
@@ -82,6 +79,20 @@ def _refuse_empty_class(tree: Tree, classes: Sequence[str], split: bool) -> None
             raise DataError(f"{tree.where}: the class folder {folder} is empty; add images or remove it")
 
 
+def _refuse_class_without_images(tree: Tree, images: Sequence[str], others: Sequence[str], split: bool) -> None:
+    """Files of a kind that is not read must not make a class vanish."""
+    depth = 2 if split else 1
+    filled = {tuple(name.split("/")[:depth]) for name in images}
+    for name in others:
+        folder = tuple(name.split("/")[:depth])
+        below = name.count("/") >= depth
+        if below and folder not in filled and (not split or part_of(folder[0])):
+            raise DataError(
+                f"{tree.where}: the class folder {'/'.join(folder)} has files but no image in a known format, such as "
+                f"{name}; convert or remove them"
+            )
+
+
 def _contents(
     tree: Tree, classes: tuple[str, ...], found: dict[PartName, dict[str, list[str]]], ignored: list[str]
 ) -> Contents:
@@ -94,4 +105,4 @@ def _contents(
             members = sorted(found[part].get(class_name, ()))
             files += members
             labels += [index] * len(members)
-    return Contents(classes, np.array(labels, np.int64), files, parts, Encoded(tree, files), ignored)
+    return Contents(classes, np.array(labels, np.int64), files, parts, Encoded(tree, files), ignored=ignored)

@@ -17,17 +17,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.errors import DataError, UnsafeDataError
+from eyas.core.errors import DataError
+from eyas.data.sources.bombs import refuse_bomb
 from eyas.data.sources.contents import Contents, PartName, from_numbers
 from eyas.data.sources.tree import Tree
 
 FILE = re.compile(r"(train|t10k|test|val)-(images|labels)[-.]idx[134][-.]ubyte(\.gz)?")
 PARTS: dict[str, PartName] = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
 UNSIGNED_BYTE = 8
-# The largest IDX set in use (EMNIST) has 0.7 GB and packs to a third. DEFLATE's limit, a bomb's aim, is 1,032.
-MAX_BYTES = 16 << 30
-MAX_RATIO = 500
-RATIO_FROM = 100 << 20
 
 
 def matches(names: Sequence[str]) -> bool:
@@ -65,9 +62,7 @@ def parse(content: bytes, where: str) -> NDArray[np.uint8]:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) if packed else io.BytesIO(content) as stream:
             shape = _header(stream.read(4), stream, where)
             count = math.prod(shape)
-            limit = min(MAX_BYTES, max(RATIO_FROM, MAX_RATIO * len(content)))
-            if count > limit:
-                raise UnsafeDataError(f"{where}: its header asks for {count:,} bytes; at most {limit:,} are read of it")
+            refuse_bomb(count, len(content), where)
             values = stream.read(count + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{where} is damaged: {error}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.io import cache_dir
 from eyas.data.sources.download import RefusedError, download
+from eyas.data.writing import writing_cache
 
 SCHEME = "kaggle:"
 ENDPOINT = "https://www.kaggle.com"
@@ -23,6 +24,7 @@ MEANING = {
 }
 
 
+@writing_cache()
 def fetch(spec: str) -> Path:
     """The data set's zip file, downloaded where it is not in the cache.
 

@@ -8,6 +8,7 @@ from eyas.core.errors import DataError
 from eyas.data.sources import cifar, folders, idx, npz, table
 from eyas.data.sources.contents import Contents, part_of
 from eyas.data.sources.tree import SubTree, Tree
+from eyas.image import is_image_path
 
 EXPECTED = "class folders with images, IDX files, a Keras .npz, CIFAR pickles, or a CSV or Parquet table of path,label"
 Names = Sequence[str]
@@ -19,11 +20,9 @@ SPECIAL: tuple[tuple[Callable[[Names], bool], Callable[[Tree, Names | None], Con
 """Layouts that know their files by name; class folders are what is left."""
 
 
-def recognised(names: Sequence[str]) -> bool:
-    """Whether any layout fits these file names."""
-    prefix = _wrapping(names)
-    inner = [name.removeprefix(prefix) for name in names]
-    return _special(inner) or folders.matches(inner)
+def recognised(tree: Tree) -> bool:
+    """Whether any layout fits these files."""
+    return folders.matches(tree.names) or _special(SubTree(tree, _wrapping(tree)))
 
 
 def read(tree: Tree, class_names: Sequence[str] | None) -> Contents:
@@ -32,7 +31,7 @@ def read(tree: Tree, class_names: Sequence[str] | None) -> Contents:
     Raises:
         DataError: no layout fits, or one does and its rules are broken.
     """
-    inner = SubTree(tree, _wrapping(tree.names))
+    inner = SubTree(tree, _wrapping(tree))
     for matches, read_special in SPECIAL:
         if matches(inner.names):
             return read_special(inner, class_names)
@@ -45,28 +44,26 @@ def read(tree: Tree, class_names: Sequence[str] | None) -> Contents:
     raise DataError(f"{tree.where} {_what(tree.names)}; eyas reads {EXPECTED}")
 
 
-def _wrapping(names: Sequence[str]) -> str:
+def _wrapping(tree: Tree) -> str:
     """The folder (`top/`, `top/next/`) that all the data lie in, as long as it is neither a split nor a class."""
     prefix = ""
     while True:
-        inner = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        inner = SubTree(tree, prefix)
         if _special(inner):
             return prefix
-        data = [name for name in inner if folders.is_image(name)] or inner
+        data = [name for name in inner.names if is_image_path(name)] or inner.names
         tops = {name.partition("/")[0] for name in data}
         top = next(iter(tops), "")
-        if len(tops) != 1 or part_of(top) or data == [top]:
+        if len(tops) != 1 or part_of(top) or list(data) == [top]:
             return prefix
-        below = [name.removeprefix(f"{top}/") for name in data]
-        if not any("/" in name for name in below) and not _special(below):
+        below = f"{prefix}{top}/"
+        if all(name.count("/") == 1 for name in data) and not _special(SubTree(tree, below)):
             return prefix  # a class folder, alone
-        prefix += f"{top}/"
+        prefix = below
 
 
-def _special(names: Names) -> bool:
-    return any(matches(names) for matches, _ in SPECIAL) or any(
-        table.is_table(name) and "/" not in name for name in names
-    )
+def _special(tree: Tree) -> bool:
+    return any(matches(tree.names) for matches, _ in SPECIAL) or bool(table.tables(tree))
 
 
 def _what(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from eyas.core.errors import DataError
 from eyas.core.io import cache_dir
 from eyas.data.sources import archive
 from eyas.data.sources.download import download
+from eyas.data.writing import writing_cache
 
 SYSTEM = Path("/usr/share/datasets")
 FASHION_CLASSES = (
@@ -97,6 +98,7 @@ def _on_this_machine(name: str) -> Path | None:
     return next((place for place in places if place.exists()), None)
 
 
+@writing_cache()
 def _download(name: str, wanted: NamedSet) -> Path:
     folder = cache_dir() / "downloads" / name
     for file, md5 in wanted.md5.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -10,14 +11,28 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.errors import DataError, UnsafeDataError
+from eyas.core.errors import DataError
+from eyas.data.sources.bombs import refuse_bomb
 from eyas.data.sources.contents import Contents, PartName, from_numbers
 from eyas.data.sources.tree import Tree
 
 PARTS: tuple[PartName, ...] = ("train", "val", "test")
-# MNIST as .npz, zipped by Keras, unpacks to 5 times its size; DEFLATE's limit, a bomb's aim, is 1,032.
-MAX_RATIO = 500
-RATIO_FROM = 100 << 20
+# Damaged archives and headers give all of these; a pickled array gives ValueError, a huge shape the last two.
+DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    MemoryError,
+    OverflowError,
+)
 
 
 def matches(names: Sequence[str]) -> bool:
@@ -43,15 +58,14 @@ def parse(content: bytes, where: str) -> dict[PartName, tuple[NDArray[np.uint8],
     Raises:
         DataError: see `read`. Pickled arrays are refused.
     """
-    _refuse_bomb(content, where)
+    _refuse_large(content, where)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             if not {"x_train", "y_train"} <= set(arrays.files):
                 raise DataError(f"{where} must hold x_train and y_train, got {', '.join(arrays.files) or 'nothing'}")
             present = [part for part in PARTS if f"x_{part}" in arrays.files or f"y_{part}" in arrays.files]
             return {part: _pair(arrays, part, where) for part in present}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
-        # Damaged archives and headers give all of these; a pickled array gives ValueError.
+    except DAMAGE as error:
         raise DataError(f"{where} cannot be read: {error}") from error
 
 
@@ -70,6 +84,8 @@ def _images(array: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
     shaped = array[..., None] if array.ndim == 3 else array
     if shaped.ndim != 4 or shaped.shape[-1] not in (1, 3) or 0 in shaped.shape[1:]:
         raise DataError(f"{what} must be (N, H, W) or (N, H, W, 1 or 3), got {array.shape}")
+    if shaped.dtype.kind not in "uif":
+        raise DataError(f"{what} must be uint8, or floats from 0 to 1, got {shaped.dtype}")
     if shaped.dtype == np.uint8:
         return shaped.view(np.uint8)
     if not len(shaped):
@@ -89,11 +105,10 @@ def _labels(array: NDArray[np.generic], what: str) -> NDArray[np.int64]:
     return flat.astype(np.int64)
 
 
-def _refuse_bomb(content: bytes, where: str) -> None:
+def _refuse_large(content: bytes, where: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except zipfile.BadZipFile as error:
         raise DataError(f"{where} is not an .npz file: {error}") from error
-    if unpacked > RATIO_FROM and unpacked > MAX_RATIO * len(content):
-        raise UnsafeDataError(f"{where} unpacks to {unpacked:,} bytes, more than {MAX_RATIO} times its size; refused")
+    refuse_bomb(unpacked, len(content), where)

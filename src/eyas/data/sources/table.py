@@ -66,11 +66,16 @@ def find(tree: Tree) -> str | None:
     Raises:
         DataError: several have.
     """
-    tables = (name for name in tree.names if is_table(name) and "/" not in name)
-    found = [name for name in tables if {"path", "label"} <= set(_columns(tree.read(name), name))]
+    found = tables(tree)
     if len(found) > 1:
         raise DataError(f"{tree.where} has {len(found)} tables of path and label: {', '.join(found)}; name one of them")
     return found[0] if found else None
+
+
+def tables(tree: Tree) -> list[str]:
+    """The tables at the top of a tree that have our columns; of the others only the header is looked at."""
+    names = (name for name in tree.names if is_table(name) and "/" not in name)
+    return [name for name in names if set(COLUMNS[:2]) <= _header(tree.read(name), name)]
 
 
 def read(tree: Tree, name: str) -> Contents:
@@ -133,6 +138,23 @@ def _part(word: str, row: int, where: str) -> PartName:
     if part is None:
         raise DataError(f"{where}: split must be train, val or test, got {word!r} in row {row + 1}")
     return part
+
+
+def _header(content: bytes, where: str) -> set[str]:
+    """The names of the columns; none where it is no table."""
+    if where.lower().endswith(".parquet"):
+        with needs_extra("train"):
+            import pyarrow
+            from pyarrow import parquet
+        try:
+            return set(parquet.read_schema(io.BytesIO(content)).names)
+        except (pyarrow.ArrowException, OSError):
+            return set()
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="replace", newline="")
+    try:
+        return {cell.strip() for cell in next((row for row in csv.reader(text) if row), ())}
+    except csv.Error:
+        return set()
 
 
 def _columns(content: bytes, where: str) -> Columns:

@@ -10,12 +10,11 @@ from typing import Protocol
 
 from eyas.core.errors import DataError
 from eyas.core.io import CHUNK, sha256_file
-
-JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+from eyas.image import is_junk
 
 
 class Tree(Protocol):
-    """Named files. Names are relative, with forward slashes, sorted, and none is hidden."""
+    """Named files. Names are relative, with forward slashes, sorted, and none `is_junk`."""
 
     @property
     def where(self) -> str:
@@ -41,17 +40,12 @@ class Tree(Protocol):
         ...
 
     def signature(self) -> str:
-        """Hex digest of names, sizes and times."""
+        """Hex digest of names, sizes and times, and of empty folders."""
         ...
 
     def content_key(self) -> str:
-        """Hex digest of names and contents."""
+        """Hex digest of names and contents, and of empty folders."""
         ...
-
-
-def is_hidden(name: str) -> bool:
-    """Whether some folder of the path, or the file, is hidden or left by a file manager."""
-    return any(part.startswith(".") or part in JUNK for part in name.split("/"))
 
 
 class PathTree:
@@ -80,20 +74,23 @@ class PathTree:
 
     def signature(self) -> str:
         """See `Tree`."""
-        made = hashlib.sha256()
+        made = hashlib.sha256(self._folder_lines())
         for name, path in self._paths.items():
             made.update(f"{name}\0{_stamp(path)}\n".encode(errors="surrogateescape"))
         return made.hexdigest()
 
     def content_key(self) -> str:
         """See `Tree`."""
-        made = hashlib.sha256()
+        made = hashlib.sha256(self._folder_lines())
         for name, path in self._paths.items():
             try:
                 made.update(f"{name}\0{_sha256(path)}\n".encode(errors="surrogateescape"))
             except OSError as error:
                 raise DataError(f"cannot read {path}: {error.strerror}") from error
         return made.hexdigest()
+
+    def _folder_lines(self) -> bytes:
+        return "".join(f"{folder}/\n" for folder in sorted(self.folders)).encode(errors="surrogateescape")
 
 
 def folder_tree(root: Path) -> PathTree:
@@ -111,7 +108,7 @@ def _walk(folder: str, prefix: str, paths: dict[str, str], empty: list[str], see
     seen.add((status.st_dev, status.st_ino))
     before = len(paths)
     try:
-        entries = [entry for entry in os.scandir(folder) if not is_hidden(entry.name)]
+        entries = [entry for entry in os.scandir(folder) if not is_junk(entry.name)]
     except OSError as error:
         raise DataError(f"cannot list {folder}: {error.strerror}") from error
     for entry in entries:

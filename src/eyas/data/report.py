@@ -1,9 +1,11 @@
-"""`check_dataset`: everything that is wrong with the data, in one report."""
+"""`check_dataset`: everything that is wrong with the data, in one `CheckReport`; the rules are in `checks`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +13,55 @@ from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
 from eyas.data import checks
 from eyas.data.cache import find_key, note_key
-from eyas.data.findings import CheckReport, Finding
-from eyas.data.importer import writing_cache
-from eyas.data.pixels import look
-from eyas.data.sources import PartName, Source, open_source
-from eyas.data.splits import Rows, make_splits
+from eyas.data.checks import Finding
+from eyas.data.decoding import inspect
+from eyas.data.sources import Source, open_source
+from eyas.data.splits import Rows, make_splits, readable_rows
 from eyas.data.survey import Survey, read_survey, save_survey
+from eyas.data.writing import writing_cache
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Counts, sizes, and every finding."""
+
+    name: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    """Split → class → images. Where no split can be made, the parts that the source declares."""
+    sizes: Mapping[str, int]
+    """`height×width` → images, commonest first."""
+    modes: Mapping[str, int]
+    """`grey` and `colour` → images."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing would spoil training."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that would."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "classes": list(self.classes), "findings": [asdict(f) for f in self.findings]}
+
+    def finding_rows(self) -> list[tuple[str, str, str, str]]:
+        """Severity, code, message and examples, errors first: rows for a table."""
+        ordered = sorted(self.findings, key=lambda finding: finding.severity)  # `error` < `warning`
+        return [(f.severity, f.code, f.message, ", ".join(f.examples)) for f in ordered]
+
+    def count_rows(self) -> list[tuple[str | int, ...]]:
+        """Class, then its images in each split (the keys of `counts`), then their sum: rows for a table."""
+        return [
+            (name, *(split.get(name, 0) for split in self.counts.values()), self._total(name)) for name in self.classes
+        ]
+
+    def _total(self, name: str) -> int:
+        return sum(split.get(name, 0) for split in self.counts.values())
 
 
 def check_dataset(config: DataConfig) -> CheckReport:
@@ -52,15 +97,15 @@ def check_dataset(config: DataConfig) -> CheckReport:
 
 def _survey(source: Source, max_pixels: int) -> Survey:
     """What the files are; read now where it is not known from an earlier look, or the limit on pixels differs."""
-    with writing_cache():
-        signature = source.signature()
-        key = find_key(signature)
-        if key and (known := read_survey(key)) and known.max_pixels == max_pixels:
-            return known
-        key = key or source.content_key()
-        contents = source.contents()
-        survey = Survey.of(contents, look(source.name, contents, max_pixels), max_pixels)
-        if source.signature() == signature:
+    signature = source.signature()
+    key = find_key(signature)
+    if key and (known := read_survey(key)) and known.holds_for(max_pixels):
+        return known
+    key = key or source.content_key()
+    contents = source.contents()
+    survey = Survey.of(contents, inspect(source.name, contents, max_pixels), max_pixels)
+    if source.signature() == signature:
+        with writing_cache():
             note_key(signature, key)
             save_survey(key, survey)
     return survey
@@ -68,11 +113,7 @@ def _survey(source: Source, max_pixels: int) -> Survey:
 
 def _splits(survey: Survey, config: DataConfig) -> tuple[Mapping[str, Rows], list[Finding]]:
     """The splits that training would use; the declared parts and a finding where none can be made."""
-    unreadable = np.array(sorted(survey.failures), np.int64)
-    parts: dict[PartName, Rows] = {
-        part: np.setdiff1d(np.arange(rows.start, rows.stop, dtype=np.int64), unreadable)
-        for part, rows in survey.parts.items()
-    }
+    parts = readable_rows(survey.parts, survey.failures)
     try:
         splits = make_splits(parts, survey.labels, survey.classes, config)
     except DataError as error:

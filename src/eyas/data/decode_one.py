@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from eyas.core.errors import InputError, UnsafeDataError
 from eyas.image import ImagePolicy, open_image, to_array
 
-Item = tuple[int, bytes | Path]
+EncodedRow = tuple[int, bytes | Path]
 """A row and its encoded image."""
 
 
 @dataclass(frozen=True)
-class Task:
+class DecodeSettings:
     """What is to be done with each image."""
 
     max_pixels: int
@@ -30,7 +30,18 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Failure:
+    """Why an image could not be read."""
+
+    message: str
+    unsafe: bool = False
+    """Whether it was refused before decoding (too many pixels)."""
+    lasting: bool = True
+    """Whether the file itself is to blame: memory and permissions may be another matter next time."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
     """One image: what it was, and what it became."""
 
     row: int
@@ -40,11 +51,10 @@ class Outcome:
     digest: bytes = b""
     """SHA-256 of the decoded pixels before any resizing (`image_digest`)."""
     pixels: bytes | None = None
-    """By the task's policy, row-major (H, W, C)."""
+    """By the settings' policy, row-major (H, W, C)."""
     pixels_digest: bytes = b""
     """SHA-256 of `pixels`."""
-    error: str = ""
-    unsafe: bool = False
+    failure: Failure | None = None
 
 
 def image_digest(pixels: NDArray[np.uint8]) -> bytes:
@@ -54,31 +64,31 @@ def image_digest(pixels: NDArray[np.uint8]) -> bytes:
     return made.digest()
 
 
-def decode_batch(batch: list[Item], task: Task) -> list[Outcome]:
-    """The outcome of each item, in order. A damaged image is an outcome, not an exception."""
-    return [_decode(row, content, task) for row, content in batch]
+def decode_batch(batch: list[EncodedRow], settings: DecodeSettings) -> list[DecodedImage]:
+    """Decode each image, in order. A damaged one is a `failure`, not an exception."""
+    return [_decode(row, content, settings) for row, content in batch]
 
 
-def _decode(row: int, content: bytes | Path, task: Task) -> Outcome:
+def _decode(row: int, content: bytes | Path, settings: DecodeSettings) -> DecodedImage:
     try:
         encoded = content if isinstance(content, bytes) else content.read_bytes()  # faster than Pillow's small reads
-        image = open_image(encoded, max_pixels=task.max_pixels)
+        image = open_image(encoded, max_pixels=settings.max_pixels)
     except (InputError, UnsafeDataError) as error:
-        return Outcome(row, error=str(error), unsafe=isinstance(error, UnsafeDataError))
+        return DecodedImage(row, failure=Failure(str(error), unsafe=isinstance(error, UnsafeDataError)))
     except OSError as error:
-        return Outcome(row, error=f"the file cannot be read: {error.strerror}")
+        return DecodedImage(row, failure=Failure(f"the file cannot be read: {error.strerror}", lasting=False))
     except MemoryError:
-        return Outcome(row, error="not enough memory to decode it")
+        return DecodedImage(row, failure=Failure("not enough memory to decode it", lasting=False))
     grey = image.mode == "L"
     stored = np.asarray(image).reshape(image.height, image.width, 1 if grey else 3)
     digest = image_digest(stored)
-    looked = Outcome(row, size=(image.height, image.width), grey=grey, digest=digest)
-    policy = task.policy
-    if policy is None or not (task.fixed_size or looked.size == (policy.height, policy.width)):
+    looked = DecodedImage(row, size=(image.height, image.width), grey=grey, digest=digest)
+    policy = settings.policy
+    if policy is None or not (settings.fixed_size or looked.size == (policy.height, policy.width)):
         return looked
-    if not (task.fixed_channels or grey or policy.channels == 3):
+    if not (settings.fixed_channels or grey or policy.channels == 3):
         return looked
     if stored.shape == policy.shape:
-        return Outcome(row, looked.size, grey, digest, stored.tobytes(), digest)
+        return DecodedImage(row, looked.size, grey, digest, stored.tobytes(), digest)
     pixels = to_array(image, policy)
-    return Outcome(row, looked.size, grey, digest, pixels.tobytes(), image_digest(pixels))
+    return DecodedImage(row, looked.size, grey, digest, pixels.tobytes(), image_digest(pixels))
