@@ -9,9 +9,10 @@ from pathlib import Path
 
 from eyas.core.errors import ConfigError, DataError
 from eyas.data.sources import kaggle, layouts, named
-from eyas.data.sources.archive import is_archive, merged_archives, open_archive
+from eyas.data.sources.archive import is_archive, open_archive
 from eyas.data.sources.contents import Contents, Source
 from eyas.data.sources.digits import Digits
+from eyas.data.sources.merged import merged_archives
 from eyas.data.sources.table import Table, is_table
 from eyas.data.sources.tree import PathTree, Tree, folder_tree
 
