@@ -90,6 +90,21 @@ def test_headers_of_a_tar_are_bounded(refuse: Callable[..., None], tmp_path: Pat
         refuse(path, r"tar: a name or PAX header of 2,097,\d+ bytes; at most 1,048,576 are read", UnsafeDataError)
 
 
+def test_a_size_below_0_is_refused(refuse: Callable[..., None], tmp_path: Path) -> None:
+    member = tarfile.TarInfo("0/000.png")
+    member.pax_headers = {"size": "-5"}
+    (tmp_path / "a.tar").write_bytes(member.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
+    refuse(tmp_path / "a.tar", "'0/000.png' has a size of -5; refused", UnsafeDataError)
+
+
+def test_a_chain_of_long_names(refuse: Callable[..., None], tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 5
+    block = header.tobuf(tarfile.GNU_FORMAT) + b"name".ljust(512, b"\0")
+    (tmp_path / "a.tar").write_bytes(block * 3000)
+    refuse(tmp_path / "a.tar", "a.tar cannot be read: maximum recursion depth")
+
+
 def test_two_archives_that_hold_the_same_file(refuse: Callable[..., None], tmp_path: Path) -> None:
     folder = tmp_path / "images"
     write_zip(folder / "set.v1.zip", GOOD)

@@ -144,14 +144,9 @@ def _batches(images: Iterable[EncodedRow], size: int) -> Iterator[list[EncodedRo
 def _start() -> tuple[Connection, subprocess.Popen[bytes]]:
     ours, theirs = _socket_pair()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    # -P: or `-m` would import from the working folder first, which may hold anything.
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-m",  # -P: nothing is imported from the working folder
-            "eyas.data.worker",
-            str(theirs),
-        ],
+        [sys.executable, "-P", "-m", "eyas.data.worker", str(theirs)],
         pass_fds=[theirs],
         env=environment,
         stdin=subprocess.DEVNULL,
