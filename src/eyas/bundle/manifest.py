@@ -39,7 +39,7 @@ class Conformal(Section):
     """On the calibrated probabilities."""
     images: NonNegativeInt
     """Calibration images: the validation split, which also chose the epoch, so that coverage is approximate."""
-    measured: float | None = Field(None, ge=0, le=1)
+    measured: float | None = Field(default=None, ge=0, le=1)
     """Share of the test split whose set holds the true class."""
 
 

@@ -13,6 +13,9 @@ EyasError                  exit code 1
 ├── InputError             6   an image or array given for prediction
 ├── ServingError           7   the server cannot start or answer
 └── MissingExtraError      8   an optional part is not installed
+
+Two rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises, and
+`serve.problems` a ServingError with an HTTP status.
 """
 
 from __future__ import annotations

@@ -67,9 +67,9 @@ class DataConfig(Section):
     normalize: Normalize = "standard"
     """`standard`: subtract the training split's mean and divide by its deviation, by channel; `unit`: [0, 1]."""
     val_fraction: Fraction = 0.1
-    """Carved from the training images where the source has no validation split."""
+    """Carved from what the test split left of the training images, where the source has no validation split."""
     test_fraction: Fraction = 0.1
-    """Carved from all images where the source has no test split."""
+    """Carved from the training images, where the source has no test split."""
     seed: NonNegativeInt = 0
     """Decides the splits; not the training, which has its own."""
     max_pixels: PixelLimit = 50_000_000
@@ -257,7 +257,7 @@ class ServeConfig(Section):
     max_images: PositiveInt = 256
     """Images in one request, at most."""
     max_pixels: PixelLimit = 25_000_000
-    """An image with more pixels is refused by its header, before it is decoded."""
+    """Pixels in one request's image files, in all; more are refused by their headers, before they are decoded."""
     threads: PositiveInt | None = None
     """For ONNX Runtime. Unset: as many as the cores this process may use."""
 
