@@ -75,14 +75,14 @@ class ProgressBar:
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         """Move the bar."""
-        status = f"loss {loss:.4f}  accuracy {accuracy:.4f}{self._patience}"
+        status = f"loss {loss:.3f} acc {accuracy:.3f}{self._patience}"
         self._bar.update(self._task, completed=self._done * self._steps + step, status=status)
 
     def on_epoch(self, row: EpochRow, *, best: bool, patience_left: int | None) -> None:
         """Print the epoch's line above the bar."""
         self._done = row.epoch
         err.print(describe(row, self._epochs, best=best))
-        self._patience = "" if patience_left is None else f"  patience {patience_left}"
+        self._patience = "" if patience_left is None else f" patience {patience_left}"
         following = min(row.epoch + 1, self._epochs)
         self._bar.update(
             self._task,
