@@ -34,7 +34,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def progress(*, transient: bool = False) -> Progress:
-    """A bar with count, ETA and a `status` field, for 80 columns of standard error; silent where that is no terminal."""
+    """A bar with count, ETA and a `status` field, in 80 columns of standard error; silent where that is no terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
