@@ -7,9 +7,11 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 # make test PYTEST="-k serve" runs a part.
 PYTEST ?=
+# make bench-train BENCH="--rounds 1 --networks mlp" runs a part.
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check lock clean
+.PHONY: help demo test lint types contracts unit install-check bench-train lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -34,6 +36,14 @@ unit: $(VENV)/.dev
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
+
+bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+TensorFlow (about 15 minutes)
+	$(BIN)/python benchmarks/train/compare.py --keras-python build/keras/bin/python $(BENCH)
+
+build/keras/.done: benchmarks/train/keras.lock
+	rm -rf build/keras && $(PYTHON) -m venv build/keras
+	build/keras/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/train/keras.lock
+	touch $@
 
 lock:  ## renew requirements.lock from the newest versions that pyproject.toml allows
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

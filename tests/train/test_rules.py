@@ -10,6 +10,7 @@ from eyas.core.schema import EarlyStoppingConfig, PlateauConfig, TrainConfig
 from eyas.train.loop import batches
 from eyas.train.optimisers import learning_rate, make_optimizer
 from eyas.train.scaling import fit_scaling
+from eyas.train.schedule import rate_share
 from eyas.train.stopping import Stopping
 
 
@@ -132,3 +133,39 @@ def test_scaling_is_fitted_on_the_training_split_alone(digits):
     assert mean == pytest.approx([pixels.mean()])
     assert std == pytest.approx([pixels.std()])
     assert fit_scaling(digits.train, "unit") == ([0.0], [1.0])
+
+
+def _rates(*points, **settings):
+    return [rate_share(TrainConfig(**settings), point) for point in points]
+
+
+def test_schedules_are_their_formulas():
+    assert _rates(0, 0.5, 1) == [1, 1, 1]
+    assert _rates(0, 0.25, 0.5, 1, schedule="triangular") == [1, 0.75, 0.5, 0]
+    cosine = _rates(0, 0.25, 0.5, 0.75, 1, schedule="cosine")
+    assert cosine == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0])
+    warm = _rates(0, 0.1, 0.2, 0.6, 1, schedule="triangular", epochs=10, warmup_epochs=2)
+    assert warm == pytest.approx([0, 0.5, 1, 0.5, 0])
+
+
+def test_one_cycle_is_torchs():
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], 1.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=101, cycle_momentum=False)
+    expected = []
+    for _ in range(101):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    actual = _rates(*np.linspace(0, 1, 101), schedule="one_cycle")
+    np.testing.assert_allclose(actual, expected, atol=0.03)  # torch peaks at step 29.3 of 100, not 30
+    assert max(actual) == 1.0
+
+
+@given(
+    schedule=st.sampled_from(["constant", "cosine", "triangular", "one_cycle"]),
+    progress=st.floats(0, 1),
+    warmup=st.floats(0, 9.9),
+)
+def test_a_share_is_a_share(schedule, progress, warmup):
+    assert 0 <= rate_share(TrainConfig(epochs=10, schedule=schedule, warmup_epochs=warmup), progress) <= 1 + 1e-9

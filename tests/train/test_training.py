@@ -16,7 +16,7 @@ import torch
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError, DataError, DivergenceError, ResumeError, TrainingError
 from eyas.core.runs import RunFolder, open_run
-from eyas.nn import load_network, load_weights
+from eyas.nn import build_network, load_network, load_weights
 from eyas.train import evaluate_run, resume_run, start_run
 from eyas.train.precision import choose_precision
 
@@ -108,6 +108,58 @@ def test_every_optimiser_lowers_the_loss(config, digits, optimizer):
     assert rows[-1].loss < rows[0].loss
 
 
+def test_a_schedule_ends_low_and_goes_on_exactly(config, digits):
+    words = ("train.schedule=cosine", "train.warmup_epochs=1", "train.epochs=4")
+    whole = start_run(config(*words), digits)
+    rates = [row.learning_rate for row in whole.history]
+    assert rates[0] == pytest.approx(0.001, rel=0.05)
+    assert rates[-1] < 1e-5
+    stopped = start_run(config(*words), digits, [StopAfter(2)])
+    assert not stopped.finished
+    resumed = resume_run(stopped.run, digits)
+    assert [row.learning_rate for row in resumed.history] == rates
+    assert_same_weights(weights(resumed.run, "last.pt"), weights(whole.run, "last.pt"))
+    longer = config(*words, "train.epochs=6")
+    with pytest.raises(ResumeError, match=r"train\.epochs: 4 → 6"):
+        resume_run(stopped.run, digits, config=longer)
+
+
+class StopAfter:
+    """Presses Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epochs):
+        self.epochs, self.done = epochs, 0
+
+    def on_start(self, epochs, steps, first_epoch):
+        pass
+
+    def on_step(self, step, loss, accuracy):
+        if self.done == self.epochs and step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    def on_epoch(self, row, *, best, patience_left):
+        self.done = row.epoch
+
+
+def test_smoothed_labels_raise_the_training_loss_and_not_the_validation_loss(config, digits):
+    words = ("train.learning_rate=1e-12", "train.epochs=1", "model.dropout=0")
+    plain, smooth = (start_run(config(*words, f"train.label_smoothing={s}"), digits) for s in (0, 0.5))
+    assert plain.history[0].loss != smooth.history[0].loss
+    assert plain.history[0].val_loss == pytest.approx(smooth.history[0].val_loss, rel=1e-5)
+
+
+def test_a_clipped_gradient_moves_the_weights_no_further_than_allowed(config, digits):
+    words = ("train.optimizer=sgd", "train.learning_rate=1", "train.batch_size=2000", "train.epochs=1")
+    settings = config(*words, "train.clip_norm=0.01")
+    torch.manual_seed(settings.train.seed)
+    first = build_network(settings.model, digits.policy.shape, 10, [0.0], [1.0])
+    after, _ = load_network(start_run(settings, digits).run)
+    moved = sum(
+        ((a - b) ** 2).sum() for a, b in zip(first.parameters(), after.parameters(), strict=True)
+    ).sqrt()  # one step of rate 1
+    assert moved.item() == pytest.approx(0.01, rel=1e-3)
+
+
 def test_bf16_trains_too(config, digits):
     result = start_run(config("train.precision=bf16", "train.epochs=5"), digits)
     assert result.precision == "bf16"
@@ -162,6 +214,8 @@ def test_a_network_that_its_last_step_broke_is_not_saved(config, digits, tmp_pat
         (("train.device=cuda",), "needs a CUDA GPU"),
         (("train.momentum=0.9",), "train.momentum is for sgd and rmsprop; adam would ignore 0.9"),
         (("train.weight_decay=0.1",), "train.weight_decay is for adamw; adam would ignore 0.1"),
+        (("train.warmup_epochs=3",), r"train.warmup_epochs must be below train.epochs=3"),
+        (("train.warmup_epochs=1", "train.schedule=one_cycle"), "and 0 with one_cycle"),
         (("train.class_weight={seven: 2}",), "train.class_weight names no class of digits: seven"),
         (("model=cnn", "train.batch_size=1"), "train.batch_size must be at least 2 for a network with batch norm"),
     ],

@@ -185,6 +185,9 @@ class PlateauConfig(Section):
     """Never below this."""
 
 
+Schedule = Literal["constant", "cosine", "triangular", "one_cycle"]
+
+
 def _class_weight(value: Any) -> Any:
     if value in ("none", "balanced"):
         return value
@@ -207,12 +210,20 @@ class TrainConfig(Section):
     """With Keras's defaults."""
     learning_rate: PositiveFloat | None = None
     """Unset: 0.01 for sgd, 0.001 for the others."""
+    schedule: Schedule = "constant"
+    """Of the learning rate over the run; see `eyas.train.schedule`."""
+    warmup_epochs: NonNegativeFloat = 0.0
+    """Epochs over which the rate rises linearly from 0; `one_cycle` warms up by itself."""
     momentum: Rate = 0.0
     """For sgd and rmsprop."""
     nesterov: bool = False
     """For sgd with momentum."""
     weight_decay: NonNegativeFloat | None = None
     """Decoupled decay of adamw. Unset: 0.004."""
+    label_smoothing: Rate = 0.0
+    """Share of each training label that is spread evenly over all classes; validation losses are never smoothed."""
+    clip_norm: PositiveFloat | None = None
+    """The gradient's largest Euclidean norm over all weights; a longer one is scaled down to it."""
     class_weight: ClassWeight = "none"
     """`balanced`: the loss of class k is weighted by N / (K · N_k). Or class: weight, 1 for those left out."""
     monitor: Monitor = "val_loss"

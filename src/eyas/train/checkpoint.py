@@ -82,7 +82,7 @@ def read_checkpoint(file: Path, dataset: Dataset) -> dict[str, Any] | None:
 
 
 def check_same(before: Config, now: Config, where: Path) -> None:
-    """Refuse a continuation under another configuration.
+    """Refuse a continuation under another configuration. A schedule fixes the number of epochs too.
 
     Raises:
         ResumeError: names the keys that differ and both values.
@@ -90,7 +90,7 @@ def check_same(before: Config, now: Config, where: Path) -> None:
     changed = [
         f"{key}: {old!r} → {new!r}"
         for key, old, new in _differences(before.model_dump(), now.model_dump())
-        if not key.startswith(MAY_CHANGE)
+        if not key.startswith(MAY_CHANGE) or (key == "train.epochs" and before.train.schedule != "constant")
     ]
     if changed:
         raise ResumeError(

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from eyas.core.errors import DivergenceError
@@ -24,8 +25,9 @@ from eyas.data import Dataset, Split
 from eyas.nn import Network
 from eyas.train.callbacks import Callback, EpochRow
 from eyas.train.checkpoint import Position
-from eyas.train.optimisers import learning_rate, set_learning_rate
+from eyas.train.optimisers import base_rate, learning_rate, schedule_rate, set_base_rate
 from eyas.train.precision import Precision, autocast
+from eyas.train.schedule import rate_share
 from eyas.train.stopping import Stopping
 
 EVALUATION_BATCH = 1024
@@ -83,8 +85,8 @@ def fit(job: Job) -> bool:
                 learning_rate=learning_rate(job.optimizer),
                 seconds=monotonic() - started,
             )
-            best, rate = stopping.update(row.value(config.monitor), row.epoch, row.learning_rate)
-            set_learning_rate(job.optimizer, rate)
+            best, rate = stopping.update(row.value(config.monitor), row.epoch, base_rate(job.optimizer))
+            set_base_rate(job.optimizer, rate)
             position.history.append(row)
             position.epoch, position.step, position.seconds = row.epoch, 0, 0.0
             position.totals = [0.0, 0.0, 0.0]
@@ -103,10 +105,12 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
     order = batches(len(job.dataset.train), config.batch_size, config.seed, position.epoch)
     saved = monotonic()
     for rows in order[position.step :]:
+        progress = (position.epoch * len(order) + position.step + 0.5) / (config.epochs * len(order))
+        schedule_rate(job.optimizer, rate_share(config, progress))
         images, labels = to_device(job.dataset.train, rows, job.device)
         with autocast(job.device, job.precision):
             logits = network(images)
-        losses = cross_entropy(logits.float(), labels, reduction="none")
+        losses = cross_entropy(logits.float(), labels, reduction="none", label_smoothing=config.label_smoothing)
         if class_weight is not None:
             losses = losses * class_weight[labels]
         loss = losses.mean() + network.penalty()
@@ -114,6 +118,8 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
         if not isfinite(value):
             raise DivergenceError(_diverged(f"the loss became {value}", job))
         torch.autograd.backward(loss)
+        if config.clip_norm:
+            clip_grad_norm_(network.parameters(), config.clip_norm)
         job.optimizer.step()
         job.optimizer.zero_grad()
 

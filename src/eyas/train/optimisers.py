@@ -18,7 +18,17 @@ DEFAULT_LEARNING_RATE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 
 
 
 def make_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimiser that `train.optimizer` names, fused into one kernel a step where torch can."""
+    """The optimiser that `train.optimizer` names, fused into one kernel a step where torch can.
+
+    Each parameter group keeps its unscheduled rate as `initial_lr`, the name that torch's own schedulers use.
+    """
+    optimizer = _make(config, parameters)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
+
+
+def _make(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
     rate = config.learning_rate or DEFAULT_LEARNING_RATE[config.optimizer]
     match config.optimizer:
         case "adam":
@@ -79,7 +89,18 @@ def learning_rate(optimizer: Optimizer) -> float:
     return float(optimizer.param_groups[0]["lr"])
 
 
-def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Change the rate of every group."""
+def base_rate(optimizer: Optimizer) -> float:
+    """The rate before the schedule."""
+    return float(optimizer.param_groups[0]["initial_lr"])
+
+
+def set_base_rate(optimizer: Optimizer, rate: float) -> None:
+    """Change the rate before the schedule, in every group."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["initial_lr"] = rate
+
+
+def schedule_rate(optimizer: Optimizer, share: float) -> None:
+    """Put this share of each group's own rate in force."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * share

@@ -103,6 +103,11 @@ def check_config(config: Config, dataset: Dataset) -> None:
             f"train.weight_decay is for adamw; {train.optimizer} would ignore {train.weight_decay:g} "
             "(model.l2 is for all)"
         )
+    if train.warmup_epochs and (train.schedule == "one_cycle" or train.warmup_epochs >= train.epochs):
+        raise ConfigError(
+            f"train.warmup_epochs must be below train.epochs={train.epochs}, and 0 with one_cycle, which warms up by "
+            f"itself; got {train.warmup_epochs:g} with {train.schedule}"
+        )
     if isinstance(train.class_weight, dict) and (unknown := train.class_weight.keys() - set(dataset.classes)):
         raise ConfigError(f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}")
 

@@ -1,0 +1,67 @@
+"""One fit in Keras on TensorFlow: python keras_fit.py DATA.npz mlp|cnn EPOCHS BATCH SEED. Prints JSON."""
+
+import json
+import resource
+import statistics
+import sys
+import time
+
+import keras
+import numpy as np
+from keras import layers
+
+
+def mlp(shape, classes):
+    stack = [
+        layers.Flatten(),
+        layers.Dense(512, activation="relu"),
+        layers.Dropout(0.2),
+        layers.Dense(classes, activation="softmax"),
+    ]
+    return keras.Sequential([keras.Input(shape), *stack])
+
+
+def cnn(shape, classes):
+    stack = []
+    for filters in (32, 64, 128, 256):
+        stack += [
+            layers.Conv2D(filters, 3, padding="same"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.25),
+        ]
+    stack.append(layers.Flatten())
+    for units in (512, 256):
+        stack += [layers.Dense(units), layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.5)]
+    return keras.Sequential([keras.Input(shape), *stack, layers.Dense(classes, activation="softmax")])
+
+
+class Clock(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds.append(time.perf_counter() - self.started)
+
+
+file, network, epochs, batch, seed = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+keras.utils.set_random_seed(seed)
+data = np.load(file)
+x, y = data["x_train"].astype("float32") / 255, data["y_train"]
+validation = (data["x_val"].astype("float32") / 255, data["y_val"])
+model = {"mlp": mlp, "cnn": cnn}[network](x.shape[1:], int(y.max()) + 1)
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+seconds: list[float] = []
+start = time.perf_counter()
+history = model.fit(x, y, batch_size=batch, epochs=epochs, validation_data=validation, callbacks=[Clock()], verbose=0)
+print(
+    json.dumps(
+        {
+            "images_per_second": len(x) / statistics.median(seconds[1:]),
+            "fit_seconds": time.perf_counter() - start,
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+            "val_accuracy": float(history.history["val_accuracy"][-1]),
+        }
+    )
+)
