@@ -32,7 +32,7 @@ class Split:
 
     def take(self, index: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
         """The images at these positions of the split: (n, H, W, C) uint8, a copy."""
-        return self.images[self.rows[index]]
+        return np.asarray(self.images)[self.rows[index]]  # a plain view: indexing a memory map makes it a map again
 
 
 @dataclass(frozen=True)

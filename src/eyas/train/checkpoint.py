@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
 
 from eyas.core.errors import ResumeError
 from eyas.core.schema import Config
@@ -15,6 +14,7 @@ from eyas.data import Dataset
 from eyas.nn import Network, load_weights
 from eyas.nn.weights import save
 from eyas.train.callbacks import EpochRow
+from eyas.train.optimisers import Optimizer
 from eyas.train.stopping import Stopping
 
 # Keys that may differ between a run and its continuation: they do not change what a finished epoch computed.

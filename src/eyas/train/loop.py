@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
 
 from eyas.core.errors import DivergenceError
 from eyas.core.schema import TrainConfig
@@ -25,7 +24,7 @@ from eyas.data import Dataset, Split
 from eyas.nn import Network
 from eyas.train.callbacks import Callback, EpochRow
 from eyas.train.checkpoint import Position
-from eyas.train.optimisers import base_rate, learning_rate, schedule_rate, set_base_rate
+from eyas.train.optimisers import Optimizer
 from eyas.train.precision import Precision, autocast
 from eyas.train.schedule import rate_share
 from eyas.train.stopping import Stopping
@@ -82,11 +81,12 @@ def fit(job: Job) -> bool:
                 accuracy=correct / images,
                 val_loss=val_loss,
                 val_accuracy=val_accuracy,
-                learning_rate=learning_rate(job.optimizer),
+                learning_rate=job.optimizer.rate,
                 seconds=monotonic() - started,
             )
-            best, rate = stopping.update(row.value(config.monitor), row.epoch, base_rate(job.optimizer))
-            set_base_rate(job.optimizer, rate)
+            best, job.optimizer.base_rate = stopping.update(
+                row.value(config.monitor), row.epoch, job.optimizer.base_rate
+            )
             position.history.append(row)
             position.epoch, position.step, position.seconds = row.epoch, 0, 0.0
             position.totals = [0.0, 0.0, 0.0]
@@ -106,7 +106,7 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
     saved = monotonic()
     for rows in order[position.step :]:
         progress = (position.epoch * len(order) + position.step + 0.5) / (config.epochs * len(order))
-        schedule_rate(job.optimizer, rate_share(config, progress))
+        job.optimizer.schedule(rate_share(config, progress))
         images, labels = to_device(job.dataset.train, rows, job.device)
         with autocast(job.device, job.precision):
             logits = network(images)
@@ -221,7 +221,7 @@ def _class_weight(job: Job) -> Tensor | None:
 
 
 def _diverged(what: str, job: Job) -> str:
-    rate, epoch = learning_rate(job.optimizer), job.position.epoch
+    rate, epoch = job.optimizer.rate, job.position.epoch
     cures = f"train.learning_rate={rate / 10:g}" + ("" if job.precision == "fp32" else " or train.precision=fp32")
     kept = f"; last.pt holds epoch {epoch}" if epoch else ""
     return (
