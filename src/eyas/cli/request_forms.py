@@ -42,6 +42,7 @@ def _multipart(images: Images) -> Body:
 FORMS: dict[str, Callable[[Images], Body]] = {
     "JSON, one flat image": lambda images: _json((images[0] / 255).ravel().tolist()),
     "JSON, flat images": lambda images: _json((images / 255).reshape(len(images), -1).tolist()),
+    "JSON, one H×W grey image": lambda images: _json((images[0, ..., 0] / 255).tolist()),
     "JSON, one H×W×C image": lambda images: _json((images[0] / 255).tolist()),
     "JSON, N×H×W×C images": lambda images: _json((images / 255).tolist()),
     'JSON, bytes ("range": 255)': lambda images: _json(images.tolist(), range=255),
