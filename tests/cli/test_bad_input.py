@@ -134,3 +134,14 @@ def test_bad_data_get_a_sentence_and_leave_nothing(tmp_path, monkeypatch, verb, 
     assert list(work.iterdir()) == []
     assert not (tmp_path / "climbed.png").exists()
     assert [p.name for p in cache.rglob("*partial*")] == []
+
+
+def test_training_warns_of_what_spoils_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("EYAS_CACHE_DIR", str(tmp_path / "cache"))
+    source = folders(tmp_path / "source", images=30)
+    (source / "class0" / "notes.txt").write_text("not an image")
+    words = ("train.epochs=1", "train.precision=fp32", f"runs_dir={tmp_path}/runs")
+    command = [sys.executable, "-m", "eyas", "train", str(source), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^warning: .* \[ignored-files\]$", done.stderr, re.MULTILINE)

@@ -103,6 +103,13 @@ def require_sound(report: CheckReport, config: DataConfig) -> None:
         )
 
 
+def print_warnings(report: CheckReport) -> None:
+    """What is wrong but spoils nothing, a line each on standard error."""
+    for finding in report.findings:
+        if finding.severity == "warning":
+            typer.echo(f"warning: {finding.message} [{finding.code}]", err=True)
+
+
 def print_report(report: CheckReport) -> None:
     """The report's tables on standard output."""
     from eyas.core import console

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.data import require_sound
+from eyas.cli.data import print_warnings, require_sound
 from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -64,7 +64,9 @@ def train(
         from eyas.train import ProgressBar, resume_run, start_run
 
     dataset = open_dataset(settings.data)
-    require_sound(check_dataset(settings.data), settings.data)  # of the survey that opening has made
+    report = check_dataset(settings.data)  # of the survey that opening has made
+    require_sound(report, settings.data)
+    print_warnings(report)
     with ProgressBar() as bar:
         if resume:
             result = resume_run(open_run(resume), dataset, [bar], settings)
