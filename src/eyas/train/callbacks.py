@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.progress import TaskID
 
 from eyas.core.console import err, progress
+from eyas.core.runs import RunFolder
+from eyas.core.schema import Config
+from eyas.data import Dataset
+from eyas.nn import Network
 
 
 @dataclass(frozen=True)
@@ -18,11 +25,16 @@ class EpochRow:
     epoch: int
     """From 1."""
     loss: float
-    """Mean over the epoch's steps, in training mode."""
+    """Mean over the epoch's steps, in training mode, on the training images as augmented."""
     accuracy: float
+    """Of the same; where labels are mixed, of the larger share's."""
     val_loss: float | None
-    """None without a validation split."""
+    """None without a validation split, like all that begin with `val_`."""
     val_accuracy: float | None
+    val_top5: float | None
+    val_balanced_accuracy: float | None
+    val_macro_f1: float | None
+    val_ece: float | None
     learning_rate: float
     seconds: float
     """Training and validation together."""
@@ -36,20 +48,64 @@ class EpochRow:
         return float(getattr(self, monitor))
 
 
-class Callback(Protocol):
-    """Called by the loop; an exception raised here ends the run."""
+@dataclass(frozen=True)
+class RunStart:
+    """Training begins, or goes on."""
 
-    def on_start(self, epochs: int, steps: int, first_epoch: int) -> None:
-        """Training begins or goes on: `epochs` in all, `steps` an epoch, `first_epoch` finished ones."""
+    run: RunFolder
+    config: Config
+    dataset: Dataset
+    network: Network
+    precision: str
+    """fp32 or bf16."""
+    device: str
+    """cpu or cuda."""
+    steps: int
+    """An epoch."""
+    history: Sequence[EpochRow]
+    """Epochs that were finished before; empty for a new run."""
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch is done."""
+
+    row: EpochRow
+    best: bool
+    """The best so far."""
+    patience_left: int | None
+    """Epochs before early stopping; None where it is off."""
+    predictions: NDArray[np.int64] | None
+    """(N,) predicted classes of the validation split, in its order; None without one."""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """Training is over; everything in the run folder is written."""
+
+    finished: bool
+    """False where Ctrl-C stopped it."""
+    best: EpochRow | None
+    """None where not one epoch was finished."""
+
+
+class Callback:
+    """Called by the loop in the main process. An exception raised here ends the run, the checkpoint kept."""
+
+    def on_start(self, start: RunStart) -> None:
+        """Training begins or goes on."""
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         """Step `step` of the epoch, from 1, is done; loss and accuracy are means over the epoch so far."""
 
-    def on_epoch(self, row: EpochRow, *, best: bool, patience_left: int | None) -> None:
-        """An epoch is done; `best` if it is the best so far; `patience_left` epochs before early stopping."""
+    def on_epoch(self, end: EpochEnd) -> None:
+        """An epoch is done."""
+
+    def on_end(self, end: RunEnd) -> None:
+        """Training is over. Not called where it failed."""
 
 
-class ProgressBar:
+class ProgressBar(Callback):
     """A bar over all steps with loss, metrics, ETA and the patience left; plain lines where there is no terminal."""
 
     def __init__(self) -> None:
@@ -67,26 +123,27 @@ class ProgressBar:
     ) -> None:
         self._bar.stop()
 
-    def on_start(self, epochs: int, steps: int, first_epoch: int) -> None:
+    def on_start(self, start: RunStart) -> None:
         """Size the bar."""
-        self._steps, self._epochs, self._done = steps, epochs, first_epoch
-        label = f"epoch {first_epoch + 1}/{epochs}"
-        self._task = self._bar.add_task(label, total=epochs * steps, completed=first_epoch * steps, status="")
+        self._steps, self._epochs, self._done = start.steps, start.config.train.epochs, len(start.history)
+        label = f"epoch {self._done + 1}/{self._epochs}"
+        total, completed = self._epochs * self._steps, self._done * self._steps
+        self._task = self._bar.add_task(label, total=total, completed=completed, status="")
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         """Move the bar."""
         status = f"loss {loss:.3f} acc {accuracy:.3f}{self._patience}"
         self._bar.update(self._task, completed=self._done * self._steps + step, status=status)
 
-    def on_epoch(self, row: EpochRow, *, best: bool, patience_left: int | None) -> None:
+    def on_epoch(self, end: EpochEnd) -> None:
         """Print the epoch's line above the bar."""
-        self._done = row.epoch
-        err.print(describe(row, self._epochs, best=best))
-        self._patience = "" if patience_left is None else f" patience {patience_left}"
-        following = min(row.epoch + 1, self._epochs)
+        self._done = end.row.epoch
+        err.print(describe(end.row, self._epochs, best=end.best))
+        self._patience = "" if end.patience_left is None else f" patience {end.patience_left}"
+        following = min(self._done + 1, self._epochs)
         self._bar.update(
             self._task,
-            completed=row.epoch * self._steps,
+            completed=self._done * self._steps,
             description=f"epoch {following}/{self._epochs}",
         )
 

@@ -1,0 +1,53 @@
+"""The keys of `data`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, NonNegativeInt
+
+from eyas.core.schema.section import Fraction, PixelLimit, Section
+
+
+def _image_size(value: Any) -> Any:
+    if (
+        value is None
+        or _side(value)
+        or (isinstance(value, list | tuple) and len(value) == 2 and all(map(_side, value)))
+    ):
+        return value
+    raise ValueError("be a positive number of pixels, or [height, width]")
+
+
+def _side(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+ImageSize = Annotated[int | tuple[int, int] | None, BeforeValidator(_image_size)]
+Normalize = Literal["standard", "unit"]
+
+
+class DataConfig(Section):
+    """Which images, at what size, and how they are split."""
+
+    source: str | None = None
+    """A folder, an archive, an .npz, a CSV or Parquet table, `digits`, `mnist`, `fashion-mnist`, `cifar10`,
+    `cifar100`, or `kaggle:owner/name`."""
+    image_size: ImageSize = None
+    """Pixels: one side, or [height, width]. Unset: the images' own size, which must then be one and the same."""
+    channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for RGB. Unset: 1 where every image is grey, else 3."""
+    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    """How an image of another shape becomes `image_size`."""
+    normalize: Normalize = "standard"
+    """`standard`: subtract the training split's mean and divide by its deviation, by channel; `unit`: [0, 1]."""
+    val_fraction: Fraction = 0.1
+    """Carved from what the test split left of the training images, where the source has no validation split."""
+    test_fraction: Fraction = 0.1
+    """Carved from the training images, where the source has no test split."""
+    seed: NonNegativeInt = 0
+    """Decides the splits; not the training, which has its own."""
+    max_pixels: PixelLimit = 50_000_000
+    """An image with more pixels is refused by its header, before it is decoded."""
+    force: bool = False
+    """Train even where the check of the data says that it would be spoilt."""

@@ -1,0 +1,156 @@
+"""The keys of `model`: one section a network."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, NonNegativeFloat, PositiveInt, Tag
+
+from eyas.core.schema.section import Rate, Section
+
+Activation = Literal["relu", "gelu", "silu", "tanh", "elu", "leaky_relu"]
+
+
+class MLPConfig(Section):
+    """Dense layers on the flattened image."""
+
+    name: Literal["mlp"] = "mlp"
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    hidden: tuple[PositiveInt, ...] = (512,)
+    """Width of each hidden layer."""
+    activation: Activation = "relu"
+    """Between the layers."""
+    dropout: Rate = 0.2
+    """After every hidden layer, so also before the output."""
+    input_dropout: Rate = 0.0
+    """After the input."""
+    batch_norm: bool = False
+    """Between each dense layer's activation and its dropout."""
+    batch_norm_momentum: Rate = 0.99
+    """Share of the running statistics kept at each step (Keras's convention)."""
+    l2: NonNegativeFloat = 0.0
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
+
+
+class CNNConfig(Section):
+    """Blocks of convolution, batch norm, activation, pooling and dropout, then dense layers."""
+
+    name: Literal["cnn"] = "cnn"
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    filters: tuple[PositiveInt, ...] = (32, 64, 128, 256)
+    """Filters of each 3×3 block. A block pools by 2 while its input is at least 2 pixels a side."""
+    dense: tuple[PositiveInt, ...] = (512, 256)
+    """Width of each dense layer before the output."""
+    activation: Activation = "relu"
+    """After each batch norm."""
+    dropout: Rate = 0.25
+    """After every block's pooling."""
+    dense_dropout: Rate = 0.5
+    """After every dense layer."""
+    batch_norm_momentum: Rate = 0.99
+    """Share of the running statistics kept at each step (Keras's convention)."""
+    l2: NonNegativeFloat = 0.0
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
+
+
+class ResNetConfig(Section):
+    """The fast residual network: a whitened stem, groups that halve the image, residual blocks, one pooled vector.
+
+    Takes images of any size of at least 8 pixels a side.
+    """
+
+    name: Literal["resnet"] = "resnet"
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    widths: tuple[PositiveInt, ...] = (64, 224, 416)
+    """Channels of each group. A group pools by 2 once."""
+    parameters: PositiveInt | None = None
+    """Scale all `widths` together, in steps of 8 channels, to the widest network with at most this many parameters."""
+    blocks: PositiveInt = 1
+    """Residual 3×3 convolutions of each group after its first convolution."""
+    activation: Activation = "relu"
+    """After each batch norm."""
+    whitening: bool = True
+    """The stem is a frozen 2×2 convolution that decorrelates the training patches; else a learned 3×3 one."""
+    norm_scale: bool = False
+    """Learn batch norm's scale beside its shift."""
+    squeeze_excite: bool = False
+    """Weigh each group's channels by the whole image (Hu et al. 2018)."""
+    pool: Literal["average", "max"] = "average"
+    """Over the last group's positions. Class activation maps are exact with `average`."""
+    dropout: Rate = 0.0
+    """Before the output."""
+    head_scale: Annotated[float, Field(gt=0)] = 1.0
+    """The logits are multiplied by this."""
+    batch_norm_momentum: Rate = 0.9
+    """Share of the running statistics kept at each step (Keras's convention)."""
+    l2: NonNegativeFloat = 0.0
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
+
+
+def _wide_depth(depth: int) -> int:
+    if depth >= 10 and depth % 6 == 4:
+        return depth
+    raise ValueError("be 6 n + 4 for a whole n of at least 1 (10, 16, 22, 28, 40…)")
+
+
+class WideResNetConfig(Section):
+    """WRN-depth-width: pre-activation residual blocks in three groups of 16, 32 and 64 times `width` channels.
+
+    Source: Zagoruyko & Komodakis 2016. Takes images of any size of at least 4 pixels a side.
+    """
+
+    name: Literal["wide_resnet"] = "wide_resnet"
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    depth: Annotated[int, AfterValidator(_wide_depth)] = 16
+    """Convolutions along the longest path, 6 n + 4."""
+    width: PositiveInt = 4
+    """Multiplies the channels of every group."""
+    dropout: Rate = 0.0
+    """Between the two convolutions of each block."""
+    squeeze_excite: bool = False
+    """Weigh each block's channels by the whole image (Hu et al. 2018)."""
+    batch_norm_momentum: Rate = 0.9
+    """Share of the running statistics kept at each step (Keras's convention)."""
+    l2: NonNegativeFloat = 0.0
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
+
+
+def _reference(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r".+\.py:[A-Za-z_]\w*", value):
+        return value
+    raise ValueError("be mlp, cnn, resnet, wide_resnet, or path/to/file.py:function")
+
+
+class CustomConfig(Section):
+    """A network of the user's own: a function that returns a `torch.nn.Module`."""
+
+    name: Annotated[str, BeforeValidator(_reference)]
+    """`path/to/file.py:function`; called as function(input_shape=(H, W, C), classes=K, **options)."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments for the function."""
+    l2: NonNegativeFloat = 0.0
+    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
+
+
+ARCHITECTURES = ("mlp", "cnn", "resnet", "wide_resnet", "custom")
+
+
+def _name_alone(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _architecture(value: Any) -> str:
+    name = value.get("name", "mlp") if isinstance(value, dict) else getattr(value, "name", "mlp")
+    return name if name in ARCHITECTURES else "custom"
+
+
+ModelConfig = Annotated[
+    Annotated[MLPConfig, Tag("mlp")]
+    | Annotated[CNNConfig, Tag("cnn")]
+    | Annotated[ResNetConfig, Tag("resnet")]
+    | Annotated[WideResNetConfig, Tag("wide_resnet")]
+    | Annotated[CustomConfig, Tag("custom")],
+    Discriminator(_architecture),
+    BeforeValidator(_name_alone),
+]

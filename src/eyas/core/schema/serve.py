@@ -1,0 +1,37 @@
+"""The keys of `export` and `serve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from eyas.core.schema.section import PixelLimit, Section
+
+
+class ExportConfig(Section):
+    """How a run becomes a bundle."""
+
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")] | None = None
+    """The bundle's version. Unset: the run's name and the first 8 digits of the graph's hash."""
+    tolerance: PositiveFloat = 1e-4
+    """Largest difference between PyTorch and ONNX Runtime over the test split, in any output."""
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of answers whose conformal set is to hold the true class."""
+
+
+class ServeConfig(Section):
+    """The prediction service."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 5000
+    """Port to listen on."""
+    max_body_mb: PositiveFloat = 32.0
+    """A larger request body is refused while it is read (413)."""
+    max_images: PositiveInt = 256
+    """Images in one request, at most."""
+    max_pixels: PixelLimit = 25_000_000
+    """Pixels in one request's image files, in all; more are refused by their headers, before they are decoded."""
+    threads: PositiveInt | None = None
+    """For ONNX Runtime. Unset: as many as the cores this process may use."""
