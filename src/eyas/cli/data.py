@@ -1,23 +1,24 @@
-"""`eyas data`: check, import and fetch."""
+"""`eyas data`: check, import, fetch and preview."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words
-from eyas.core.errors import DataError, needs_extra
+from eyas.core.errors import ConfigError, DataError, needs_extra
 
 if TYPE_CHECKING:
-    from eyas.core.schema import DataConfig
+    from eyas.core.schema import AugmentConfig, DataConfig
     from eyas.data import CheckReport
 
 MOST_CLASSES = 20
 MOST_SIZES = 5
 
-app = typer.Typer(help="Check, import and fetch images.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Check, import, fetch and preview images.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -87,6 +88,49 @@ def fetch(
         from eyas.data import fetch as download
 
     typer.echo(f"{name} lies in {download(name)}")
+
+
+@app.command()
+def preview(
+    words: DataWords = None,
+    config: ConfigFile = None,
+    out: Annotated[
+        Path, typer.Option(help="The picture; its JSON goes beside it, as .json.", metavar="FILE.png")
+    ] = Path("preview.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Draw some training images as the network will see them: the original, then seven epochs.
+
+    Example: eyas data preview digits augment.crop=1 augment.mixup=0.2 --out preview.png
+    """
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"--out must end with .png, got {out}")
+    with needs_extra("train"):
+        from eyas.core import io
+        from eyas.data import open_dataset
+        from eyas.report import draw_preview
+        from eyas.train.augment import make_preview
+
+    _, settings = read_words(words, config)
+    dataset = open_dataset(settings.data)
+    made = make_preview(settings.augment, dataset, settings.train.seed)
+    title = f"{dataset.name}: {_changed(settings.augment) or 'augment is all off'}"
+    draw_preview(made.originals, made.variants, made.names, made.mixtures, out, title)
+    described = {"data": dataset.name, "augment": settings.augment.model_dump(mode="json"), "images": made.to_json()}
+    io.write_json(out.with_suffix(".json"), described)
+    if as_json:
+        print_json({"picture": str(out), **described})
+        return
+    if not _changed(settings.augment):
+        typer.echo(
+            "augment is all off: every variant is the original; try augment.flip=random augment.crop=1", err=True
+        )
+    typer.echo(f"wrote {out} and {out.with_suffix('.json').name}")
+
+
+def _changed(augment: AugmentConfig) -> str:
+    """The keys that differ from their defaults, as `key=value`."""
+    return " ".join(f"{key}={value}" for key, value in augment.model_dump(exclude_defaults=True).items())
 
 
 def require_sound(report: CheckReport, config: DataConfig) -> None:

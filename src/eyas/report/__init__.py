@@ -2,5 +2,6 @@
 
 from eyas.report.evaluation import write_evaluation
 from eyas.report.figures import draw_confusion, draw_curves, draw_per_class, draw_reliability
+from eyas.report.preview import draw_preview
 
-__all__ = ["draw_confusion", "draw_curves", "draw_per_class", "draw_reliability", "write_evaluation"]
+__all__ = ["draw_confusion", "draw_curves", "draw_per_class", "draw_preview", "draw_reliability", "write_evaluation"]

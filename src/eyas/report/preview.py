@@ -1,0 +1,71 @@
+"""Training images beside what augmentation makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from eyas.report.canvas import GREY, INK, new_figure, save, short
+
+CELL = 1.1  # inches
+ONE_LINE = 16  # characters under an image
+
+
+def draw_preview(
+    originals: NDArray[np.uint8],
+    variants: NDArray[np.uint8],
+    classes: Sequence[str],
+    mixtures: Sequence[Sequence[Sequence[tuple[str, float]]]],
+    png: Path,
+    title: str,
+) -> None:
+    """A row for each image: the original with its class, and its variants with theirs where labels are mixed.
+
+    Args:
+        originals: (r, H, W, C) uint8, C = 1 or 3.
+        variants: (r, e, H, W, C) uint8, those of e epochs.
+        classes: r names.
+        mixtures: r by e lists of classes with weights.
+        png: the picture to write.
+        title: what was done.
+    """
+    rows, epochs, height, width, _ = variants.shape
+    below = 0.42 if any(len(mixture) > 1 for row in mixtures for mixture in row) else 0.2
+    figure = new_figure(CELL * (epochs + 1.15), (CELL * height / width + below) * rows + 0.6)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.03, hspace=0.03)  # type: ignore[union-attr]
+    grid = figure.subplots(rows, epochs + 1, squeeze=False)
+    for row in range(rows):
+        _show(grid[row, 0], originals[row], short(classes[row]), bold=True)
+        for epoch in range(epochs):
+            mixture = mixtures[row][epoch]
+            _show(grid[row, epoch + 1], variants[row, epoch], caption(mixture) if len(mixture) > 1 else "")
+    for column, head in enumerate(["original", *(f"epoch {epoch + 1}" for epoch in range(epochs))]):
+        grid[0, column].set_title(head, fontsize=8, color=GREY)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=9, color=INK)
+    save(figure, png)
+
+
+def caption(mixture: Sequence[tuple[str, float]]) -> str:
+    """`7 .62 + 3 .38`, on two lines where the names are long."""
+    parts = [f"{short(name)} {_share(weight)}" for name, weight in mixture]
+    return (" + " if len(" + ".join(parts)) <= ONE_LINE else "\n+ ").join(parts)
+
+
+def _share(weight: float) -> str:
+    """Two digits without the zero before the point."""
+    text = f"{weight:.2f}"
+    return text.removeprefix("0")
+
+
+def _show(axes: Axes, image: NDArray[np.uint8], text: str, *, bold: bool = False) -> None:
+    """The image's own pixels, enlarged without smoothing, in a thin frame: black images show their edge."""
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set(color=GREY, linewidth=0.5)
+    axes.set_xlabel(text, fontsize=7, color=INK, labelpad=2, fontweight="bold" if bold else "normal")
