@@ -2,6 +2,6 @@
 
 from eyas.export.build import export_run
 from eyas.export.graph import trace
-from eyas.export.parity import prove_parity
+from eyas.export.parity import Proof, prove_parity
 
-__all__ = ["export_run", "prove_parity", "trace"]
+__all__ = ["Proof", "export_run", "prove_parity", "trace"]

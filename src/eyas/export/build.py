@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.bundle import Bundle, Conformal, DatasetInfo, InputSpec, open_bundle, write_bundle
+from eyas.bundle import Bundle, Conformal, DatasetInfo, InputSpec, Parity, open_bundle, write_bundle
 from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
 from eyas.core.errors import BundleError
@@ -22,11 +22,12 @@ from eyas.data import Dataset, Split
 from eyas.data.dataset import SplitName
 from eyas.evaluate import evaluate, fit_temperature, fit_threshold, prediction_sets, softmax
 from eyas.export.card import write_card
-from eyas.export.graph import OPSET, OUTPUTS, trace
-from eyas.export.parity import prove_parity
+from eyas.export.graph import OPSET, output_names, trace
+from eyas.export.parity import Proof
 from eyas.infer import Session
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.monitor.reference import build_reference
-from eyas.nn import Network, load_network, run_network
+from eyas.nn import Network, load_network, run_in_parts, run_network
 
 GOLDEN_IMAGES = 16
 # A network more accurate than the coverage asked for would get a threshold near 1, and confident answers empty sets.
@@ -61,17 +62,14 @@ def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: P
     if not len(proof):
         raise BundleError("export needs a test or validation split to prove parity on, got neither")
     temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
-    outputs = run_network(network, proof)
-    expected = {
-        "logits": outputs.logits,
-        "probabilities": softmax(outputs.logits, temperature).astype(np.float32),
-        "features": outputs.features,
-    }
     with write_bundle(target) as draft:
         trace(network, temperature, dataset.policy.shape, draft.path / MODEL)
         session = Session(draft.path / MODEL)
-        answers = {split.name: session.run(split.take(slice(None))) for split in (dataset.val, dataset.test)}
-        parity = prove_parity(expected, answers[proof.name], split=proof.name, tolerance=config.tolerance)
+        parity, proved = _prove(network, temperature, session, proof, config.tolerance)
+        answers = {
+            split.name: proved if split is proof else session.run(split.take(slice(None)))
+            for split in (dataset.val, dataset.test)
+        }
         evaluations = {
             split.name: evaluate(answers[split.name]["probabilities"], split.labels, dataset.classes)
             for split in (dataset.val, dataset.test)
@@ -90,6 +88,25 @@ def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: P
             metrics={name: evaluation.summary() for name, evaluation in evaluations.items()},
         )
     return open_bundle(target)
+
+
+def _prove(
+    network: Network, temperature: float, session: Session, split: Split, tolerance: float
+) -> tuple[Parity, Answers]:
+    """The parity of every output over the split, and the graph's answers, without the maps: those are too large."""
+    proof, parts = Proof(split.name, tolerance), []
+    for images, outputs in run_in_parts(network, split):
+        expected = {
+            "logits": outputs.logits,
+            "probabilities": softmax(outputs.logits, temperature).astype(np.float32),
+            "features": outputs.features,
+        }
+        if outputs.cam is not None:
+            expected[CAM] = outputs.cam
+        actual = session.run(images, tuple(expected))
+        proof.add(expected, actual)
+        parts.append({name: actual[name] for name in OUTPUTS})
+    return proof.finish(), {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
 
 
 def _conformal(answers: Mapping[SplitName, Answers], dataset: Dataset, coverage: float) -> Conformal:
@@ -139,7 +156,7 @@ def _describe(
             mean=tuple(about["mean"]),
             std=tuple(about["std"]),
         ),
-        "outputs": OUTPUTS,
+        "outputs": output_names(network),
         "architecture": config.model.name,
         "framework": f"PyTorch {version('torch')}, ONNX opset {OPSET}",
         "parameters": network.trainable_parameters(),

@@ -1,4 +1,4 @@
-"""A network as an ONNX graph: uint8 images in; logits, calibrated probabilities and features out."""
+"""A network as an ONNX graph: uint8 images in; logits, calibrated probabilities, features and, if any, maps out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from eyas.core.errors import BundleError
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.nn import Network
 
 OPSET = 20
-OUTPUTS = ("logits", "probabilities", "features")
 
 
 class Graph(nn.Module):
@@ -28,10 +28,19 @@ class Graph(nn.Module):
         self.network = network
         self.register_buffer("temperature", torch.tensor(temperature, dtype=torch.float32))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, H, W, C) uint8 → logits (N, K), softmax(logits / T) (N, K), features (N, D), all float32."""
-        logits, features = self.network.logits_and_features(images)
-        return logits, torch.softmax(logits / self.temperature, dim=1), features
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(N, H, W, C) uint8 → logits (N, K), softmax(logits / T) (N, K), features (N, D), all float32.
+
+        And class activation maps (N, K, h, w) float32 where the network has them.
+        """
+        logits, features, cam = self.network.outputs(images)
+        answers = (logits, torch.softmax(logits / self.temperature, dim=1), features)
+        return answers if cam is None else (*answers, cam)
+
+
+def output_names(network: Network) -> tuple[str, ...]:
+    """What the network's graph gives, in order."""
+    return (*OUTPUTS, CAM) if network.has_cam else OUTPUTS
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def trace(network: Network, temperature: float, input_shape: tuple[int, int, int
                 (example,),
                 file,
                 input_names=["images"],
-                output_names=list(OUTPUTS),
+                output_names=list(output_names(network)),
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=OPSET,
                 external_data=False,

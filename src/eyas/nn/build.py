@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from eyas.core.schema import CNNConfig, CustomConfig, MLPConfig
+from eyas.core.schema import CNNConfig, CustomConfig, MLPConfig, ModelConfig, ResNetConfig, WideResNetConfig
 from eyas.nn.cnn import build_cnn
 from eyas.nn.custom import build_custom
 from eyas.nn.mlp import build_mlp
 from eyas.nn.network import Network, Normalise
+from eyas.nn.residual import build_resnet
+from eyas.nn.wide_resnet import build_wide_resnet
 
 
 def build_network(
-    config: MLPConfig | CNNConfig | CustomConfig,
+    config: ModelConfig,
     input_shape: tuple[int, int, int],
     classes: int,
     mean: Sequence[float],
@@ -27,12 +29,23 @@ def build_network(
         classes: K.
         mean, std: C values on [0, 1].
         file: for a custom network, where its source lies now.
+
+    Raises:
+        ConfigError: the images are too small for the network, its size cannot be had, or its source does not fit.
     """
+    l2, any_size = 0.0, True
     match config:
         case MLPConfig():
             body, head = build_mlp(config, input_shape, classes)
+            l2, any_size = config.l2, False
         case CNNConfig():
             body, head = build_cnn(config, input_shape, classes)
+            l2, any_size = config.l2, False
+        case ResNetConfig():
+            body, head = build_resnet(config, input_shape, classes)
+        case WideResNetConfig():
+            body, head = build_wide_resnet(config, input_shape, classes)
         case CustomConfig():
-            body, head = build_custom(config, input_shape, classes, file)
-    return Network(Normalise(mean, std), body, head, config.l2)
+            body, head, any_size = build_custom(config, input_shape, classes, file)
+            l2 = config.l2
+    return Network(Normalise(mean, std), body, head, l2, any_size=any_size)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from eyas.core.errors import ConfigError
 from eyas.core.schema import CustomConfig
@@ -23,14 +23,18 @@ def source_file(config: CustomConfig) -> Path:
 
 def build_custom(
     config: CustomConfig, input_shape: tuple[int, int, int], classes: int, file: Path | None = None
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[nn.Module, nn.Module, bool]:
     """Body and head of what `function(input_shape=(H, W, C), classes=K, **options)` returns.
 
     A module whose output is `head(body(x))` of its own attributes `body` and `head` gives both, with (N, D)
-    features between them. Any other module is the body, and its logits are its features.
+    features between them, and so does an `nn.Sequential` that ends in an `nn.Linear`. Any other module is the body,
+    and its logits are its features.
 
     Args:
         file: where to read the function from instead of where the configuration says (a run keeps a copy).
+
+    Returns:
+        Body, head, and whether they took images of a smaller and of a larger size too.
 
     Raises:
         ConfigError: no such file or function, one that fails, no module returned, or logits that are not (N, classes).
@@ -76,10 +80,10 @@ def _load(path: Path) -> object:
 @torch.no_grad()
 def _split(
     module: nn.Module, input_shape: tuple[int, int, int], classes: int, function: str
-) -> tuple[nn.Module, nn.Module]:
-    """Body and head, after a trial on two images."""
+) -> tuple[nn.Module, nn.Module, bool]:
+    """Body and head, and whether any size will do, after trials on two images."""
     height, width, channels = input_shape
-    images = torch.linspace(-1, 1, 2 * channels * height * width).view(2, channels, height, width)
+    images = _images(channels, height, width)
     module.eval()
     logits = module(images)
     if tuple(logits.shape) != (2, classes):
@@ -93,5 +97,23 @@ def _split(
         features = body(images)
         if features.ndim == 2 and torch.allclose(head(features), logits, atol=1e-5):
             parts = (body, head)
+    elif type(module) is nn.Sequential and len(module) > 1 and isinstance(module[-1], nn.Linear):
+        features = module[:-1](images)
+        if features.ndim == 2:
+            parts = (module[:-1], module[-1])
+    sizes = [(height * 3 // 4, width * 3 // 4), (height + 8, width + 8)]
+    any_size = all(_takes(module, _images(channels, *size), classes) for size in sizes)
     module.train()
-    return parts
+    return *parts, any_size
+
+
+def _images(channels: int, height: int, width: int) -> Tensor:
+    return torch.linspace(-1, 1, 2 * channels * height * width).view(2, channels, height, width)
+
+
+def _takes(module: nn.Module, images: Tensor, classes: int) -> bool:
+    """Whether the module gives logits for these images; whatever it raises otherwise is the answer no."""
+    try:
+        return tuple(module(images).shape) == (len(images), classes)
+    except Exception:  # noqa: BLE001
+        return False

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from eyas.nn.cam import averaged_at, class_maps
+
 
 class Normalise(nn.Module):
     """(x / 255 - mean) / std per channel, from the images as they are stored to what a network computes on.
@@ -37,14 +39,18 @@ class Network(nn.Module):
         body: (N, C, H, W) float32 → (N, D) features.
         head: (N, D) → (N, K) logits.
         l2: the coefficient of `penalty`.
+        any_size: whether it takes images of other sizes than the one that it was built for.
     """
 
-    def __init__(self, normalise: Normalise, body: nn.Module, head: nn.Module, l2: float = 0.0) -> None:
+    def __init__(
+        self, normalise: Normalise, body: nn.Module, head: nn.Module, l2: float = 0.0, *, any_size: bool = False
+    ) -> None:
         super().__init__()
         self.normalise = normalise
         self.body = body
         self.head = head
         self.l2 = l2
+        self.any_size = any_size
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, H, W, C) uint8 → (N, K) logits."""
@@ -54,6 +60,25 @@ class Network(nn.Module):
         """(N, H, W, C) uint8 → (N, K) logits and the (N, D) features that the head saw."""
         features = self.body(self.normalise(images))
         return self.head(features), features
+
+    @property
+    def has_cam(self) -> bool:
+        """Whether the network gives class activation maps: a dense head sees the average of maps."""
+        return averaged_at(self.body, self.head) is not None
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(N, H, W, C) uint8 → logits (N, K), features (N, D), class activation maps (N, K, h, w) or None.
+
+        The mean of the maps over positions, plus the head's bias, is the logits exactly; in evaluation mode only.
+        """
+        averaged = averaged_at(self.body, self.head)
+        if averaged is None:
+            return *self.logits_and_features(images), None
+        maps = features = self.normalise(images)
+        for done, layer in enumerate(self.body.children(), 1):
+            features = layer(features)
+            maps = features if done <= averaged else maps
+        return self.head(features), features, class_maps(maps, self.head)
 
     def penalty(self) -> Tensor | float:
         """l2 · Σ w² over the kernels of the hidden dense layers, as Keras's `kernel_regularizer=l2(...)` counts it.
@@ -66,5 +91,9 @@ class Network(nn.Module):
         return self.l2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum() if kernels else 0.0
 
     def trainable_parameters(self) -> int:
-        """How many numbers training may change."""
+        """How many numbers training may change; frozen parameters (a whitened stem's kernel, fixed scales) are not."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def total_parameters(self) -> int:
+        """Frozen parameters too; running statistics and the input scaling are no parameters."""
+        return sum(p.numel() for p in self.parameters())

@@ -54,6 +54,12 @@ class CNNConfig(Section):
     """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
+def _widths(widths: tuple[int, ...]) -> tuple[int, ...]:
+    if widths:
+        return widths
+    raise ValueError("name the channels of at least one group")
+
+
 class ResNetConfig(Section):
     """The fast residual network: a whitened stem, groups that halve the image, residual blocks, one pooled vector.
 
@@ -62,16 +68,18 @@ class ResNetConfig(Section):
 
     name: Literal["resnet"] = "resnet"
     """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
-    widths: tuple[PositiveInt, ...] = (64, 224, 416)
-    """Channels of each group. A group pools by 2 once."""
+    widths: Annotated[tuple[PositiveInt, ...], AfterValidator(_widths)] = (64, 224, 416)
+    """Channels of each group. A group pools by 2 once, while its input is at least 2 pixels a side."""
     parameters: PositiveInt | None = None
-    """Scale all `widths` together, in steps of 8 channels, to the widest network with at most this many parameters."""
+    """Scale all `widths` together, in steps of 8 channels, to the widest network with at most this many trainable
+    parameters."""
     blocks: PositiveInt = 1
     """Residual 3×3 convolutions of each group after its first convolution."""
     activation: Activation = "relu"
-    """After each batch norm."""
+    """After the stem and after each batch norm."""
     whitening: bool = True
-    """The stem is a frozen 2×2 convolution that decorrelates the training patches; else a learned 3×3 one."""
+    """The stem is a frozen 2×2 convolution that decorrelates the training patches; else a learned 3×3 one with batch
+    norm. Either gives 8 maps for each channel of the image."""
     norm_scale: bool = False
     """Learn batch norm's scale beside its shift."""
     squeeze_excite: bool = False
@@ -84,8 +92,6 @@ class ResNetConfig(Section):
     """The logits are multiplied by this."""
     batch_norm_momentum: Rate = 0.9
     """Share of the running statistics kept at each step (Keras's convention)."""
-    l2: NonNegativeFloat = 0.0
-    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
 def _wide_depth(depth: int) -> int:
@@ -112,8 +118,6 @@ class WideResNetConfig(Section):
     """Weigh each block's channels by the whole image (Hu et al. 2018)."""
     batch_norm_momentum: Rate = 0.9
     """Share of the running statistics kept at each step (Keras's convention)."""
-    l2: NonNegativeFloat = 0.0
-    """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
 def _reference(value: Any) -> Any:
