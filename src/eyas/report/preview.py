@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from eyas.report.canvas import GREY, INK, new_figure, save, short
 
 CELL = 1.1  # inches
+LINE = 0.15
 ONE_LINE = 16  # characters under an image
+LEAST = 0.005  # the smallest weight that is written: less would read .00
 
 
 def draw_preview(
@@ -34,15 +36,16 @@ def draw_preview(
         title: what was done.
     """
     rows, epochs, height, width, _ = variants.shape
-    below = 0.42 if any(len(mixture) > 1 for row in mixtures for mixture in row) else 0.2
-    figure = new_figure(CELL * (epochs + 1.15), (CELL * height / width + below) * rows + 0.6)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.03, hspace=0.03)  # type: ignore[union-attr]
+    captions = [[caption(mixture) for mixture in row] for row in mixtures]
+    mixed = any(len(mixture) > 1 for row in mixtures for mixture in row)
+    lines = 1 + max(text.count("\n") for row in captions for text in row)
+    figure = new_figure(CELL * (epochs + 1), (CELL * height / width + LINE * lines) * rows + 0.5)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.03, hspace=0.03)
     grid = figure.subplots(rows, epochs + 1, squeeze=False)
     for row in range(rows):
         _show(grid[row, 0], originals[row], short(classes[row]), bold=True)
         for epoch in range(epochs):
-            mixture = mixtures[row][epoch]
-            _show(grid[row, epoch + 1], variants[row, epoch], caption(mixture) if len(mixture) > 1 else "")
+            _show(grid[row, epoch + 1], variants[row, epoch], captions[row][epoch] if mixed else "")
     for column, head in enumerate(["original", *(f"epoch {epoch + 1}" for epoch in range(epochs))]):
         grid[0, column].set_title(head, fontsize=8, color=GREY)
     figure.suptitle(title.replace("$", r"\$"), fontsize=9, color=INK)
@@ -50,15 +53,12 @@ def draw_preview(
 
 
 def caption(mixture: Sequence[tuple[str, float]]) -> str:
-    """`7 .62 + 3 .38`, on two lines where the names are long."""
-    parts = [f"{short(name)} {_share(weight)}" for name, weight in mixture]
+    """`7 .62 + 3 .38`, on two lines where the names are long; the name alone where there is one."""
+    seen = [(name, weight) for name, weight in mixture if weight >= LEAST]
+    if len(seen) == 1:
+        return short(seen[0][0])
+    parts = [f"{short(name)} {f'{weight:.2f}'.removeprefix('0')}" for name, weight in seen]
     return (" + " if len(" + ".join(parts)) <= ONE_LINE else "\n+ ").join(parts)
-
-
-def _share(weight: float) -> str:
-    """Two digits without the zero before the point."""
-    text = f"{weight:.2f}"
-    return text.removeprefix("0")
 
 
 def _show(axes: Axes, image: NDArray[np.uint8], text: str, *, bold: bool = False) -> None:

@@ -63,7 +63,7 @@ class Preview:
 
 
 def make_preview(config: AugmentConfig, dataset: Dataset, seed: int) -> Preview:
-    """The first batch of each of seven epochs, of which eight images are shown, of as many classes as there are.
+    """What seven epochs make of a batch, of which eight images are shown, of as many classes as there are.
 
     Raises:
         ConfigError: what `check_augment` refuses.
