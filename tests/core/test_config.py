@@ -92,7 +92,11 @@ def test_each_network_has_its_own_keys() -> None:
         ("data.val_fraction=1", "data.val_fraction must be less than 1, got 1"),
         ("data.image_size=0", "data.image_size must be a positive number of pixels, or [height, width], got 0"),
         ("data.image_size=true", "data.image_size must be a positive number of pixels, or [height, width], got True"),
-        ("model=resnet", "model.name must be mlp, cnn, or path/to/file.py:function, got 'resnet'"),
+        (
+            "model=vgg",
+            "model.name must be mlp, cnn, resnet, wide_resnet, or path/to/file.py:function, got 'vgg'",
+        ),
+        ("model={name: resnet, widths: []}", "model.widths must name the channels of at least one group, got []"),
         ("name=../up", "name must match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$', got '../up'"),
         ("train=fast", "train must be a section of key: value pairs, got 'fast'"),
         ("export.coverage=1.0", "export.coverage must be less than 1, got 1.0"),

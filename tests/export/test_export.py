@@ -135,7 +135,7 @@ def test_a_custom_network_exports(train, digits, tmp_path):
     bundle = export_run(train(digits, f"model={source}:build"), digits, ExportConfig())
     assert bundle.manifest.parity.agreement == 1.0
     answers = Predictor(bundle).run(digits.test.take(slice(3)))
-    np.testing.assert_array_equal(answers.features, answers.logits)
+    assert answers.features.shape == (3, 16)
 
 
 def test_a_network_that_onnx_cannot_say_is_refused(train, digits, tmp_path):

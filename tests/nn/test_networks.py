@@ -91,6 +91,11 @@ CUSTOM = """
 import torch
 from torch import nn
 
+def row(input_shape, classes):
+    return nn.Sequential(
+        nn.Conv2d(input_shape[2], 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, classes)
+    )
+
 def plain(input_shape, classes, width=4):
     height, across, channels = input_shape
     return nn.Sequential(nn.Flatten(), nn.Linear(height * across * channels, width), nn.Linear(width, classes))
@@ -144,6 +149,21 @@ def test_a_custom_networks_own_body_gives_the_features(source):
     network = build_network(CustomConfig(name=f"{source}:split"), (4, 4, 1), 3, *UNIT)
     logits, features = network.logits_and_features(torch.zeros(2, 4, 4, 1, dtype=torch.uint8))
     assert (logits.shape, features.shape) == ((2, 3), (2, 6))
+
+
+def test_a_custom_row_of_layers_is_split_before_its_last(source):
+    network = build_network(CustomConfig(name=f"{source}:row"), (8, 8, 1), 3, *UNIT)
+    images = torch.randint(0, 256, (2, 8, 8, 1), dtype=torch.uint8)
+    logits, features = network.logits_and_features(images)
+    assert (logits.shape, features.shape) == ((2, 3), (2, 6))
+    assert network.has_cam
+
+
+@pytest.mark.parametrize(("function", "any_size"), [("row", True), ("plain", False), ("split", False)])
+def test_whether_a_custom_network_takes_any_size_is_tried(source, function, any_size):
+    network = build_network(CustomConfig(name=f"{source}:{function}"), (8, 8, 1), 3, *UNIT)
+    assert network.any_size is any_size
+    assert network.training
 
 
 def test_a_custom_networks_own_forward_is_what_is_computed(source):

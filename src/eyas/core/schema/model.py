@@ -109,7 +109,7 @@ class WideResNetConfig(Section):
     name: Literal["wide_resnet"] = "wide_resnet"
     """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
     depth: Annotated[int, AfterValidator(_wide_depth)] = 16
-    """Convolutions along the longest path, 6 n + 4."""
+    """6 n + 4, with n blocks of two convolutions in each group."""
     width: PositiveInt = 4
     """Multiplies the channels of every group."""
     dropout: Rate = 0.0
