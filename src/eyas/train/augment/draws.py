@@ -17,6 +17,14 @@ def batch_generator(seed: int, epoch: int, step: int, rank: int) -> np.random.Ge
     return np.random.default_rng([seed, epoch, step, rank, STREAM])
 
 
+def draw_pixels(rng: np.random.Generator, n: int, height: int, width: int) -> NDArray[np.int64]:
+    """(2, n) row and column of a pixel in each image, all alike.
+
+    By floats: `integers` with bounds of their own for rows and columns takes ten times as long.
+    """
+    return (rng.random((2, n)) * [[height], [width]]).astype(np.int64)
+
+
 def fair_coin(rows: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     """A coin for each row of the dataset, the same in every epoch, with as many heads as tails.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eyas.train.augment.boxes import box_mask, paste
-from eyas.train.augment.draws import send
+from eyas.train.augment.draws import draw_pixels, send
 
 LEVELS = 128  # the most for which (a - b)·λ·LEVELS fits into 16 bits
 
@@ -38,7 +38,7 @@ def mixup(images: Tensor, others: Tensor, alpha: float, rng: np.random.Generator
     """
     levels = np.rint(rng.beta(alpha, alpha, len(images)) * LEVELS).astype(np.int64)
     (weight,) = send(images.device, levels)
-    difference = torch.sub(images.to(torch.int16), others)
+    difference = images.to(torch.int16).sub_(others)
     difference.mul_(weight.to(torch.int16)[:, None, None, None]).add_(LEVELS // 2).bitwise_right_shift_(7)
     return difference.add_(others).to(torch.uint8), weight.float().div_(LEVELS)
 
@@ -60,7 +60,7 @@ def cutmix(images: Tensor, others: Tensor, alpha: float, rng: np.random.Generato
     n, height, width, _ = images.shape
     size = np.array([[height], [width]])
     sides = np.rint(size * np.sqrt(1 - rng.beta(alpha, alpha, n))).astype(np.int64)
-    corners = rng.integers(0, size, (2, n)) - sides // 2
+    corners = draw_pixels(rng, n, height, width) - sides // 2
     starts, ends = np.maximum(corners, 0), np.minimum(corners + sides, size)
     share = 1 - np.prod(ends - starts, axis=0) / (height * width)
     (weight,) = send(images.device, share.astype(np.float32))

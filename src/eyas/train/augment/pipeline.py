@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eyas.core.schema import AugmentConfig
 from eyas.train.augment.boxes import cutout
-from eyas.train.augment.draws import batch_generator, fair_coin, send
+from eyas.train.augment.draws import batch_generator, draw_pixels, fair_coin, send
 from eyas.train.augment.mixing import cutmix, draw_partners, mixup
 from eyas.train.augment.placing import place
 from eyas.train.augment.policies import color_jitter, draw_policy, run_operations
@@ -82,8 +82,7 @@ class Augment:
             offsets = rng.integers(0, 2 * c.crop, (2, len(rows)), endpoint=True)
             images = place(images, self._flips(rows, epoch, rng), offsets, c.crop)
         if c.cutout:
-            height, width, _ = self._shape
-            images = cutout(images, rng.integers(0, [[height], [width]], (2, len(rows))), c.cutout)
+            images = cutout(images, draw_pixels(rng, len(rows), *self._shape[:2]), c.cutout)
         return self._mix(images, labels, rng) if c.mixup or c.cutmix else Augmented(images, labels)
 
     def _flips(self, rows: NDArray[np.int64], epoch: int, rng: np.random.Generator) -> NDArray[np.bool_]:
