@@ -60,21 +60,24 @@ def train(
     with needs_extra("train"):
         from eyas.core.runs import open_run
         from eyas.data import check_dataset, open_dataset
-        from eyas.report import draw_curves
+        from eyas.track.trackers import Curves, make_trackers, where_to_look
         from eyas.train import ProgressBar, resume_run, start_run
 
+    trackers = make_trackers(settings.track)
     dataset = open_dataset(settings.data)
     report = check_dataset(settings.data)  # of the survey that opening has made
     require_sound(report, settings.data)
     print_warnings(report)
     with ProgressBar() as bar:
+        callbacks = [bar, Curves(), *trackers]
         if resume:
-            result = resume_run(open_run(resume), dataset, [bar], settings)
+            result = resume_run(open_run(resume), dataset, callbacks, settings)
         else:
-            result = start_run(settings, dataset, [bar])
-    if result.history:
-        draw_curves(result.run.history, result.run.path / "curves.png", monitor=settings.train.monitor)
+            result = start_run(settings, dataset, callbacks)
     _print_result(result, as_json)
+    if not as_json:
+        for line in where_to_look(settings.track, result.run):
+            typer.echo(f"tracked: {line}")
     if not result.finished:
         raise typer.Exit(130)
 
@@ -95,9 +98,12 @@ def evaluate(
     """
     with needs_extra("train"):
         from eyas.cli.measure import measure_bundle, measure_run
+        from eyas.core.runs import RunFolder
         from eyas.report import write_evaluation
+        from eyas.track.afterwards import record_evaluation
 
-    if (path / "manifest.json").is_file():
+    is_bundle = (path / "manifest.json").is_file()
+    if is_bundle:
         found = measure_bundle(path, overrides or [], split)
     else:
         found = measure_run(path, overrides or [], split)
@@ -108,6 +114,8 @@ def evaluate(
         print_json(found.to_json())
     else:
         _print_evaluation(found, split, out)
+    if not is_bundle:
+        record_evaluation(RunFolder(path), split, found.summary())
 
 
 def export(

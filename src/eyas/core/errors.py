@@ -12,7 +12,8 @@ EyasError                  exit code 1
 │   └── ParityError        5   the exported graph and the trained network disagree
 ├── InputError             6   an image or array given for prediction
 ├── ServingError           7   the server cannot start or answer
-└── MissingExtraError      8   an optional part is not installed
+├── MissingExtraError      8   an optional part is not installed
+└── TrackingError          9   a tracker does not take what waits for it
 
 Two rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises, and
 `serve.problems` a ServingError with an HTTP status.
@@ -97,6 +98,12 @@ class MissingExtraError(EyasError):
     """An optional part is not installed; the message holds the command that installs it."""
 
     exit_code = 8
+
+
+class TrackingError(EyasError):
+    """A tracker does not take what waits for it. Training never raises this: it goes on untracked."""
+
+    exit_code = 9
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -54,7 +54,22 @@ def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss") 
     save(figure, png)
 
 
-def draw_confusion(evaluation: Evaluation, png: Path) -> None:
+class Confused(Protocol):
+    """What of an `Evaluation` its confusion matrix shows."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def images(self) -> int: ...  # noqa: D102
+    @property
+    def accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def confusion(self) -> NDArray[np.int64]: ...  # noqa: D102
+    @property
+    def support(self) -> NDArray[np.int64]: ...  # noqa: D102
+
+
+def draw_confusion(evaluation: Confused, png: Path) -> None:
     """The confusion matrix, each row as shares of its true class; counts where they fit into a cell.
 
     The colour scale follows the square root of the share, so that rare confusions are seen. The row of a class without

@@ -1,0 +1,110 @@
+"""The sender as training sees it: started, left alone, waited for within bounds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic
+from typing import IO, Any
+
+from eyas.core.console import err
+from eyas.track.delivery.sink import END, STARTING
+from eyas.track.delivery.spool import Spool
+from eyas.track.delivery.to_wandb import is_wanted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a delivery."""
+
+    tracker: str
+    left: int
+    """Records that wait in the spool."""
+    error: str | None
+    """Why."""
+    refused: str | None
+    """What the store will never take."""
+
+
+class Delivery:
+    """One tracker's sender for one run. A process, not a thread: it can be ended whatever hangs in it, and importing
+    MLflow takes a second that training would feel."""
+
+    def __init__(self, spool: Spool, tracker: str) -> None:
+        self._spool, self._tracker = spool, tracker
+        self._heard: dict[str, Any] = {"patience": STARTING}
+        self._at = monotonic()
+        self._news = Condition()
+        self._ended = False
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        with (spool.folder / f"{tracker}.log").open("ab") as log:
+            # -P: or `-m` would import from the working folder first, which may hold anything.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "eyas.track.delivery.sender", str(spool.run), tracker],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # a group of its own, which can be ended whole: wandb has children
+            )
+        Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+
+    def finish(self) -> Outcome:
+        """Let it deliver what is left, as long as it tells of progress, and end it."""
+        self._close_input()
+        with self._news:
+            self._at = monotonic()
+            while not self._ended and (rest := self._at + self._heard["patience"] - monotonic()) > 0:
+                self._news.wait(rest)
+            ended = self._ended
+        if not ended:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        code = self._process.wait()
+        return self._outcome(code, ended)
+
+    def _outcome(self, code: int, ended: bool) -> Outcome:
+        left = len(self._spool.lines()) - (self._heard.get("delivered") or 0)
+        reason = self._heard.get("error") or ("no answer" if not ended else f"its sender failed (exit code {code})")
+        return Outcome(self._tracker, left, reason if left or code else None, self._heard.get("refused"))
+
+    def _close_input(self) -> None:
+        if self._process.stdin:
+            with suppress(BrokenPipeError), self._process.stdin as sender:
+                sender.write(END)  # a forked process may hold the pipe open beside us
+
+    def _listen(self, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
+                with self._news:
+                    self._heard = {**self._heard, **json.loads(line)}
+                    self._at = monotonic()
+                    self._news.notify()
+        with self._news:
+            self._ended = True
+            self._news.notify()
+
+
+def deliver(spool: Spool) -> list[Outcome]:
+    """Send what waits in the spool to every tracker of the run, all at once."""
+    deliveries = [Delivery(spool, tracker) for tracker in spool.trackers() if tracker != "wandb" or is_wanted()]
+    return [delivery.finish() for delivery in deliveries]
+
+
+def warn(outcome: Outcome, run: Path) -> None:
+    """One line on standard error where something could not be sent."""
+    if outcome.error:
+        err.print(
+            f"warning: {outcome.tracker}: {outcome.left} records are not delivered ({outcome.error}); they wait in "
+            f"{run}/track: eyas track sync {run}",
+            markup=False,
+        )
+    if outcome.refused:
+        err.print(f"warning: {outcome.tracker} took all but what it refuses: {outcome.refused}", markup=False)

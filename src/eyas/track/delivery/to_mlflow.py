@@ -1,0 +1,225 @@
+"""Records into an MLflow store: SQLite in the working directory, or the server of `MLFLOW_TRACKING_URI`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from eyas.track.delivery.sink import Sink, one_line
+from eyas.track.delivery.spool import Record, Spool
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+KEY_TAG = "eyas.key"
+"""Finds a run again whose creation was not confirmed: the server died between the two."""
+METRICS_AT_ONCE = 500
+PARAMS_AT_ONCE = 100  # the REST API's limit
+UPLOAD_SECONDS = "30"
+REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "INVALID_STATE")
+# A try is short, and the sender's own loop repeats it. MLflow's default is 7 retries of 120 s.
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def tracking_uri() -> str:
+    """Where this process would track: `MLFLOW_TRACKING_URI`, else `mlflow.db` in the working directory."""
+    return _absolute(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
+
+
+def without_secrets(uri: str) -> str:
+    """The address without a user's name and password."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class MlflowSink(Sink):
+    """One run in one MLflow store.
+
+    Sending twice is harmless: an SQL store keeps one of equal points (same key, value, step and time), and params,
+    tags, inputs and files replace themselves.
+    """
+
+    tracker = "mlflow"
+    keeps_at_once = True
+
+    def __init__(self, spool: Spool) -> None:
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+
+        self._start: Record = next((record for _, record in spool.records() if "key" in record), {})
+        uri = tracking_uri() if "MLFLOW_TRACKING_URI" in os.environ else self._start["uri"]
+        self._database = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+        super().__init__(spool, without_secrets(uri), local=self._database is not None)
+        self._make_client: Callable[[], MlflowClient] = partial(MlflowClient, uri)
+        self._client: MlflowClient | None = None
+
+    @property
+    def client(self) -> MlflowClient:
+        """Made at first use: with SQLite that creates the database."""
+        self._client = self._client or self._make_client()
+        return self._client
+
+    @property
+    def run_id(self) -> str:
+        """Of the run that `connect` found or made."""
+        if self.delivered.run_id is None:
+            raise RuntimeError("deliver needs connect first")
+        return self.delivered.run_id
+
+    def connect(self) -> None:
+        """The run that was noted, else the one with our key, else a new one."""
+        if self.delivered.run_id and self._exists(self.delivered.run_id):
+            return
+        experiment = self._experiment()
+        found = self.client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{self._start['key']}'", max_results=1)
+        if found:
+            self.delivered.run_id = found[0].info.run_id
+            return
+        made = self.client.create_run(
+            experiment,
+            start_time=self._start["time"],
+            tags={KEY_TAG: self._start["key"], **self._start["tags"]},
+            run_name=self._start["name"],
+        )
+        self.delivered.run_id, self.delivered.lines = made.info.run_id, 0
+
+    def deliver(self, records: list[tuple[int, Record]]) -> None:
+        """In order; neighbouring metrics in one request."""
+        from mlflow.entities import Metric
+
+        metrics: list[Metric] = []
+        for _, record in records:
+            if record["kind"] in ("metrics", "evaluation"):
+                metrics += [
+                    Metric(name, value, record["time"], record.get("step", 0))
+                    for name, value in record["values"].items()
+                ]
+                continue
+            self._log_metrics(metrics)
+            metrics = []
+            self._deliver_one(record)
+        self._log_metrics(metrics)
+
+    def close(self) -> None:
+        """A run that nobody ended is marked so."""
+        if self.status == "FAILED":
+            self.client.set_terminated(self.run_id, "FAILED")
+
+    def _deliver_one(self, record: Record) -> None:
+        with self._refusals():
+            self._deliver_kind(record)
+
+    def _deliver_kind(self, record: Record) -> None:
+        match record["kind"]:
+            case "start":
+                self._describe(record)
+            case "resume":
+                self.client.update_run(self.run_id, status="RUNNING")
+                self._log_tags(record["tags"])
+            case "file":
+                self._upload(record["path"], str(Path(record["path"]).parent))
+            case "picture":
+                self._upload(record["path"], "pictures")
+            case "end":
+                self.client.set_terminated(self.run_id, record["status"], record["time"])
+
+    def _describe(self, record: Record) -> None:
+        """Params, tags and the dataset. A run found by its key may lack any of them."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+        from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+        params = [Param(name, value) for name, value in record["params"].items()]
+        for first in range(0, len(params), PARAMS_AT_ONCE):
+            self.client.log_batch(self.run_id, params=params[first : first + PARAMS_AT_ONCE])
+        self._log_tags(record["tags"])
+        dataset = Dataset(**record["dataset"])
+        tags = [InputTag(MLFLOW_DATASET_CONTEXT, "training")]
+        self.client.log_inputs(self.run_id, [DatasetInput(dataset, tags)])
+
+    def _log_metrics(self, metrics: list[Any]) -> None:
+        for first in range(0, len(metrics), METRICS_AT_ONCE):
+            with self._refusals():
+                self.client.log_batch(self.run_id, metrics=metrics[first : first + METRICS_AT_ONCE])
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """What a store will never take is noted and left out, or it would hold up all that comes after it.
+
+        Such as a run that was deleted in the UI, or files for a server whose artifact store only it can write to.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, PermissionError) as error:
+            if isinstance(error, MlflowException) and error.error_code not in REFUSALS:
+                raise
+            self.refused = one_line(error)
+
+    def _log_tags(self, tags: dict[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        if tags:
+            self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def _upload(self, path: str, folder: str) -> None:
+        file = self.spool.run / path
+        if file.is_file():  # a person may have cleared it away since
+            with _patient():
+                self.client.log_artifact(self.run_id, str(file), folder if folder != "." else None)
+
+    def _exists(self, run_id: str) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
+
+    def _experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        name = self._start["experiment"]
+        if found := self.client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        # One folder for all experiments: MLflow makes one a run in it.
+        files = (self._database.parent / "mlruns").as_uri() if self._database else None
+        try:
+            return str(self.client.create_experiment(name, artifact_location=files))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self._experiment()  # another run was first
+
+
+def _absolute(uri: str) -> str:
+    """`sqlite:///x.db` is relative to the working directory, which may be another at the next command."""
+    path = uri.removeprefix("sqlite:///")
+    return uri if path == uri or path.startswith(("/", ":memory:")) else f"sqlite:///{Path(path).absolute()}"
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """A large file may take a server longer than a request should; MLflow reads the limit at each request."""
+    before = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = UPLOAD_SECONDS
+    try:
+        yield
+    finally:
+        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = before

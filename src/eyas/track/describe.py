@@ -1,0 +1,124 @@
+"""What a run is, in the words that trackers use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from eyas import __version__
+from eyas.core.schema import Config
+from eyas.data import Dataset
+from eyas.track.delivery.spool import Record
+from eyas.track.delivery.to_mlflow import tracking_uri, without_secrets
+from eyas.train.callbacks import RunStart
+from eyas.train.choosing import DEFAULT_LEARNING_RATE
+
+DIGEST_LENGTH = 32  # of the fingerprint's 64; MLflow takes 36
+
+
+def describe_run(start: RunStart) -> Record:
+    """The record that opens a run's spool."""
+    return {
+        "kind": "start",
+        "key": uuid.uuid4().hex,
+        "uri": without_secrets(tracking_uri()),
+        "name": start.run.path.name,
+        "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME") or start.dataset.name,
+        "params": params(start.config),
+        "config": start.config.model_dump(mode="json"),
+        "tags": _tags(start),
+        "dataset": _describe_dataset(start.dataset, start.config),
+    }
+
+
+def params(config: Config) -> dict[str, str]:
+    """Flat names to values: the courses' own names first, then every key of the configuration.
+
+    Values are written as on eyas's command line: `true`, `null`, `[512]`.
+    """
+    train = config.train
+    dropout = getattr(config.model, "dropout", None)  # a network of the user's own has none
+    return {
+        "epochs": str(train.epochs),
+        "batch_size": str(train.batch_size),
+        **({} if dropout is None else {"dropout_rate": str(dropout)}),
+        "optimizer": train.optimizer,
+        "learning_rate": str(train.learning_rate or DEFAULT_LEARNING_RATE[train.optimizer]),
+        "seed": str(train.seed),
+        **_flat(config),
+    }
+
+
+def _flat(section: BaseModel, prefix: str = "") -> dict[str, str]:
+    """Dotted key → value. A dict stays one value: its keys are class names, which trackers may not allow as names."""
+    found: dict[str, str] = {}
+    plain = section.model_dump(mode="json")
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = plain[name] if isinstance(plain[name], str) else json.dumps(plain[name])
+    return found
+
+
+def _tags(start: RunStart) -> dict[str, str]:
+    tags = {
+        "eyas.version": __version__,
+        "eyas.run": str(start.run.path.absolute()),
+        "eyas.parameters": str(start.network.trainable_parameters()),
+        "eyas.precision": start.precision,
+        "eyas.device": start.device,
+        "mlflow.source.name": "eyas train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+        "mlflow.source.git.commit": _commit(),
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def _describe_dataset(dataset: Dataset, config: Config) -> dict[str, str]:
+    """The fields of an MLflow dataset."""
+    return {
+        "name": dataset.name,
+        "digest": dataset.fingerprint[:DIGEST_LENGTH],
+        "source_type": "eyas",
+        "source": json.dumps({"uri": config.data.source}),
+        "profile": json.dumps(
+            {"classes": len(dataset.classes), **{split.name: len(split) for split in dataset.splits}}
+        ),
+    }
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return ""
+
+
+def _commit() -> str:
+    """Of the working directory's repository; empty where there is none."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=5, cwd=Path.cwd()
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def scalars(values: dict[str, Any]) -> dict[str, float]:
+    """The numbers among them."""
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
