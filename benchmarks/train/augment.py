@@ -2,7 +2,7 @@
 
     python benchmarks/train/augment.py
 
-On one core of an AMD EPYC (Zen 4), a batch of 512 images of 32x32x3, ten seconds in all; measured beside other work, which costs up to half again:
+On one core of an AMD EPYC (Zen 4) that other work shared, a batch of 512 images of 32x32x3, ten seconds in all:
 
     flip + crop + cutout    eyas  2.2 ms   Pillow loop  28 ms   13 times faster
     RandAugment             eyas 10.4 ms   Pillow loop  52 ms    5 times faster

@@ -20,7 +20,7 @@ def batch_generator(seed: int, epoch: int, step: int, rank: int) -> np.random.Ge
 def draw_pixels(rng: np.random.Generator, n: int, height: int, width: int) -> NDArray[np.int64]:
     """(2, n) row and column of a pixel in each image, all alike.
 
-    By floats: `integers` with bounds of their own for rows and columns takes ten times as long.
+    By floats: `integers` with bounds of their own for rows and columns takes three times as long.
     """
     return (rng.random((2, n)) * [[height], [width]]).astype(np.int64)
 
