@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyas.core.schema import EarlyStoppingConfig, PlateauConfig, TrainConfig
+from eyas.train.choosing import make_optimizer
 from eyas.train.loop import batches
-from eyas.train.optimisers import make_optimizer
 from eyas.train.scaling import fit_scaling
 from eyas.train.schedule import rate_share
 from eyas.train.stopping import Stopping
@@ -109,7 +109,9 @@ def test_optimisers_are_torchs_with_keras_defaults(name):
     kind, expected, settings = TORCH[name]
     start = [torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.ones(5), torch.ones(2)]
     mine, theirs = ([torch.nn.Parameter(value.clone()) for value in start] for _ in range(2))
-    optimizer = make_optimizer(TrainConfig(optimizer=name if name in ("adam", "adamw") else "sgd", **settings), mine)
+    optimizer = make_optimizer(
+        TrainConfig(optimizer=name if name in ("adam", "adamw") else "sgd", **settings), torch.nn.ParameterList(mine)
+    )
     reference = kind(theirs, **expected)
     noise = torch.Generator().manual_seed(1)
     for _ in range(5):
@@ -129,7 +131,7 @@ def test_an_optimiser_goes_through_its_state(name):
     def fresh(value):
         weight = torch.nn.Parameter(value.clone())
         momentum = 0.0 if name == "adam" else 0.9
-        return weight, make_optimizer(TrainConfig(optimizer=name, momentum=momentum), [weight])
+        return weight, make_optimizer(TrainConfig(optimizer=name, momentum=momentum), torch.nn.ParameterList([weight]))
 
     def run(weight, optimizer, steps):
         for step in range(steps):
@@ -152,9 +154,9 @@ def test_training_does_not_load_torchs_compiler():
     code = (
         "import sys, torch\n"
         "from eyas.core.schema import TrainConfig\n"
-        "from eyas.train.optimisers import make_optimizer\n"
+        "from eyas.train.choosing import make_optimizer\n"
         "weight = torch.nn.Parameter(torch.ones(2))\n"
-        "optimizer = make_optimizer(TrainConfig(), [weight])\n"
+        "optimizer = make_optimizer(TrainConfig(), torch.nn.ParameterList([weight]))\n"
         "weight.grad = torch.ones(2)\n"
         "optimizer.step()\n"
         "print('torch._dynamo' in sys.modules)"
@@ -166,7 +168,7 @@ def test_training_does_not_load_torchs_compiler():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_rmsprop_is_keras_formula(momentum):
     weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
-    optimizer = make_optimizer(TrainConfig(optimizer="rmsprop", momentum=momentum), [weight])
+    optimizer = make_optimizer(TrainConfig(optimizer="rmsprop", momentum=momentum), torch.nn.ParameterList([weight]))
     w, v, m = weight.detach().double().numpy().copy(), np.zeros(3), np.zeros(3)
     for step in range(5):
         g = np.array([1e-5, 0.3, -2.0]) * (step + 1)

@@ -19,6 +19,7 @@ from eyas.core.runs import RunFolder, open_run
 from eyas.nn import build_network, load_network, load_weights
 from eyas.train import evaluate_run, resume_run, start_run
 from eyas.train.precision import choose_precision
+from support.training import StopAfter, assert_same_weights, weights
 
 FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64")
 
@@ -29,16 +30,6 @@ def config(tmp_path):
         return load_config(None, [f"runs_dir={tmp_path}/runs", "data.source=digits", *FAST, *words])
 
     return make
-
-
-def weights(run: RunFolder, file="best.pt"):
-    return load_weights(run.path / file)["weights"]
-
-
-def assert_same_weights(one, other):
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        assert torch.equal(value, other[name]), name
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
@@ -124,23 +115,6 @@ def test_a_schedule_ends_low_and_goes_on_exactly(config, digits):
         resume_run(stopped.run, digits, config=longer)
 
 
-class StopAfter:
-    """Presses Ctrl-C in the middle of an epoch."""
-
-    def __init__(self, epochs):
-        self.epochs, self.done = epochs, 0
-
-    def on_start(self, epochs, steps, first_epoch):
-        pass
-
-    def on_step(self, step, loss, accuracy):
-        if self.done == self.epochs and step == 3:
-            signal.raise_signal(signal.SIGINT)
-
-    def on_epoch(self, row, *, best, patience_left):
-        self.done = row.epoch
-
-
 def test_smoothed_labels_raise_the_training_loss_and_not_the_validation_loss(config, digits):
     words = ("train.learning_rate=1e-12", "train.epochs=1", "model.dropout=0")
     plain, smooth = (start_run(config(*words, f"train.label_smoothing={s}"), digits) for s in (0, 0.5))
@@ -213,7 +187,11 @@ def test_a_network_that_its_last_step_broke_is_not_saved(config, digits, tmp_pat
         (("train.nesterov=true",), "train.nesterov needs train.optimizer=sgd"),
         (("train.device=cuda",), "needs a CUDA GPU"),
         (("train.momentum=0.9",), "train.momentum is for sgd and rmsprop; adam would ignore 0.9"),
-        (("train.weight_decay=0.1",), "train.weight_decay is for adamw; adam would ignore 0.1"),
+        (("train.optimizer=muon", "train.momentum=0.9"), "its own is train.muon.momentum"),
+        (("train.optimizer=muon",), "train.optimizer=muon needs a network with convolutions"),
+        (("train.image_sizes={0: 6, 0.5: 8}",), r"a network that takes images of any size .* got mlp"),
+        (("model=cnn", "train.batch_size=4", "train.accumulate=4"), "at least 2 in each of 4 parts .* got 1"),
+        (("augment.crop=8",), "augment.crop must be"),
         (("train.warmup_epochs=3",), r"train.warmup_epochs must be below train.epochs=3"),
         (("train.warmup_epochs=1", "train.schedule=one_cycle"), "and 0 with one_cycle"),
         (("train.class_weight={seven: 2}",), "train.class_weight names no class of digits: seven"),

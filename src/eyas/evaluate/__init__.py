@@ -3,17 +3,27 @@
 from eyas.evaluate.bootstrap import Interval
 from eyas.evaluate.calibration import fit_temperature, softmax
 from eyas.evaluate.conformal import fit_threshold, prediction_sets
-from eyas.evaluate.metrics import Averages, Evaluation, ReliabilityBins, confusion_matrix, evaluate
+from eyas.evaluate.metrics import (
+    Averages,
+    Evaluation,
+    ReliabilityBins,
+    Scores,
+    confusion_matrix,
+    evaluate,
+    quick_scores,
+)
 
 __all__ = [
     "Averages",
     "Evaluation",
     "Interval",
     "ReliabilityBins",
+    "Scores",
     "confusion_matrix",
     "evaluate",
     "fit_temperature",
     "fit_threshold",
     "prediction_sets",
+    "quick_scores",
     "softmax",
 ]

@@ -179,6 +179,36 @@ def evaluate(
     )
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Five figures of one split, without intervals: quick enough for every epoch."""
+
+    accuracy: float
+    top5: float
+    """Share of labels among the min(5, K) most probable classes."""
+    balanced_accuracy: float
+    """Mean recall of the classes that have images."""
+    macro_f1: float
+    """Mean F1 of the classes that have images."""
+    ece: float
+    """Expected calibration error, in [0, 1]."""
+
+
+def quick_scores(probabilities: Floats, labels: Ints) -> Scores:
+    """The figures of `evaluate`, of arguments that are known to be sound: (N, K) and (N,), N ≥ 1."""
+    scored = _score(probabilities.astype(np.float64), labels.astype(np.int64))
+    confusion = confusion_matrix(scored.labels, scored.predicted, scored.classes)
+    _, recall, f1 = _per_class(confusion)
+    seen = confusion.sum(axis=1) > 0
+    return Scores(
+        accuracy=float(scored.correct.mean()),
+        top5=float(scored.in_top.mean()),
+        balanced_accuracy=float(recall[seen].mean()),
+        macro_f1=float(f1[seen].mean()),
+        ece=_reliability(scored)[1],
+    )
+
+
 def confusion_matrix(labels: Ints, predicted: Ints, size: int) -> NDArray[np.int64]:
     """Images of each true class (row) and predicted class (column): (size, size)."""
     keys = labels.astype(np.int64) * size + predicted

@@ -9,16 +9,27 @@ from typing import Any
 import torch
 
 from eyas.core.errors import ResumeError
-from eyas.core.schema import Config
+from eyas.core.schema import Config, TrainConfig
 from eyas.data import Dataset
-from eyas.nn import Network, load_weights
+from eyas.nn import load_weights
 from eyas.nn.weights import save
 from eyas.train.callbacks import EpochRow
-from eyas.train.optimisers import Optimizer
+from eyas.train.step import Learner
 from eyas.train.stopping import Stopping
 
 # Keys that may differ between a run and its continuation: they do not change what a finished epoch computed.
-MAY_CHANGE = ("train.epochs", "train.checkpoint_minutes", "train.early_stopping", "serve", "export")
+MAY_CHANGE = (
+    "train.epochs",
+    "train.checkpoint_minutes",
+    "train.early_stopping",
+    "train.workers",
+    "train.launcher",
+    "train.threads",
+    "train.compile",
+    "track",
+    "serve",
+    "export",
+)
 
 
 @dataclass
@@ -35,16 +46,22 @@ class Position:
     """Spent on those steps."""
     history: list[EpochRow] = field(default_factory=list)
 
+    def finish(self, row: EpochRow) -> None:
+        """The epoch is over."""
+        self.history.append(row)
+        self.epoch, self.step, self.seconds = row.epoch, 0, 0.0
+        self.totals = [0.0, 0.0, 0.0]
 
-def save_checkpoint(
-    file: Path, network: Network, optimizer: Optimizer, stopping: Stopping, position: Position, **about: Any
-) -> None:
+
+def save_checkpoint(file: Path, learner: Learner, stopping: Stopping, position: Position, **about: Any) -> None:
     """Write the whole state of training, whole or not at all."""
+    average = learner.average
     save(
         file,
         {
-            "weights": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "weights": learner.network.state_dict(),
+            "average": {"weights": average.network.state_dict(), "steps": average.steps} if average else None,
+            "optimizer": learner.optimizer.state_dict(),
             "stopping": stopping.state(),
             "position": {**position.__dict__, "history": [row.as_dict() for row in position.history]},
             "random": torch.get_rng_state(),
@@ -54,10 +71,13 @@ def save_checkpoint(
     )
 
 
-def restore_checkpoint(state: dict[str, Any], network: Network, optimizer: Optimizer, stopping: Stopping) -> Position:
+def restore_checkpoint(state: dict[str, Any], learner: Learner, stopping: Stopping) -> Position:
     """Put everything back where `save_checkpoint` found it."""
-    network.load_state_dict(state["weights"])
-    optimizer.load_state_dict(state["optimizer"])
+    learner.network.load_state_dict(state["weights"])
+    if learner.average:
+        learner.average.network.load_state_dict(state["average"]["weights"])
+        learner.average.steps = state["average"]["steps"]
+    learner.optimizer.load_state_dict(state["optimizer"])
     stopping.restore(state["stopping"])
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
@@ -82,7 +102,9 @@ def read_checkpoint(file: Path, dataset: Dataset) -> dict[str, Any] | None:
 
 
 def check_same(before: Config, now: Config, where: Path) -> None:
-    """Refuse a continuation under another configuration. A schedule fixes the number of epochs too.
+    """Refuse a continuation under another configuration.
+
+    A schedule, or progressive resizing, fixes the number of epochs too.
 
     Raises:
         ResumeError: names the keys that differ and both values.
@@ -90,13 +112,18 @@ def check_same(before: Config, now: Config, where: Path) -> None:
     changed = [
         f"{key}: {old!r} → {new!r}"
         for key, old, new in _differences(before.model_dump(), now.model_dump())
-        if not key.startswith(MAY_CHANGE) or (key == "train.epochs" and before.train.schedule != "constant")
+        if not key.startswith(MAY_CHANGE) or (key == "train.epochs" and _spans_the_run(before.train))
     ]
     if changed:
         raise ResumeError(
             f"{where} cannot go on with a changed configuration ({'; '.join(changed)}); start a new run, "
             f"or change only {', '.join(MAY_CHANGE)}"
         )
+
+
+def _spans_the_run(config: TrainConfig) -> bool:
+    """Whether something unfolds over all epochs, so that their number decides what each of them computes."""
+    return config.schedule != "constant" or config.image_sizes is not None
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:

@@ -1,4 +1,4 @@
-"""Optimisers by name, with Keras's defaults, one fused kernel a step where torch has it.
+"""Adam, SGD and RMSprop as Keras has them, one fused kernel a step where torch has it.
 
 The classes of `torch.optim` import torch's compiler when the first is made (over a second, a third of a short fit) and
 add a tenth of a millisecond of bookkeeping to each step. The kernels behind them are functions; they are used here.
@@ -15,34 +15,57 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from eyas.core.schema import TrainConfig
-
 # https://keras.io/api/optimizers
 KERAS_EPSILON = 1e-7
 KERAS_BETAS = (0.9, 0.999)
 KERAS_RHO = 0.9
-KERAS_ADAMW_DECAY = 0.004
-DEFAULT_LEARNING_RATE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001}
 
 
 class Optimizer(ABC):
-    """Moves weights by their gradients, in place.
+    """Moves weights by their gradients, in place."""
+
+    base_rate: float
+    """Before any schedule."""
+    rate: float
+    """In force."""
+
+    def schedule(self, share: float) -> None:
+        """Put this share of the base rate in force."""
+        self.rate = self.base_rate * share
+
+    @abstractmethod
+    def step(self) -> None:
+        """Move every weight that has a gradient."""
+
+    @abstractmethod
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+
+
+class Rule(Optimizer):
+    """One rule for a list of weights.
 
     Args:
         weights: those that do not require a gradient are left out.
         rate: the learning rate before any schedule.
         kept: names of the tensors that live from step to step, one of each for every weight, zero at first.
+        decay: λ of the decoupled decay w ← w - η λ w that comes before the rule (Loshchilov & Hutter 2019).
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], rate: float, kept: Sequence[str]) -> None:
+    def __init__(self, weights: Iterable[nn.Parameter], rate: float, kept: Sequence[str], decay: float = 0.0) -> None:
         self.weights = [weight for weight in weights if weight.requires_grad]
         self.base_rate = self.rate = rate
+        self.decay = decay
         self.steps = [torch.zeros((), device=weight.device) for weight in self.weights]
         self.kept = {name: [torch.zeros_like(weight) for weight in self.weights] for name in kept}
-
-    def schedule(self, share: float) -> None:
-        """Put this share of the base rate in force."""
-        self.rate = self.base_rate * share
 
     @torch.no_grad()
     def step(self) -> None:
@@ -51,8 +74,11 @@ class Optimizer(ABC):
         weights: list[Tensor] = [self.weights[index] for index in used]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         kept = {name: [tensors[index] for index in used] for name, tensors in self.kept.items()}
-        if weights:
-            self.move(weights, gradients, [self.steps[index] for index in used], **kept)
+        if not weights:
+            return
+        if self.decay:
+            torch._foreach_mul_(weights, 1 - self.rate * self.decay)
+        self.move(weights, gradients, [self.steps[index] for index in used], **kept)
 
     @abstractmethod
     def move(self, weights: list[Tensor], gradients: list[Tensor], steps: list[Tensor], **kept: list[Tensor]) -> None:
@@ -64,7 +90,7 @@ class Optimizer(ABC):
             weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps: rates, step counts and kept tensors."""
+        """Rates, step counts and kept tensors."""
         return {"base_rate": self.base_rate, "rate": self.rate, "steps": self.steps, "kept": self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -77,12 +103,46 @@ class Optimizer(ABC):
                 mine.copy_(saved)
 
 
-class Adam(Optimizer):
-    """Kingma & Ba 2015, algorithm 1; with `decay`, decoupled from the gradient (Loshchilov & Hutter 2019)."""
+class Together(Optimizer):
+    """Several rules, each for weights of its own; their rates keep their proportion.
+
+    Args:
+        rules: the first one's rate is the whole's.
+    """
+
+    def __init__(self, rules: Sequence[Optimizer]) -> None:
+        self.rules = list(rules)
+        self.base_rate = self.rate = rules[0].base_rate
+        self._proportions = [rule.base_rate / self.base_rate for rule in rules]
+
+    def step(self) -> None:
+        """Each rule moves its weights."""
+        for rule, proportion in zip(self.rules, self._proportions, strict=True):
+            rule.rate = self.rate * proportion
+            rule.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for rule in self.rules:
+            rule.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rates, and what each rule keeps."""
+        rules = [rule.state_dict() for rule in self.rules]
+        return {"base_rate": self.base_rate, "rate": self.rate, "rules": rules}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.base_rate, self.rate = state["base_rate"], state["rate"]
+        for rule, saved in zip(self.rules, state["rules"], strict=True):
+            rule.load_state_dict(saved)
+
+
+class Adam(Rule):
+    """Kingma & Ba 2015, algorithm 1."""
 
     def __init__(self, weights: Iterable[nn.Parameter], rate: float, decay: float = 0.0) -> None:
-        super().__init__(weights, rate, ("mean", "square"))
-        self.decay = decay
+        super().__init__(weights, rate, ("mean", "square"), decay)
 
     def move(self, weights: list[Tensor], gradients: list[Tensor], steps: list[Tensor], **kept: list[Tensor]) -> None:
         """One kernel for all weights."""
@@ -94,24 +154,29 @@ class Adam(Optimizer):
             [],
             steps,
             fused=True,
-            decoupled_weight_decay=True,
             amsgrad=False,
             beta1=KERAS_BETAS[0],
             beta2=KERAS_BETAS[1],
             lr=self.rate,
-            weight_decay=self.decay,
+            weight_decay=0.0,
             eps=KERAS_EPSILON,
             maximize=False,
         )
 
 
-class SGD(Optimizer):
+class SGD(Rule):
     """v ← μ v + g; w ← w - η v, or by Nesterov w ← w - η (g + μ v) (Sutskever et al. 2013)."""
 
     def __init__(
-        self, weights: Iterable[nn.Parameter], rate: float, momentum: float = 0.0, *, nesterov: bool = False
+        self,
+        weights: Iterable[nn.Parameter],
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+        *,
+        nesterov: bool = False,
     ) -> None:
-        super().__init__(weights, rate, ("velocity",) if momentum else ())
+        super().__init__(weights, rate, ("velocity",) if momentum else (), decay)
         self.momentum, self.nesterov = momentum, nesterov
 
     def move(self, weights: list[Tensor], gradients: list[Tensor], steps: list[Tensor], **kept: list[Tensor]) -> None:
@@ -131,7 +196,7 @@ class SGD(Optimizer):
         )
 
 
-class RMSprop(Optimizer):
+class RMSprop(Rule):
     """Keras's RMSprop: v ← ρ v + (1 - ρ) g²; m ← μ m + η g / √(v + ε); w ← w - m.
 
     torch's own puts ε outside the root, which makes the first steps of small gradients much larger: inside, ε = 1e-7
@@ -140,8 +205,8 @@ class RMSprop(Optimizer):
     Source: Hinton's lecture 6e (2012), as in `keras.optimizers.RMSprop`.
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], rate: float, momentum: float = 0.0) -> None:
-        super().__init__(weights, rate, ("square", "move") if momentum else ("square",))
+    def __init__(self, weights: Iterable[nn.Parameter], rate: float, momentum: float = 0.0, decay: float = 0.0) -> None:
+        super().__init__(weights, rate, ("square", "move") if momentum else ("square",), decay)
         self.momentum = momentum
 
     def move(self, weights: list[Tensor], gradients: list[Tensor], steps: list[Tensor], **kept: list[Tensor]) -> None:
@@ -156,17 +221,3 @@ class RMSprop(Optimizer):
             torch._foreach_sub_(weights, kept["move"])
         else:
             torch._foreach_addcdiv_(weights, gradients, roots, -self.rate)
-
-
-def make_optimizer(config: TrainConfig, weights: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimiser that `train.optimizer` names."""
-    rate = config.learning_rate or DEFAULT_LEARNING_RATE[config.optimizer]
-    match config.optimizer:
-        case "adam":
-            return Adam(weights, rate)
-        case "adamw":
-            return Adam(weights, rate, KERAS_ADAMW_DECAY if config.weight_decay is None else config.weight_decay)
-        case "sgd":
-            return SGD(weights, rate, config.momentum, nesterov=config.nesterov)
-        case "rmsprop":
-            return RMSprop(weights, rate, config.momentum)

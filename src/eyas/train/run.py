@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import io as stdio
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
-from eyas.core import io
-from eyas.core.config import dump_yaml
-from eyas.core.errors import ConfigError
-from eyas.core.machine import usable_cores
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config, CustomConfig, TrainConfig
 from eyas.data import Dataset
-from eyas.nn import Network, build_network, save_weights
+from eyas.nn import Network, build_network, fit_stem
 from eyas.nn.custom import source_file
 from eyas.nn.weights import CUSTOM_SOURCE
-from eyas.train.callbacks import Callback, EpochRow
-from eyas.train.checkpoint import Position, check_same, read_checkpoint, restore_checkpoint, save_checkpoint
-from eyas.train.loop import Job, batches, fit, to_device
-from eyas.train.optimisers import make_optimizer
+from eyas.train.augment import Augment
+from eyas.train.average import Average
+from eyas.train.callbacks import Callback, EpochRow, RunEnd, RunStart
+from eyas.train.checkpoint import Position, check_same, read_checkpoint, restore_checkpoint
+from eyas.train.choosing import make_optimizer
+from eyas.train.feed import Feed
+from eyas.train.keeper import Keeper
+from eyas.train.loop import Job, batches, fit
+from eyas.train.loss import Loss
 from eyas.train.precision import Precision, choose_precision
+from eyas.train.rules import check_config, check_network
 from eyas.train.scaling import fit_scaling
+from eyas.train.step import Learner
 from eyas.train.stopping import Stopping
+from eyas.train.teacher import load_teacher
+from eyas.train.workers import Workers, join
+
+# The whitened stem's 12 × 12 covariance needs no more.
+STEM_IMAGES = 5000
 
 
 @dataclass(frozen=True)
@@ -46,25 +54,44 @@ class TrainResult:
     precision: Precision
 
 
+@dataclass(frozen=True)
+class Built:
+    """A network as it was built, before anything was learnt."""
+
+    network: Network
+    scaling: tuple[list[float], list[float]]
+
+
 def start_run(config: Config, dataset: Dataset, callbacks: Sequence[Callback] = ()) -> TrainResult:
     """Train in a new run folder.
+
+    In a process that torchrun started, every process of the group calls this; the main one makes the folder.
 
     Raises:
         ConfigError: a device that is not there, a monitored split that is empty, a network that does not fit.
         DivergenceError: the loss is no longer a finite number.
     """
     check_config(config, dataset)
-    network, scaling = _network(config, dataset)  # before the folder: a network that cannot be built leaves none
-    run = create_run(config, config.name or f"{dataset.name}-{_model_name(config)}")
-    if isinstance(config.model, CustomConfig):
-        shutil.copy(source_file(config.model), run.path / CUSTOM_SOURCE)
-    return _train(run, config, dataset, network, scaling, callbacks)
+    workers = join(device_kind(config.train))
+    built = _build(config, dataset)  # before the folder: a network that cannot be built leaves none
+    path = str(prepare_run(config, dataset).path) if workers.main else ""
+    return _train(RunFolder(Path(workers.say(path))), config, dataset, built, callbacks, workers)
+
+
+def prepare_run(config: Config, dataset: Dataset) -> RunFolder:
+    """A new run folder, with all that `resume_run` needs to begin."""
+    model = config.model
+    name = source_file(model).stem if isinstance(model, CustomConfig) else model.name
+    run = create_run(config, config.name or f"{dataset.name}-{name}")
+    if isinstance(model, CustomConfig):
+        shutil.copy(source_file(model), run.path / CUSTOM_SOURCE)
+    return run
 
 
 def resume_run(
     run: RunFolder, dataset: Dataset, callbacks: Sequence[Callback] = (), config: Config | None = None
 ) -> TrainResult:
-    """Go on where the run stopped, as if it had never stopped.
+    """Go on where the run stopped, as if it had never stopped: with one process, to the last bit.
 
     Args:
         config: the run's own, or one that differs only where `checkpoint.MAY_CHANGE` allows.
@@ -75,121 +102,129 @@ def resume_run(
     config = config or run.config()
     check_same(run.config(), config, run.path)
     check_config(config, dataset)
+    workers = join(device_kind(config.train))
     copy = run.path / CUSTOM_SOURCE
-    network, scaling = _network(config, dataset, copy if copy.exists() else None)
-    return _train(run, config, dataset, network, scaling, callbacks)
+    built = _build(config, dataset, copy if copy.exists() else None)
+    return _train(run, config, dataset, built, callbacks, workers)
 
 
-def check_config(config: Config, dataset: Dataset) -> None:
-    """What the schema alone cannot see.
-
-    Raises:
-        ConfigError: names the key, the rule and what it got.
-    """
-    train = config.train
-    if train.monitor.startswith("val") and not len(dataset.val):
-        raise ConfigError(
-            f"train.monitor={train.monitor} needs a validation split, got none; "
-            f"set data.val_fraction=0.1 or train.monitor={train.monitor.removeprefix('val_')}"
-        )
-    if train.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("train.device=cuda needs a CUDA GPU and a CUDA build of torch, got neither; use auto or cpu")
-    if train.nesterov and not (train.optimizer == "sgd" and train.momentum > 0):
-        raise ConfigError("train.nesterov needs train.optimizer=sgd and train.momentum above 0")
-    if train.momentum and train.optimizer not in ("sgd", "rmsprop"):
-        raise ConfigError(f"train.momentum is for sgd and rmsprop; {train.optimizer} would ignore {train.momentum:g}")
-    if train.weight_decay is not None and train.optimizer != "adamw":
-        raise ConfigError(
-            f"train.weight_decay is for adamw; {train.optimizer} would ignore {train.weight_decay:g} "
-            "(model.l2 is for all)"
-        )
-    if train.warmup_epochs and (train.schedule == "one_cycle" or train.warmup_epochs >= train.epochs):
-        raise ConfigError(
-            f"train.warmup_epochs must be below train.epochs={train.epochs}, and 0 with one_cycle, which warms up by "
-            f"itself; got {train.warmup_epochs:g} with {train.schedule}"
-        )
-    if isinstance(train.class_weight, dict) and (unknown := train.class_weight.keys() - set(dataset.classes)):
-        raise ConfigError(f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}")
+def read_result(run: RunFolder, dataset: Dataset) -> TrainResult:
+    """What came of a run that other processes trained, from its folder."""
+    config = run.config()
+    state = read_checkpoint(run.last, dataset)
+    parameters = _build(config, dataset).network.trainable_parameters()
+    if state is None:
+        return TrainResult(run, [], None, False, parameters, "fp32")
+    stopping = Stopping.of(config.train.monitor, config.train.early_stopping, config.train.reduce_on_plateau)
+    stopping.restore(state["stopping"])
+    history = [EpochRow(**row) for row in state["position"]["history"]]
+    best = next((row for row in history if row.epoch == stopping.best.best_epoch), None)
+    finished = stopping.stop or len(history) >= config.train.epochs
+    return TrainResult(run, history, best, finished, parameters, state["precision"])
 
 
-def _network(
-    config: Config, dataset: Dataset, file: Path | None = None
-) -> tuple[Network, tuple[list[float], list[float]]]:
+def _build(config: Config, dataset: Dataset, file: Path | None = None) -> Built:
     torch.manual_seed(config.train.seed)
     scaling = fit_scaling(dataset.train, config.data.normalize)
     network = build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling, file)
-    normed = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
-    if config.train.batch_size == 1 and normed:
-        raise ConfigError("train.batch_size must be at least 2 for a network with batch norm, got 1")
-    return network, scaling
+    check_network(config, network)
+    return Built(network, scaling)
 
 
 def _train(
     run: RunFolder,
     config: Config,
     dataset: Dataset,
-    network: Network,
-    scaling: tuple[list[float], list[float]],
+    built: Built,
     callbacks: Sequence[Callback],
+    workers: Workers,
 ) -> TrainResult:
-    device = _device(config.train)
-    torch.set_num_threads(config.train.threads or usable_cores())
+    settings, network = config.train, built.network
+    callbacks = callbacks if workers.main else ()
+    device = set_up(settings, workers)
+    train = Feed(dataset.train, device)
     network.to(device)
-    optimizer = make_optimizer(config.train, network.parameters())
-    stopping = Stopping.of(config.train.monitor, config.train.early_stopping, config.train.reduce_on_plateau)
+
     state = read_checkpoint(run.last, dataset)
-    precision = state["precision"] if state else _precision(config.train, network, dataset, device)
-    position = restore_checkpoint(state, network, optimizer, stopping) if state else Position()
-    io.write_text(run.config_file, dump_yaml(config))  # a continuation may have changed what it is allowed to
-    write_history(run.history, position.history)  # a kill may have come between last.pt and this
+    if state is None:
+        fit_stem(network, train.take(_some_rows(len(train), STEM_IMAGES))[0])
+    precision = cast(Precision, workers.say(state["precision"] if state else _precision(settings, network, train)))
+    learner = _learner(settings, dataset, network, device, precision, workers)
+    stopping = Stopping.of(settings.monitor, settings.early_stopping, settings.reduce_on_plateau)
+    position = restore_checkpoint(state, learner, stopping) if state else Position()
+    if not workers.main:  # the main one goes on with the run's generator; the others must draw other masks
+        torch.manual_seed(hash((settings.seed, workers.rank, position.epoch, position.step)))
 
-    def save() -> None:
-        save_checkpoint(
-            run.last, network, optimizer, stopping, position, precision=precision, fingerprint=dataset.fingerprint
+    keeper = Keeper(run, dataset, built.scaling, learner, stopping, position)
+    keeper.begin(config)
+    steps = len(batches(len(train), settings.batch_size, settings.seed, 0))
+    start = RunStart(run, config, dataset, network, precision, device.type, steps, tuple(position.history))
+    for callback in callbacks:
+        callback.on_start(start)
+    finished = fit(
+        Job(
+            learner=learner,
+            train=train,
+            val=Feed(dataset.val, device),
+            augment=Augment(config.augment, dataset.policy.shape, settings.seed),
+            stopping=stopping,
+            position=position,
+            keeper=keeper,
+            callbacks=callbacks,
         )
-        write_history(run.history, position.history)
-
-    def save_best(row: EpochRow) -> None:
-        save_weights(
-            run.best,
-            network,
-            epoch=row.epoch,
-            classes=list(dataset.classes),
-            input_shape=list(dataset.policy.shape),
-            mean=scaling[0],
-            std=scaling[1],
-            fingerprint=dataset.fingerprint,
-        )
-
-    job = Job(
-        network, optimizer, stopping, position, dataset, config.train, device, precision, callbacks, save, save_best
     )
-    finished = fit(job)
     best = next((row for row in position.history if row.epoch == stopping.best.best_epoch), None)
+    for callback in callbacks:
+        callback.on_end(RunEnd(finished, best))
     return TrainResult(run, position.history, best, finished, network.trainable_parameters(), precision)
 
 
-def write_history(file: Path, history: Sequence[EpochRow]) -> None:
-    """`history.csv`, whole or not at all; a missing validation value is an empty cell."""
-    buffer = stdio.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(EpochRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in history)
-    io.write_text(file, buffer.getvalue())
+def _learner(
+    config: TrainConfig,
+    dataset: Dataset,
+    network: Network,
+    device: torch.device,
+    precision: Precision,
+    workers: Workers,
+) -> Learner:
+    forward = workers.shared(network)
+    return Learner(
+        network=network,
+        forward=torch.compile(forward) if config.compile else forward,
+        average=Average(network, config.ema) if config.ema else None,
+        optimizer=make_optimizer(config, network),
+        loss=Loss.of(config, dataset, device),
+        teacher=load_teacher(Path(config.teacher), dataset, device, precision) if config.teacher else None,
+        config=config,
+        precision=precision,
+        workers=workers,
+    )
 
 
-def _precision(config: TrainConfig, network: Network, dataset: Dataset, device: torch.device) -> Precision:
+def set_up(config: TrainConfig, workers: Workers) -> torch.device:
+    """This process's threads and device; on a GPU TF32 for float32, and the fastest convolutions by trial."""
+    torch.set_num_threads(config.threads or workers.threads())
+    device = workers.device(device_kind(config))
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+    return device
+
+
+def device_kind(config: TrainConfig) -> str:
+    """`cpu` or `cuda`."""
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return config.device
+
+
+def _precision(config: TrainConfig, network: Network, feed: Feed) -> Precision:
     if config.precision != "auto":
         return config.precision
-    rows = batches(len(dataset.train), config.batch_size, config.seed, 0)[0]
-    return choose_precision(network, *to_device(dataset.train, rows, device))
+    return choose_precision(network, *feed.take(batches(len(feed), config.batch_size, config.seed, 0)[0]))
 
 
-def _device(config: TrainConfig) -> torch.device:
-    if config.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(config.device)
-
-
-def _model_name(config: Config) -> str:
-    return source_file(config.model).stem if isinstance(config.model, CustomConfig) else config.model.name
+def _some_rows(images: int, count: int) -> NDArray[np.int64]:
+    """At most `count` rows, spread evenly."""
+    return np.unique(np.linspace(0, images - 1, count).astype(np.int64))

@@ -23,8 +23,8 @@ class Watch:
 
     @classmethod
     def of(cls, monitor: Monitor, min_delta: float = 0.0) -> Self:
-        """Accuracy is to rise, a loss to fall."""
-        rising = monitor.endswith("accuracy")
+        """Losses and the calibration error are to fall, all else to rise."""
+        rising = not monitor.endswith(("loss", "ece"))
         return cls(rising, min_delta, best=-inf if rising else inf)
 
     def update(self, value: float, epoch: int) -> bool:

@@ -1,0 +1,71 @@
+"""Rules that join several keys, or a key and the data: what the schema alone cannot see."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from eyas.core.errors import ConfigError
+from eyas.core.schema import Config, TrainConfig
+from eyas.data import Dataset
+from eyas.nn import Network
+from eyas.train.augment import check_augment
+
+
+def check_config(config: Config, dataset: Dataset) -> None:
+    """Everything that can be known before a network is built.
+
+    Raises:
+        ConfigError: names the key, the rule and what it got.
+    """
+    train = config.train
+    check_augment(config.augment, dataset.policy.shape)
+    _check_optimizer(train)
+    if train.monitor.startswith("val") and not len(dataset.val):
+        known = train.monitor in ("val_loss", "val_accuracy")
+        other = train.monitor.removeprefix("val_") if known else "loss"
+        raise ConfigError(
+            f"train.monitor={train.monitor} needs a validation split, got none; set data.val_fraction=0.1 or "
+            f"train.monitor={other}"
+        )
+    if train.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.device=cuda needs a CUDA GPU and a CUDA build of torch, got neither; use auto or cpu")
+    if train.warmup_epochs and (train.schedule == "one_cycle" or train.warmup_epochs >= train.epochs):
+        raise ConfigError(
+            f"train.warmup_epochs must be below train.epochs={train.epochs}, and 0 with one_cycle, which warms up by "
+            f"itself; got {train.warmup_epochs:g} with {train.schedule}"
+        )
+    if isinstance(train.class_weight, dict) and (unknown := train.class_weight.keys() - set(dataset.classes)):
+        raise ConfigError(f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}")
+
+
+def check_network(config: Config, network: Network) -> None:
+    """What the built network decides.
+
+    Raises:
+        ConfigError: names the key, the rule and what it got.
+    """
+    train = config.train
+    normed = any(isinstance(layer, _BatchNorm) for layer in network.modules())
+    part = train.batch_size // (train.accumulate * train.workers)
+    if normed and part < 2:
+        shared = "" if part == train.batch_size else f" in each of {train.accumulate} parts and {train.workers} workers"
+        raise ConfigError(f"train.batch_size must be at least 2{shared} for a network with batch norm, got {part}")
+    if train.optimizer == "muon" and not any(isinstance(layer, nn.Conv2d) for layer in network.modules()):
+        raise ConfigError("train.optimizer=muon needs a network with convolutions, got one without; adam does for any")
+    if train.image_sizes and not network.any_size:
+        raise ConfigError(
+            f"train.image_sizes needs a network that takes images of any size (resnet, wide_resnet), "
+            f"got {config.model.name}, which is built for one"
+        )
+
+
+def _check_optimizer(train: TrainConfig) -> None:
+    if train.nesterov and not (train.optimizer == "sgd" and train.momentum > 0):
+        raise ConfigError("train.nesterov needs train.optimizer=sgd and train.momentum above 0")
+    if train.momentum and train.optimizer not in ("sgd", "rmsprop"):
+        own = "; its own is train.muon.momentum" if train.optimizer == "muon" else ""
+        raise ConfigError(
+            f"train.momentum is for sgd and rmsprop; {train.optimizer} would ignore {train.momentum:g}{own}"
+        )

@@ -1,0 +1,135 @@
+"""The processes that share each batch: one alone, or a group that a launcher started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed
+
+from eyas.core.errors import ConfigError
+from eyas.core.machine import usable_cores
+from eyas.nn import Network
+
+
+class Workers:
+    """One process, which does it all."""
+
+    rank = 0
+    count = 1
+    local_count = 1
+    """On this machine."""
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes the run folder and calls the callbacks."""
+        return self.rank == 0
+
+    def device(self, kind: str) -> torch.device:
+        """The device of this process: `cpu` or `cuda`."""
+        return torch.device(kind)
+
+    def threads(self) -> int:
+        """This process's share of the cores."""
+        return max(1, usable_cores() // self.local_count)
+
+    def own(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """This process's part of some rows, in rank order; every process gets as many or one fewer."""
+        return np.array_split(rows, self.count)[self.rank]
+
+    def shared(self, network: Network) -> Callable[[Tensor], Tensor]:
+        """The forward pass after which gradients are the mean over all processes."""
+        return network
+
+    def total(self, sums: Tensor) -> Tensor:
+        """Added up over all processes."""
+        return sums
+
+    def any(self, *flags: bool) -> list[bool]:
+        """For each flag, whether it is up in any process."""
+        return list(flags)
+
+    def joined(self, rows: Tensor) -> Tensor:
+        """The parts of all processes, (n, K) each, one after the other in rank order."""
+        return rows
+
+    def say(self, word: str) -> str:
+        """What the main process says, in every process."""
+        return word
+
+
+class Group(Workers):
+    """One of several processes, joined by torch.distributed: gloo on CPUs, NCCL on GPUs."""
+
+    def __init__(self) -> None:
+        self.rank, self.count = distributed.get_rank(), distributed.get_world_size()
+        self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
+        self.local_count = int(os.environ.get("LOCAL_WORLD_SIZE", self.count))
+        self._device = torch.device("cpu")
+
+    def device(self, kind: str) -> torch.device:
+        """On GPU machines the process's own."""
+        if kind == "cuda":
+            if self.local_count > torch.cuda.device_count():
+                raise ConfigError(
+                    f"train.workers on one machine must be at most its {torch.cuda.device_count()} GPUs, got "
+                    f"{self.local_count}; train.device=cpu shares the cores instead"
+                )
+            self._device = torch.device("cuda", self.local_rank)
+            torch.cuda.set_device(self._device)
+        return self._device
+
+    def shared(self, network: Network) -> Callable[[Tensor], Tensor]:
+        """Gradients travel while the backward pass still runs."""
+        devices = [self._device.index] if self._device.type == "cuda" else None
+        wrapped: Callable[[Tensor], Tensor] = torch.nn.parallel.DistributedDataParallel(network, devices)
+        return wrapped
+
+    def total(self, sums: Tensor) -> Tensor:
+        """In place."""
+        distributed.all_reduce(sums)
+        return sums
+
+    def any(self, *flags: bool) -> list[bool]:
+        """One exchange for all flags."""
+        raised = torch.tensor(flags, dtype=torch.uint8, device=self._device)
+        distributed.all_reduce(raised, distributed.ReduceOp.MAX)
+        return [bool(flag) for flag in raised.tolist()]
+
+    def joined(self, rows: Tensor) -> Tensor:
+        """Parts of unequal length are padded on their way."""
+        counts = [torch.zeros((), dtype=torch.int64, device=self._device) for _ in range(self.count)]
+        distributed.all_gather(counts, torch.tensor(len(rows), device=self._device))
+        longest = max(int(count) for count in counts)
+        padded = torch.zeros(longest, *rows.shape[1:], dtype=rows.dtype, device=self._device)
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in range(self.count)]
+        distributed.all_gather(parts, padded)
+        return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+
+    def say(self, word: str) -> str:
+        """By rank 0."""
+        words = [word]
+        distributed.broadcast_object_list(words, 0, device=self._device)
+        return words[0]
+
+
+def join(kind: str) -> Workers:
+    """The group that torchrun or Ray has started this process in; alone where there is none.
+
+    Args:
+        kind: `cpu` or `cuda`.
+    """
+    if distributed.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if not distributed.is_initialized():
+            distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
+        return Group()
+    return Workers()
+
+
+def is_main() -> bool:
+    """Whether this process speaks for its group; known from the launcher before anything is joined."""
+    return int(os.environ.get("RANK", "0")) == 0

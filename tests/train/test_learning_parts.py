@@ -1,0 +1,288 @@
+"""The parts of a recipe: averages, sharpness, Muon, accumulation, teachers, sizes, metrics to watch."""
+
+import copy
+import csv
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from eyas.core.config import load_config
+from eyas.core.errors import ConfigError
+from eyas.core.schema import DataConfig, ExportConfig
+from eyas.data import open_dataset
+from eyas.export import export_run
+from eyas.nn import load_weights
+from eyas.train import evaluate_run, resume_run, start_run
+from eyas.train.augment import Augmented
+from eyas.train.average import Average
+from eyas.train.callbacks import EpochRow
+from eyas.train.choosing import make_optimizer
+from eyas.train.flat import is_flat
+from eyas.train.loss import Loss
+from eyas.train.muon import QUINTIC, Muon, orthogonal
+from eyas.train.sharpness import uphill
+from eyas.train.sizes import resized, side_at
+from eyas.train.step import parts
+from support.training import StopAfter, assert_same_weights, weights
+
+FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64")
+
+
+@pytest.fixture
+def config(tmp_path):
+    def make(*words):
+        return load_config(None, [f"runs_dir={tmp_path}/runs", "data.source=digits", *FAST, *words])
+
+    return make
+
+
+# --- the average ---------------------------------------------------------------------------------------------------
+
+
+def test_the_average_is_its_recurrence():
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    average = Average(network, 0.9)
+    expected = network[0].weight.detach().double().clone()
+    for step in range(1, 30):
+        with torch.no_grad():
+            network[0].weight += 1
+        network(torch.randn(4, 2))
+        average.update()
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * network[0].weight.detach().double()
+    torch.testing.assert_close(average.network[0].weight.double(), expected, rtol=1e-5, atol=1e-5)
+    assert average.network[1].num_batches_tracked == 29
+    assert not average.network[1].running_mean.equal(torch.zeros(3))
+
+
+def test_the_average_is_what_is_validated_kept_and_resumed(config, digits):
+    words = ("train.ema=0.9", "train.epochs=4")
+    plain, averaged = start_run(config("train.epochs=4"), digits), start_run(config(*words), digits)
+    assert [row.loss for row in plain.history] == [row.loss for row in averaged.history]
+    assert plain.history[-1].val_loss != averaged.history[-1].val_loss
+    stopped = start_run(config(*words), digits, [StopAfter(2)])
+    resume_run(stopped.run, digits)
+    assert_same_weights(weights(stopped.run), weights(averaged.run))
+
+
+# --- sharpness -----------------------------------------------------------------------------------------------------
+
+
+def test_uphill_moves_the_weights_rho_along_the_gradient_and_back():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 2))
+    before = copy.deepcopy(network.state_dict())
+    network(torch.randn(8, 4)).square().sum().backward()
+    gradient = torch.cat([w.grad.flatten() for w in network.parameters()])
+    seen = copy.deepcopy(network.state_dict())
+    with uphill(network, 0.3):
+        moved = torch.cat([(w - before[name]).flatten() for name, w in network.named_parameters()])
+        assert all(w.grad is None for w in network.parameters())
+        network(torch.randn(8, 4)).square().sum().backward()
+        assert network[1].running_mean.equal(seen["1.running_mean"])
+    torch.testing.assert_close(moved, 0.3 * gradient / gradient.norm(), rtol=1e-3, atol=1e-6)
+    for name, weight in network.named_parameters():
+        torch.testing.assert_close(weight, before[name], rtol=1e-5, atol=1e-6)
+    assert network[1].momentum == 0.1
+
+
+def test_sam_trains(config, digits):
+    assert start_run(config("train.sam=0.05", "train.epochs=6"), digits).best.val_accuracy > 0.9
+
+
+# --- Muon ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8), (1, 5)])
+def test_newton_schulz_through_the_small_matrix_is_newton_schulz(shape):
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    a, b, c = QUINTIC
+    x = matrix.double() / (matrix.double().norm() + 1e-7)
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    torch.testing.assert_close(orthogonal(matrix, 5).double(), x, rtol=1e-3, atol=1e-3)
+    singular = torch.linalg.svdvals(orthogonal(matrix, 5))
+    assert singular.min() > 0.6
+    assert singular.max() < 1.3
+
+
+def test_muon_takes_the_kernels_and_sgd_the_rest(config):
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(72, 4))
+    settings = config("train.optimizer=muon", "train.learning_rate=0.1").train
+    optimizer = make_optimizer(settings, network)
+    kernels, heads, rest = optimizer.rules
+    assert isinstance(kernels, Muon)
+    assert [len(rule.weights) for rule in (kernels, heads, rest)] == [1, 1, 3]
+    optimizer.schedule(0.5)
+    before = network[0].weight.detach().clone()
+    network(torch.randn(32, 3, 5, 5)).square().sum().backward()
+    optimizer.step()
+    assert (kernels.rate, heads.rate, rest.rate) == pytest.approx((0.05, 0.25, 0.025))
+    scaled = before * 8**0.5 / before.norm()
+    update = (scaled - network[0].weight.detach()).flatten(1) / 0.05
+    assert torch.linalg.svdvals(update).max() < 1.4
+    assert torch.linalg.svdvals(update).min() > 0.1
+
+
+def test_muon_trains_and_goes_on_exactly(config, digits):
+    words = ("train.optimizer=muon", "model=cnn", "train.schedule=triangular")
+    whole = start_run(config(*words), digits)
+    assert whole.history[-1].accuracy > 0.8
+    stopped = start_run(config(*words), digits, [StopAfter(1)])
+    resume_run(stopped.run, digits)
+    assert_same_weights(weights(stopped.run, "last.pt"), weights(whole.run, "last.pt"))
+
+
+# --- accumulation --------------------------------------------------------------------------------------------------
+
+
+def test_accumulated_parts_give_the_same_weights_as_the_whole_batch(config, digits):
+    words = ("model.dropout=0", "train.optimizer=sgd", "train.learning_rate=0.05")
+    whole, parted = (start_run(config(*words, f"train.accumulate={count}"), digits) for count in (1, 4))
+    for name, value in weights(whole.run).items():
+        torch.testing.assert_close(weights(parted.run)[name], value, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("images", "count", "sizes"), [(10, 3, [3, 3, 4]), (5, 4, [2, 3]), (1, 4, [1])])
+def test_parts_cover_the_batch_and_hold_at_least_two(images, count, sizes):
+    labels = torch.arange(images)
+    batch = Augmented(torch.zeros(images, 2, 2, 1, dtype=torch.uint8), labels, labels + 1, torch.rand(images))
+    found = list(parts(batch, labels[:, None].float(), count))
+    assert [len(part.labels) for part, _ in found] == sizes
+    for part, told in found:
+        assert torch.equal(part.partners, part.labels + 1)
+        assert torch.equal(told[:, 0].long(), part.labels)
+    assert torch.equal(torch.cat([part.labels for part, _ in found]), labels)
+
+
+# --- the loss ------------------------------------------------------------------------------------------------------
+
+
+def plain_batch(labels, partners=None, share=None):
+    return Augmented(torch.zeros(len(labels), 2, 2, 1, dtype=torch.uint8), labels, partners, share)
+
+
+def test_mixed_labels_are_the_loss_of_the_mixed_distribution():
+    torch.manual_seed(0)
+    logits, labels, partners = torch.randn(6, 4), torch.randint(0, 4, (6,)), torch.randint(0, 4, (6,))
+    share = torch.rand(6)
+    target = share[:, None] * nn.functional.one_hot(labels, 4) + (1 - share[:, None]) * nn.functional.one_hot(
+        partners, 4
+    )
+    loss = Loss(smoothing=0.1, class_weight=None, temperature=1.0, teacher_weight=0.0)
+    expected = nn.functional.cross_entropy(logits, 0.9 * target + 0.1 / 4)
+    torch.testing.assert_close(loss(logits, plain_batch(labels, partners, share)), expected)
+
+
+def test_a_teacher_that_agrees_adds_nothing_and_its_gradient_pulls_towards_it():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(6, 4, requires_grad=True), torch.randint(0, 4, (6,))
+    loss = Loss(smoothing=0.0, class_weight=None, temperature=4.0, teacher_weight=0.9)
+    own = 0.1 * nn.functional.cross_entropy(logits, labels)
+    torch.testing.assert_close(loss(logits, plain_batch(labels), logits.detach()), own)
+    told = torch.randn(6, 4)
+    p, q = torch.softmax(told / 4, 1), torch.log_softmax(logits / 4, 1)
+    expected = own + 0.9 * 16 * (p * (p.log() - q)).sum(1).mean()
+    torch.testing.assert_close(loss(logits, plain_batch(labels), told), expected)
+
+
+# --- teachers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taught(config, digits):
+    return start_run(config("train.epochs=8", "train.batch_size=32"), digits).run
+
+
+@pytest.mark.parametrize("kind", ["run", "bundle"])
+def test_a_student_learns_from_a_teacher_without_labels(config, digits, taught, kind):
+    path = taught.path if kind == "run" else export_run(taught, digits, ExportConfig()).path
+    words = (f"train.teacher={path}", "train.distillation.weight=1", "train.epochs=12", "train.learning_rate=0.003")
+    result = start_run(config(*words), digits)
+    assert evaluate_run(result.run, digits, "test").accuracy > 0.85
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"classes": [*"012345678", "ten"]}, r"1 only in the teacher \(ten\) and 1 only in digits \(9\)"),
+        ({"classes": list("9876543210")}, "the same ones in another order"),
+    ],
+)
+def test_a_teacher_of_other_classes_is_refused(config, digits, taught, change, said):
+    torch.save({**load_weights(taught.best), **change}, taught.best)
+    with pytest.raises(ConfigError, match=said):
+        start_run(config(f"train.teacher={taught.path}"), digits)
+
+
+def test_a_teacher_of_other_images_or_none_is_refused(config, digits, taught, tmp_path):
+    larger = open_dataset(DataConfig(source="digits", image_size=16))
+    with pytest.raises(ConfigError, match=r"images of digits's shape 16×16×1; .* takes 8×8×1"):
+        start_run(config(f"train.teacher={taught.path}"), larger)
+    with pytest.raises(ConfigError, match="is not a run folder"):
+        start_run(config(f"train.teacher={tmp_path}/nowhere"), digits)
+
+
+# --- sizes ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_side_follows_the_stages():
+    sizes = {0.0: 20, 0.4: 24, 0.7: 32}
+    assert [side_at(sizes, share) for share in (0, 0.39, 0.4, 0.69, 0.7, 1)] == [20, 20, 24, 24, 32, 32]
+
+
+def test_resizing_keeps_bytes_and_means():
+    images = torch.randint(0, 256, (5, 12, 8, 3), dtype=torch.uint8)
+    small = resized(images, 4)
+    assert (small.shape, small.dtype) == ((5, 6, 4, 3), torch.uint8)
+    torch.testing.assert_close(small.float().mean(), images.float().mean(), rtol=0.03, atol=0)
+    assert resized(images, 8) is images
+
+
+def test_progressive_resizing_trains_small_and_validates_at_full_size(config, digits):
+    words = ("model=resnet", "model.widths=[8,16]", "train.image_sizes={0: 8, 0.5: 8}", "train.epochs=2")
+    same = start_run(config(*words), digits)
+    plain = start_run(config(*words, "train.image_sizes=null"), digits)
+    assert_same_weights(weights(same.run), weights(plain.run))
+
+
+@pytest.mark.parametrize("value", ["{}", "{0.5: 8}", "{0: 0}", "{0: 8, 1: 9}", "[8]", "{a: 8}"])
+def test_sizes_that_are_no_stages_are_refused(config, value):
+    with pytest.raises(ConfigError, match=r"train\.image_sizes must be share of the run: side in pixels"):
+        config(f"train.image_sizes={value}")
+
+
+# --- what is watched -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("monitor", ["val_macro_f1", "val_ece", "val_top5", "val_balanced_accuracy"])
+def test_any_metric_may_be_watched(config, digits, monitor):
+    result = start_run(config(f"train.monitor={monitor}", "train.epochs=4"), digits)
+    pick = min if monitor == "val_ece" else max
+    assert getattr(result.best, monitor) == pick(getattr(row, monitor) for row in result.history)
+    with result.run.history.open() as file:
+        assert float(next(csv.DictReader(file))[monitor]) == getattr(result.history[0], monitor)
+
+
+def row(epoch, loss, accuracy):
+    return EpochRow(epoch, loss, accuracy, None, None, None, None, None, None, 0.1, 1.0)
+
+
+def test_a_flat_loss_is_told_from_a_slow_one():
+    labels = np.arange(1000) % 10
+    flat = [row(k, 2.303, 0.101) for k in range(1, 4)]
+    assert is_flat(flat, labels)
+    assert not is_flat(flat[:2], labels)
+    assert not is_flat([*flat[:2], row(3, 2.2, 0.101)], labels)
+    assert not is_flat([*flat[:2], row(3, 2.303, 0.2)], labels)
+
+
+def test_a_flat_loss_is_said_once(config, digits, capfd):
+    start_run(config("train.learning_rate=1e-12", "train.epochs=5"), digits)
+    said = [line for line in capfd.readouterr().err.splitlines() if "has not fallen" in line]
+    assert len(said) == 1
+    assert "train.learning_rate=1e-13 or 1e-11" in said[0]
