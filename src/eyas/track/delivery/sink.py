@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
@@ -70,6 +71,9 @@ class Sink(ABC):
 
 
 def one_line(error: BaseException) -> str:
-    """The error in at most 200 characters. The last words are kept: urllib3's chain ends with the cause."""
-    words = " ".join(str(error).split()) or type(error).__name__
+    """The error in at most 200 characters, without the password in an address.
+
+    The last words are kept: urllib3's chain ends with the cause.
+    """
+    words = re.sub(r"//[^/@\s]+@", "//", " ".join(str(error).split())) or type(error).__name__
     return words if len(words) <= 200 else f"{words[:80]} … {words[-100:]}"

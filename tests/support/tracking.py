@@ -1,0 +1,105 @@
+"""MLflow's tracking server in a process, and what its stores hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from eyas.core.runs import RunFolder
+from support.server import free_port
+
+FAST = ("data.source=digits", "train.epochs=3", "train.batch_size=64", "train.precision=fp32")
+START_SECONDS = 90
+
+
+class MlflowServer:
+    """MLflow's own tracking server on one port, which may die and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        store = ("--backend-store-uri", f"sqlite:///{self._folder}/mlflow.db")
+        files = ("--artifacts-destination", str(self._folder / "artifacts"))
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *store, *files, "--port", str(self._port), "--workers", "1"],
+                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers, START_SECONDS)
+
+    def kill(self) -> None:
+        if self._process:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def store() -> str:
+    """The working directory's. Absolute: MLflow keeps a connection for each address."""
+    return f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+def only_run(experiment: str = "digits", uri: str = "") -> Run:
+    """The one run of an experiment."""
+    client = MlflowClient(uri or store())
+    found = client.get_experiment_by_name(experiment)
+    assert found
+    (run,) = client.search_runs([found.experiment_id])
+    return run
+
+
+def history(name: str, uri: str = "", experiment: str = "digits") -> list[tuple[int, float]]:
+    """All points of a metric of that run: step and value."""
+    run = only_run(experiment, uri)
+    return sorted((m.step, m.value) for m in MlflowClient(uri or store()).get_metric_history(run.info.run_id, name))
+
+
+def waiting(run: RunFolder) -> int:
+    """Lines of the spool that are not noted as delivered."""
+    written = len((run.path / "track" / "records.jsonl").read_text().splitlines())
+    state = run.path / "track" / "mlflow.json"
+    (store,) = json.loads(state.read_text()).values() if state.exists() else ({"lines": 0},)
+    return written - int(store["lines"])
+
+
+def wait_until(true: Callable[[], object], seconds: float) -> None:
+    """Ask until it is so.
+
+    Raises:
+        TimeoutError: it never was.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not so within {seconds} s")
+        time.sleep(0.05)  # between two looks: a loop that spins takes a core from what it waits for
+
+
+def eyas(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The command in the working directory."""
+    command = [sys.executable, "-m", "eyas", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
