@@ -88,7 +88,7 @@ def test_each_network_has_its_own_keys() -> None:
         ),
         ("train.epochs=-3", "train.epochs must be greater than 0, got -3"),
         ("train.epochs=many", "train.epochs must be a valid integer, unable to parse string as an integer, got 'many'"),
-        ("train.optimizer=lion", "train.optimizer must be 'adam', 'adamw', 'sgd' or 'rmsprop', got 'lion'"),
+        ("train.optimizer=lion", "train.optimizer must be 'adam', 'adamw', 'sgd', 'rmsprop' or 'muon', got 'lion'"),
         ("data.val_fraction=1", "data.val_fraction must be less than 1, got 1"),
         ("data.image_size=0", "data.image_size must be a positive number of pixels, or [height, width], got 0"),
         ("data.image_size=true", "data.image_size must be a positive number of pixels, or [height, width], got True"),

@@ -58,22 +58,20 @@ def train(
         raise ConfigError("--resume goes on with the run's own configuration; leave --config out")
     settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
-        from eyas.core.runs import open_run
+        from eyas.cli.training import run_training
         from eyas.data import check_dataset, open_dataset
-        from eyas.track.trackers import Curves, make_trackers, where_to_look
-        from eyas.train import ProgressBar, resume_run, start_run
+        from eyas.track.trackers import make_trackers, where_to_look
+        from eyas.train import is_main
 
-    trackers = make_trackers(settings.track)
+    make_trackers(settings.track)  # a library that is missing is named before the data are read
     dataset = open_dataset(settings.data)
     report = check_dataset(settings.data)  # of the survey that opening has made
     require_sound(report, settings.data)
-    print_warnings(report)
-    with ProgressBar() as bar:
-        callbacks = [bar, Curves(), *trackers]
-        if resume:
-            result = resume_run(open_run(resume), dataset, callbacks, settings)
-        else:
-            result = start_run(settings, dataset, callbacks)
+    if is_main():
+        print_warnings(report)
+    result = run_training(settings, dataset, resume)
+    if not is_main():
+        return
     _print_result(result, as_json)
     if not as_json:
         for line in where_to_look(settings.track, result.run):

@@ -2,7 +2,9 @@
 
 from eyas.train.callbacks import Callback, EpochEnd, EpochRow, ProgressBar, RunEnd, RunStart
 from eyas.train.evaluation import evaluate_run
+from eyas.train.launch import launch
 from eyas.train.run import TrainResult, prepare_run, read_result, resume_run, start_run
+from eyas.train.workers import in_group, is_main
 
 __all__ = [
     "Callback",
@@ -13,6 +15,9 @@ __all__ = [
     "RunStart",
     "TrainResult",
     "evaluate_run",
+    "in_group",
+    "is_main",
+    "launch",
     "prepare_run",
     "read_result",
     "resume_run",

@@ -115,7 +115,6 @@ class ProgressBar(Callback):
         self._patience = ""
 
     def __enter__(self) -> Self:
-        self._bar.start()
         return self
 
     def __exit__(
@@ -124,7 +123,8 @@ class ProgressBar(Callback):
         self._bar.stop()
 
     def on_start(self, start: RunStart) -> None:
-        """Size the bar."""
+        """Size the bar, and show it."""
+        self._bar.start()
         self._steps, self._epochs, self._done = start.steps, start.config.train.epochs, len(start.history)
         label = f"epoch {self._done + 1}/{self._epochs}"
         total, completed = self._epochs * self._steps, self._done * self._steps
@@ -146,6 +146,10 @@ class ProgressBar(Callback):
             completed=self._done * self._steps,
             description=f"epoch {following}/{self._epochs}",
         )
+
+    def on_end(self, end: RunEnd) -> None:
+        """Take the bar away."""
+        self._bar.stop()
 
 
 def describe(row: EpochRow, epochs: int, *, best: bool) -> str:

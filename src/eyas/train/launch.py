@@ -44,7 +44,10 @@ def work(path: str, values: dict[str, Any], watchers: Watchers) -> None:
     """What each worker does: go on with the run from its last checkpoint, or from its start."""
     config = validate(values, path)
     main = int(os.environ["RANK"]) == 0
-    resume_run(open_run(Path(path)), open_dataset(config.data), watchers(config) if main else (), config)
+    callbacks = watchers(config) if main else ()
+    result = resume_run(open_run(Path(path)), open_dataset(config.data), callbacks, config)
+    if not result.finished:  # a worker that returned would wait for torchrun to fetch its answer; it is shutting down
+        raise SystemExit(130)
 
 
 def _by_torchrun(config: Config, task: tuple[Any, ...]) -> None:

@@ -72,14 +72,24 @@ def start_run(config: Config, dataset: Dataset, callbacks: Sequence[Callback] = 
         DivergenceError: the loss is no longer a finite number.
     """
     check_config(config, dataset)
-    workers = join(device_kind(config.train))
+    workers = join(config.train.workers, device_kind(config.train))
     built = _build(config, dataset)  # before the folder: a network that cannot be built leaves none
-    path = str(prepare_run(config, dataset).path) if workers.main else ""
+    path = str(_create(config, dataset).path) if workers.main else ""
     return _train(RunFolder(Path(workers.say(path))), config, dataset, built, callbacks, workers)
 
 
 def prepare_run(config: Config, dataset: Dataset) -> RunFolder:
-    """A new run folder, with all that `resume_run` needs to begin."""
+    """A new run folder, not trained, with all that `resume_run` needs to begin.
+
+    Raises:
+        ConfigError: as `start_run`; no folder is made.
+    """
+    check_config(config, dataset)
+    _build(config, dataset)
+    return _create(config, dataset)
+
+
+def _create(config: Config, dataset: Dataset) -> RunFolder:
     model = config.model
     name = source_file(model).stem if isinstance(model, CustomConfig) else model.name
     run = create_run(config, config.name or f"{dataset.name}-{name}")
@@ -102,7 +112,7 @@ def resume_run(
     config = config or run.config()
     check_same(run.config(), config, run.path)
     check_config(config, dataset)
-    workers = join(device_kind(config.train))
+    workers = join(config.train.workers, device_kind(config.train))
     copy = run.path / CUSTOM_SOURCE
     built = _build(config, dataset, copy if copy.exists() else None)
     return _train(run, config, dataset, built, callbacks, workers)

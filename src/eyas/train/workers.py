@@ -117,19 +117,33 @@ class Group(Workers):
         return words[0]
 
 
-def join(kind: str) -> Workers:
+def join(asked: int, kind: str) -> Workers:
     """The group that torchrun or Ray has started this process in; alone where there is none.
 
     Args:
+        asked: `train.workers`; a launcher's own number of processes stands above it.
         kind: `cpu` or `cuda`.
+
+    Raises:
+        ConfigError: several workers are asked for, and nothing has started them.
     """
     if distributed.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         if not distributed.is_initialized():
             distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
         return Group()
+    if asked > 1:
+        raise ConfigError(
+            f"train.workers={asked} needs processes that a launcher started: eyas train, torchrun, or "
+            "eyas.train.launch; got this process alone"
+        )
     return Workers()
 
 
+def in_group() -> bool:
+    """Whether a launcher started this process as one of several; known before anything is joined."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
 def is_main() -> bool:
-    """Whether this process speaks for its group; known from the launcher before anything is joined."""
+    """Whether this process speaks for its group."""
     return int(os.environ.get("RANK", "0")) == 0

@@ -120,6 +120,7 @@ class TrainConfig(Section):
     weight_decay: NonNegativeFloat | None = None
     """Decoupled decay of adamw. Unset: 0.004."""
     muon: MuonConfig = MuonConfig()
+    """Of `optimizer: muon`."""
     label_smoothing: Rate = 0.0
     """Share of each training label that is spread evenly over all classes; validation losses are never smoothed."""
     clip_norm: PositiveFloat | None = None
@@ -138,6 +139,7 @@ class TrainConfig(Section):
     teacher: str | None = None
     """A run folder or a bundle, trained on the same classes, to learn from."""
     distillation: DistillationConfig = DistillationConfig()
+    """How it is learnt from."""
     class_weight: ClassWeight = "none"
     """`balanced`: the loss of class k is weighted by N / (K · N_k). Or class: weight, 1 for those left out."""
     monitor: Monitor = "val_loss"

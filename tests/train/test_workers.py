@@ -1,0 +1,137 @@
+"""Several processes that share each batch learn as one does; one of them may die."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from eyas.core.config import load_config
+from eyas.core.errors import ConfigError
+from eyas.core.runs import RunFolder
+from eyas.nn import load_weights
+from eyas.train import resume_run, start_run
+from eyas.train.workers import Workers
+
+FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64", "model.dropout=0")
+pytestmark = pytest.mark.slow
+
+
+def command(*words):
+    return [sys.executable, "-m", "eyas", "train", "digits", *FAST, *words]
+
+
+def history(run):
+    with run.history.open() as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def run_in(tmp_path, words):
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture
+def alone(tmp_path, digits):
+    return start_run(load_config(None, [f"runs_dir={tmp_path}/alone", "data.source=digits", *FAST]), digits).run
+
+
+def assert_same_curve(one, other):
+    assert len(one) == len(other)
+    for mine, theirs in zip(one, other, strict=True):
+        for key in ("loss", "accuracy", "val_loss", "val_accuracy", "val_macro_f1", "val_ece"):
+            assert mine[key] == pytest.approx(theirs[key], rel=1e-4, abs=1e-5), key
+
+
+def test_two_workers_learn_what_one_learns(tmp_path, alone):
+    run_in(tmp_path, command("train.workers=2"))
+    run = RunFolder(tmp_path / "runs" / "digits-mlp-1")
+    assert_same_curve(history(run), history(alone))
+    one, other = (load_weights(r.best)["weights"] for r in (run, alone))
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], rtol=1e-3, atol=1e-4)
+
+
+def test_torchrun_itself_may_start_them(tmp_path, alone):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    done = run_in(tmp_path, [*launcher, *command("--json")[2:]])
+    assert json.loads(done.stdout)["run"].endswith("digits-mlp-1")  # one process speaks, and one made a folder
+    assert [entry.name for entry in (tmp_path / "runs").iterdir()] == ["digits-mlp-1"]
+    assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
+
+
+def test_ray_may_start_them(tmp_path, alone):
+    pytest.importorskip("ray")
+    run_in(tmp_path, command("train.workers=2", "train.launcher=ray"))
+    assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
+
+
+LONG = (
+    "train.epochs=40",
+    "train.early_stopping=null",
+    "train.reduce_on_plateau=null",
+    "train.checkpoint_minutes=0.001",
+)
+
+
+def start_long(tmp_path):
+    process = subprocess.Popen(
+        command(*LONG, "train.workers=2"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    run = RunFolder(tmp_path / "runs" / "digits-mlp-1")
+    deadline = time.monotonic() + 120
+    while not run.last.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process, run
+
+
+def workers_of(process):
+    """The processes that torch's launcher spawned below this one."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [int(pid) for pid, parent, args in rows if int(parent) == process.pid and "spawn_main" in args]
+
+
+def test_a_worker_that_is_killed_is_started_again_and_the_run_ends(tmp_path):
+    process, run = start_long(tmp_path)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert [row["epoch"] for row in history(run)] == list(range(1, 41))
+
+
+def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits):
+    process, run = start_long(tmp_path)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert b"--resume" in output
+    done = len(history(run))
+    assert done < 40
+    result = resume_run(run, digits, config=load_config(run.config_file, ["train.workers=1"]))
+    assert result.finished
+    assert len(result.history) == 40
+    assert result.history[-1].accuracy > 0.95
+
+
+def test_several_workers_need_a_launcher(tmp_path, digits):
+    config = load_config(None, [f"runs_dir={tmp_path}/runs", "data.source=digits", *FAST, "train.workers=2"])
+    with pytest.raises(ConfigError, match="train.workers=2 needs processes that a launcher started"):
+        start_run(config, digits)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_process_has_every_row():
+    alone = Workers()
+    assert alone.own(np.arange(5)).tolist() == [0, 1, 2, 3, 4]
+    assert alone.main
+    assert alone.any(True, False) == [True, False]
