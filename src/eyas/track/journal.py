@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eyas.core.schema import Tracker
 from eyas.track.curve import StepCurve
-from eyas.track.delivery.process import Delivery, warn
+from eyas.track.delivery.process import Delivery, finish, warn
 from eyas.track.delivery.spool import Record, Spool
 from eyas.track.describe import describe_run, params, scalars
 from eyas.track.pictures import draw_predictions
@@ -76,7 +76,7 @@ class Journal(Callback):
             self._spool.append({"kind": "picture", "key": "confusion", "path": CONFUSION})
         self._spool.append(*({"kind": "file", "path": name} for name in FILES if (self._spool.run / name).exists()))
         self._spool.append({"kind": "end", "status": "FINISHED" if end.finished else "KILLED"})
-        for outcome in [delivery.finish() for delivery in self._deliveries]:
+        for outcome in finish(self._deliveries):
             warn(outcome, self._start.run.path)
 
     def _write_row(self, row: EpochRow) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +57,17 @@ class Delivery:
             )
         Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
 
-    def finish(self) -> Outcome:
-        """Let it deliver what is left, as long as it tells of progress, and end it."""
-        self._close_input()
+    def close(self) -> None:
+        """Tell it that nothing more comes."""
         with self._news:
             self._at = monotonic()
+        if self._process.stdin and not self._process.stdin.closed:
+            with suppress(BrokenPipeError), self._process.stdin as sender:
+                sender.write(END)  # a forked process may hold the pipe open beside us
+
+    def finish(self) -> Outcome:
+        """Wait while it delivers what is left, as long as it tells of progress, and end it."""
+        with self._news:
             while not self._ended and (rest := self._at + self._heard["patience"] - monotonic()) > 0:
                 self._news.wait(rest)
             ended = self._ended
@@ -75,17 +82,13 @@ class Delivery:
         reason = self._heard.get("error") or ("no answer" if not ended else f"its sender failed (exit code {code})")
         return Outcome(self._tracker, left, reason if left or code else None, self._heard.get("refused"))
 
-    def _close_input(self) -> None:
-        if self._process.stdin:
-            with suppress(BrokenPipeError), self._process.stdin as sender:
-                sender.write(END)  # a forked process may hold the pipe open beside us
-
     def _listen(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
                 with self._news:
-                    self._heard = {**self._heard, **json.loads(line)}
-                    self._at = monotonic()
+                    before, self._heard = self._heard, {**self._heard, **json.loads(line)}
+                    if any(before.get(name) != self._heard.get(name) for name in ("patience", "delivered")):
+                        self._at = monotonic()  # progress; another failure of the same kind is none
                     self._news.notify()
         with self._news:
             self._ended = True
@@ -95,6 +98,13 @@ class Delivery:
 def deliver(spool: Spool) -> list[Outcome]:
     """Send what waits in the spool to every tracker of the run, all at once."""
     deliveries = [Delivery(spool, tracker) for tracker in spool.trackers() if tracker != "wandb" or is_wanted()]
+    return finish(deliveries)
+
+
+def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:
+    """Close and wait for all at once: two that hang take no longer than one."""
+    for delivery in deliveries:
+        delivery.close()
     return [delivery.finish() for delivery in deliveries]
 
 

@@ -45,20 +45,28 @@ class WandbSink(Sink):
         """The run has our key as its id wherever it is written from."""
         if self._run is not None:
             return
-        self._run = self._wandb.init(
+        try:
+            self._run = self._begin()
+        except Exception:
+            self._wandb.teardown()  # or its service holds the id, and every later try fails
+            raise
+        self._run.define_metric("*", step_metric="epoch")
+        self._run.define_metric("step_*", step_metric="step")
+        self.delivered.run_id = self._start["key"]
+
+    def _begin(self) -> Run:
+        settings = self._wandb.Settings(
+            init_timeout=CONNECT_SECONDS, console="off", silent=True, x_disable_stats=True, x_disable_meta=True
+        )
+        return self._wandb.init(
             project=os.environ.get("WANDB_PROJECT") or self._start["experiment"],
             id=self._start["key"],
             name=self._start["name"],
             config=self._start["config"],
             dir=str(self.spool.run),
             resume="allow",
-            settings=self._wandb.Settings(
-                init_timeout=CONNECT_SECONDS, console="off", silent=True, x_disable_stats=True, x_disable_meta=True
-            ),
+            settings=settings,
         )
-        self._run.define_metric("*", step_metric="epoch")
-        self._run.define_metric("step_*", step_metric="step")
-        self.delivered.run_id = self._start["key"]
 
     def deliver(self, records: list[tuple[int, Record]]) -> None:
         """In order."""
