@@ -13,7 +13,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.data import open_dataset
 from eyas.export import export_run
-from eyas.nn import load_weights
+from eyas.nn import load_network, load_weights
 from eyas.train import evaluate_run, resume_run, start_run
 from eyas.train.augment import Augmented
 from eyas.train.average import Average
@@ -286,3 +286,20 @@ def test_a_flat_loss_is_said_once(config, digits, capfd):
     said = [line for line in capfd.readouterr().err.splitlines() if "has not fallen" in line]
     assert len(said) == 1
     assert "train.learning_rate=1e-13 or 1e-11" in said[0]
+
+
+# --- mirror images -------------------------------------------------------------------------------------------------
+
+
+def test_averaging_over_mirror_images_is_told_apart(config, digits):
+    run = start_run(config("train.epochs=5"), digits).run
+    plain, averaged = evaluate_run(run, digits, "test"), evaluate_run(run, digits, "test", flip=True)
+    metrics = run.read_metrics()
+    assert metrics["test"]["nll"] == plain.nll
+    assert metrics["test_flip"]["nll"] == averaged.nll
+    network, _ = load_network(run)
+    images = torch.from_numpy(digits.test.take(slice(None)))
+    with torch.no_grad():
+        logits = (network(images) + network(images.flip(2))) / 2
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(digits.test.labels)).item()
+    assert averaged.nll == pytest.approx(expected, rel=1e-4)

@@ -125,7 +125,7 @@ def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits
 
 def test_several_workers_need_a_launcher(tmp_path, digits):
     config = load_config(None, [f"runs_dir={tmp_path}/runs", "data.source=digits", *FAST, "train.workers=2"])
-    with pytest.raises(ConfigError, match="train.workers=2 needs processes that a launcher started"):
+    with pytest.raises(ConfigError, match=r"train\.workers=2 needs processes that a launcher started"):
         start_run(config, digits)
     assert not (tmp_path / "runs").exists()
 

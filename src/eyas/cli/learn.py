@@ -84,6 +84,7 @@ def evaluate(
     path: Annotated[Path, typer.Argument(help="A run folder or a bundle.", metavar="RUN|BUNDLE")],
     overrides: Overrides = None,
     split: Annotated[SplitName, typer.Option(help="Which images.")] = "test",
+    flip: Annotated[bool, typer.Option("--flip", help="Also average over mirror images, told apart (a run).")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the JSON and the pictures.", metavar="DIR")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,17 +102,21 @@ def evaluate(
         from eyas.track.afterwards import record_evaluation
 
     is_bundle = (path / "manifest.json").is_file()
+    averaged = None
     if is_bundle:
+        if flip:
+            raise ConfigError("--flip is for a run: a bundle answers for the image that it is given")
         found = measure_bundle(path, overrides or [], split)
     else:
         found = measure_run(path, overrides or [], split)
+        averaged = measure_run(path, overrides or [], split, flip=True) if flip else None
         out = out or path / f"evaluation-{split}"
     if out:
         write_evaluation(found, out)
     if as_json:
-        print_json(found.to_json())
+        print_json(found.to_json() | ({"flip": averaged.summary()} if averaged else {}))
     else:
-        _print_evaluation(found, split, out)
+        _print_evaluation(found, split, out, averaged)
     if not is_bundle:
         record_evaluation(RunFolder(path), split, found.summary())
 
@@ -183,7 +188,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
         typer.echo(f"go on with: eyas train --resume {path}")
 
 
-def _print_evaluation(found: Evaluation, split: str, out: Path | None) -> None:
+def _print_evaluation(found: Evaluation, split: str, out: Path | None, averaged: Evaluation | None = None) -> None:
     from eyas.core import console
 
     rows = []
@@ -193,6 +198,9 @@ def _print_evaluation(found: Evaluation, split: str, out: Path | None) -> None:
         rows.append((label, f"{value:.4f}", f"{low:.4f} to {high:.4f}"))
     low, high = found.intervals["ece"]
     rows.append(("ECE", f"{found.ece:.4f}", f"{low:.4f} to {high:.4f}"))
+    if averaged:
+        low, high = averaged.intervals["accuracy"]
+        rows.append(("accuracy with mirror images", f"{averaged.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
     console.out.print(console.table(f"{split}: {found.images:,} images", ("metric", "value", "95 % interval"), rows))
     per_class = sorted(found.per_class(), key=lambda row: row["f1"])
     shown = per_class if len(per_class) <= 20 else per_class[:10]

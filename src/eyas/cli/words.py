@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from eyas.core.schema import Config
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="A YAML file; eyas.yaml is read where it exists.", metavar="FILE")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="A YAML file, or a recipe that ships (digits, fashion-mnist-cpu, cifar100-cpu, …); eyas.yaml is read "
+        "where it exists.",
+        metavar="FILE",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Any key of the configuration, as key=value.", metavar="[KEY=VALUE]...")

@@ -21,6 +21,7 @@ from eyas.core.schema import ARCHITECTURES, Config
 # Their values are words whatever they look like: `export.version=1.10` is not the number 1.1.
 TEXT_KEYS = ("name", "runs_dir", "data.source", "export.version", "serve.host")
 DEFAULT_FILE = Path("eyas.yaml")
+RECIPES = Path(__file__).parent.parent / "recipes"
 
 # Keys that people bring from other tools.
 SYNONYMS = {
@@ -39,7 +40,8 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     """Read the configuration.
 
     Args:
-        file: a YAML file; without one, `eyas.yaml` in the working directory where it exists.
+        file: a YAML file, or the name of a recipe that ships; without one, `eyas.yaml` in the working directory where
+            it exists.
         overrides: `section.key=value`, applied in order; the value is read as YAML.
 
     Raises:
@@ -47,7 +49,14 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     """
     if file is None and DEFAULT_FILE.exists():
         file = DEFAULT_FILE
+    if file and not file.exists() and str(file) in recipes():
+        file = RECIPES / f"{file}.yaml"
     return load_values(_read_yaml(file) if file else {}, overrides, str(file) if file else "the command line")
+
+
+def recipes() -> list[str]:
+    """Names of the recipes that ship."""
+    return sorted(file.stem for file in RECIPES.glob("*.yaml"))
 
 
 def load_values(values: dict[str, Any], overrides: Sequence[str], where: str) -> Config:
@@ -101,7 +110,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
+        known = f"; recipes that ship: {', '.join(recipes())}" if not file.exists() else ""
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}{known}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2024-13-45
         raise ConfigError(f"{file} is not valid YAML: {error}") from error
     if values is None:

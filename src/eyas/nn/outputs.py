@@ -29,12 +29,14 @@ class Outputs:
     """(N, K, h, w) float32 class activation maps, where asked for and to be had."""
 
 
-def run_network(network: Network, split: Split, batch: int = BATCH) -> Outputs:
+def run_network(network: Network, split: Split, batch: int = BATCH, *, mirrored: bool = False) -> Outputs:
     """Logits and features of every image of the split, in its order, on the network's device.
+
+    Where `mirrored`, left and right of each image change places.
 
     An empty split gives (0, K) and (0, D): the network then sees one blank image, for its widths alone.
     """
-    parts = [some for _, some in run_in_parts(network, split, batch, cam=False)]
+    parts = [some for _, some in run_in_parts(network, split, batch, cam=False, mirrored=mirrored)]
     if not parts:
         blank = _run(network, np.zeros_like(split.images[:1]), cam=False)
         return Outputs(blank.logits[:0], blank.features[:0])
@@ -42,7 +44,7 @@ def run_network(network: Network, split: Split, batch: int = BATCH) -> Outputs:
 
 
 def run_in_parts(
-    network: Network, split: Split, batch: int = BATCH, *, cam: bool = True
+    network: Network, split: Split, batch: int = BATCH, *, cam: bool = True, mirrored: bool = False
 ) -> Iterator[tuple[NDArray[np.uint8], Outputs]]:
     """The split's images in its order, a batch at a time, (n, H, W, C) uint8, and what the network says of them.
 
@@ -52,6 +54,8 @@ def run_in_parts(
     step = max(1, min(batch, PIXELS // (height * width)))
     for start in range(0, len(split), step):
         images = split.take(slice(start, start + step))
+        if mirrored:
+            images = np.ascontiguousarray(images[:, :, ::-1])
         yield images, _run(network, images, cam)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from eyas.core.errors import DataError
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset
@@ -10,10 +12,13 @@ from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.nn import load_network, run_network
 
 
-def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName) -> Evaluation:
-    """Measure `best.pt` and record the result in the run's `metrics.json`.
+def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False) -> Evaluation:
+    """Measure `best.pt` and record the result in the run's `metrics.json`, under the split's name.
 
     Probabilities are the network's own; the bundle's are calibrated besides.
+
+    Args:
+        flip: average the logits of each image and its mirror image, and record that apart, as `<split>_flip`.
 
     Raises:
         DataError: the split is empty, or the dataset is not the run's.
@@ -23,6 +28,9 @@ def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName) -> Evaluati
     chosen = dataset.split(split)
     if not len(chosen):
         raise DataError(f"the {split} split of {dataset.name} is empty")
-    evaluation = evaluate(softmax(run_network(network, chosen).logits), chosen.labels, dataset.classes)
-    run.add_metrics(split, evaluation.summary())
+    logits = run_network(network, chosen).logits
+    if flip:
+        logits = np.mean([logits, run_network(network, chosen, mirrored=True).logits], axis=0, dtype=np.float32)
+    evaluation = evaluate(softmax(logits), chosen.labels, dataset.classes)
+    run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
     return evaluation

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config, CustomConfig, TrainConfig
-from eyas.data import Dataset
+from eyas.data import Dataset, Split
 from eyas.nn import Network, build_network, fit_stem
 from eyas.nn.custom import source_file
 from eyas.nn.weights import CUSTOM_SOURCE
@@ -35,8 +35,8 @@ from eyas.train.stopping import Stopping
 from eyas.train.teacher import load_teacher
 from eyas.train.workers import Workers, join
 
-# The whitened stem's 12 × 12 covariance needs no more.
-STEM_IMAGES = 5000
+# The whitened stem's 12 × 12 covariance needs no more: 5,461 images of 32×32.
+STEM_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _train(
 
     state = read_checkpoint(run.last, dataset)
     if state is None:
-        fit_stem(network, train.take(_some_rows(len(train), STEM_IMAGES))[0])
+        fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
     precision = cast(Precision, workers.say(state["precision"] if state else _precision(settings, network, train)))
     learner = _learner(settings, dataset, network, device, precision, workers)
     stopping = Stopping.of(settings.monitor, settings.early_stopping, settings.reduce_on_plateau)
@@ -235,6 +235,7 @@ def _precision(config: TrainConfig, network: Network, feed: Feed) -> Precision:
     return choose_precision(network, *feed.take(batches(len(feed), config.batch_size, config.seed, 0)[0]))
 
 
-def _some_rows(images: int, count: int) -> NDArray[np.int64]:
-    """At most `count` rows, spread evenly."""
-    return np.unique(np.linspace(0, images - 1, count).astype(np.int64))
+def _some_rows(split: Split, size: int) -> NDArray[np.int64]:
+    """Rows of at most `size` bytes of images, spread evenly over the split."""
+    count = max(2, size // split.images[0].nbytes)
+    return np.unique(np.linspace(0, len(split) - 1, count).astype(np.int64))

@@ -7,7 +7,7 @@ import numpy as np
 from eyas.core.schema import Normalize
 from eyas.data import Split
 
-ROWS = 4096
+BYTES = 16 << 20  # of images at a time
 
 
 def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]]:
@@ -25,8 +25,9 @@ def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]
     if kind == "unit":
         return [0.0] * channels, [1.0] * channels
     counts = np.zeros((channels, 256), np.int64)
-    for start in range(0, len(split), ROWS):
-        images = split.take(slice(start, start + ROWS))
+    rows = max(1, BYTES // split.images[0].nbytes)
+    for start in range(0, len(split), rows):
+        images = split.take(slice(start, start + rows))
         for channel in range(channels):
             counts[channel] += np.bincount(images[..., channel].ravel(), minlength=256)
     values = np.arange(256) / 255

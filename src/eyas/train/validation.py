@@ -15,6 +15,7 @@ from eyas.train.precision import autocast
 from eyas.train.step import Learner
 
 BATCH = 1024
+PIXELS = 1024 * 32 * 32  # in a batch: larger images come in smaller ones
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,11 @@ def validate(learner: Learner, feed: Feed) -> Validation:
     """Measure the network, in evaluation mode, at the precision of training; each process takes its part."""
     network = learner.answering.eval()
     rows = learner.workers.own(np.arange(len(feed)))
+    height, width = feed.split.images.shape[1:3]
+    size = max(16, min(BATCH, PIXELS // (height * width)))
     parts = []
-    for start in range(0, max(len(rows), 1), BATCH):
-        images, _ = feed.take(rows[start : start + BATCH])
+    for start in range(0, max(len(rows), 1), size):
+        images, _ = feed.take(rows[start : start + size])
         with autocast(feed.device, learner.precision):
             parts.append(network(images).float())
     answers = learner.workers.joined(torch.cat(parts)).cpu()
