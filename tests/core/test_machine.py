@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,28 @@ def test_where_there_is_no_affinity_the_machines_count_is_taken(
 
 def test_the_processor_has_a_name() -> None:
     assert cpu_name()
+
+
+KEEP = """
+import resource, sys
+from eyas.core.machine import keep_freed_memory
+
+import numpy as np
+
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+np.ones(5_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    np.ones(5_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that is told")
+def test_buffers_that_are_kept_cost_no_page_faults():
+    faults = [
+        int(subprocess.run([sys.executable, "-c", KEEP, how], capture_output=True, text=True, check=True).stdout)
+        for how in ("plain", "keep")
+    ]
+    assert faults[1] < faults[0] / 10

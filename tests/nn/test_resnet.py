@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.nn.functional import max_pool2d
 
@@ -41,7 +42,7 @@ def test_the_body_is_stem_groups_and_pool():
 
 
 def test_a_group_pools_before_its_norm_and_adds_its_blocks():
-    group = Group(4, 8, ResNetConfig(blocks=2)).eval()
+    group = Group(4, 8, 2, ResNetConfig(), early_pool=False).eval()
     x = torch.randn(3, 4, 7, 7)
     y = torch.relu(group.norm(max_pool2d(group.conv(x), 2)))
     for block in group.blocks:
@@ -50,10 +51,23 @@ def test_a_group_pools_before_its_norm_and_adds_its_blocks():
     assert group(x[:, :, :1]).shape == (3, 8, 1, 7)  # a side of 1 is not pooled
 
 
+def test_a_group_may_pool_before_its_convolution():
+    group = Group(4, 8, 0, ResNetConfig(), early_pool=True).eval()
+    x = torch.randn(3, 4, 7, 7)
+    torch.testing.assert_close(group(x), torch.relu(group.norm(group.conv(max_pool2d(x, 2)))))
+
+
+def test_blocks_are_one_number_or_one_for_each_group():
+    network = build(ResNetConfig(widths=(8, 16), blocks=(0, 3)))
+    assert [len(layer.blocks) for layer in network.body if isinstance(layer, Group)] == [0, 3]
+    with pytest.raises(ValidationError, match="one for each of the 2 widths"):
+        ResNetConfig(widths=(8, 16), blocks=(1, 2, 3))
+
+
 def test_convolutions_start_by_copying_their_inputs():
     x = torch.randn(2, 4, 5, 5)
-    torch.testing.assert_close(Group(4, 8, ResNetConfig()).conv(x)[:, :4], x)
-    torch.testing.assert_close(Group(4, 3, ResNetConfig()).conv(x), x[:, :3])
+    torch.testing.assert_close(Group(4, 8, 1, ResNetConfig(), early_pool=False).conv(x)[:, :4], x)
+    torch.testing.assert_close(Group(4, 3, 1, ResNetConfig(), early_pool=False).conv(x), x[:, :3])
 
 
 def test_only_the_norms_shifts_are_learned_unless_scales_are_asked_for():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+# mallopt(3): no buffer gets a mapping of its own (M_MMAP_MAX), the heap's top is never given back (M_TRIM_THRESHOLD),
+# and it grows by 64 MB at a time (M_TOP_PAD).
+GLIBC_KEEPS = ((-4, 0), (-1, (1 << 31) - 1), (-2, 64 << 20))
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
@@ -33,6 +37,21 @@ def _cpu_quota(cgroup: Path) -> float | None:
     if limit in ("max", "-1"):
         return None
     return int(limit) / int(period)
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep the large buffers that are freed, for the next ones of their size.
+
+    Otherwise it returns them to the kernel, and each training step pays again for the pages of its activations. What
+    the process holds is then its peak, until it ends.
+
+    Returns:
+        Whether that is so now; False with another C library.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return all(libc.mallopt(option, value) == 1 for option, value in GLIBC_KEEPS)
 
 
 def cpu_name() -> str:

@@ -42,7 +42,13 @@ def build_resnet(config: ResNetConfig, input_shape: tuple[int, int, int], classe
 
 def _network(config: ResNetConfig, widths: tuple[int, ...], channels: int, classes: int) -> tuple[nn.Module, nn.Module]:
     pool = nn.AdaptiveAvgPool2d(1) if config.pool == "average" else nn.AdaptiveMaxPool2d(1)
-    groups = (Group(inputs, outputs, config) for inputs, outputs in pairwise((STEM * channels, *widths)))
+    blocks = (config.blocks,) * len(widths) if isinstance(config.blocks, int) else config.blocks
+    groups = [
+        Group(inputs, outputs, count, config, early_pool=config.early_pool and index > 0)
+        for index, ((inputs, outputs), count) in enumerate(
+            zip(pairwise((STEM * channels, *widths)), blocks, strict=True)
+        )
+    ]
     body = nn.Sequential(*_stem(channels, config), *groups, pool, nn.Flatten(), *dropout(config.dropout))
     return body, ScaledLinear(widths[-1], classes, config.head_scale)
 
@@ -58,24 +64,27 @@ def _stem(channels: int, config: ResNetConfig) -> list[nn.Module]:
 class Group(nn.Module):
     """conv 3×3 ─ max-pool 2×2 ─ norm ─ activation, then `blocks` residual convolutions, then squeeze and excite.
 
-    The pool is left out where a side has shrunk to 1.
+    The pool is left out where a side has shrunk to 1, and comes before the convolution where `early_pool`.
     """
 
-    def __init__(self, inputs: int, outputs: int, config: ResNetConfig) -> None:
+    def __init__(self, inputs: int, outputs: int, blocks: int, config: ResNetConfig, *, early_pool: bool) -> None:
         super().__init__()
+        self.early_pool = early_pool
         self.conv = conv3x3(inputs, outputs)
         self.norm = norm(outputs, config)
         self.activation = ACTIVATIONS[config.activation]()
-        self.blocks = nn.Sequential(*(Residual(outputs, config) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*(Residual(outputs, config) for _ in range(blocks)))
         self.weigh = nn.Sequential(*squeeze_excite(outputs, config.squeeze_excite))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, D, H // 2, W // 2)."""
-        x = self.conv(x)
-        if min(x.shape[2:]) > 1:
-            x = max_pool2d(x, 2)
+        x = self.conv(_halved(x)) if self.early_pool else _halved(self.conv(x))
         x = self.blocks(self.activation(self.norm(x)))
         return self.weigh(x)  # type: ignore[no-any-return]
+
+
+def _halved(x: Tensor) -> Tensor:
+    return max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
 
 
 class Residual(nn.Module):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eyas.core.machine import keep_freed_memory
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config, CustomConfig, TrainConfig
 from eyas.data import Dataset, Split
@@ -212,8 +213,9 @@ def _learner(
 
 
 def set_up(config: TrainConfig, workers: Workers) -> torch.device:
-    """This process's threads and device; on a GPU TF32 for float32, and the fastest convolutions by trial."""
+    """This process's threads, memory and device; on a GPU TF32 for float32, and the fastest convolutions by trial."""
     torch.set_num_threads(config.threads or workers.threads())
+    keep_freed_memory()
     device = workers.device(device_kind(config))
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")

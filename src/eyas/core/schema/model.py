@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, NonNegativeFloat, PositiveInt, Tag
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from eyas.core.schema.section import Rate, Section
 
@@ -73,8 +84,10 @@ class ResNetConfig(Section):
     parameters: PositiveInt | None = None
     """Scale all `widths` together, in steps of 8 channels, to the widest network with at most this many trainable
     parameters."""
-    blocks: PositiveInt = 1
-    """Residual 3×3 convolutions of each group after its first convolution."""
+    blocks: NonNegativeInt | tuple[NonNegativeInt, ...] = 1
+    """Residual 3×3 convolutions of each group after its first convolution: one number for all, or one for each."""
+    early_pool: bool = False
+    """Every group but the first pools before its first convolution instead of after it: a quarter of its work."""
     activation: Activation = "relu"
     """After the stem and after each batch norm."""
     whitening: bool = True
@@ -92,6 +105,14 @@ class ResNetConfig(Section):
     """The logits are multiplied by this."""
     batch_norm_momentum: Rate = 0.9
     """Share of the running statistics kept at each step (Keras's convention)."""
+
+    @field_validator("blocks")
+    @classmethod
+    def _one_for_each(cls, blocks: int | tuple[int, ...], info: ValidationInfo) -> int | tuple[int, ...]:
+        widths = info.data.get("widths", ())
+        if isinstance(blocks, tuple) and widths and len(blocks) != len(widths):
+            raise ValueError(f"be one number, or one for each of the {len(widths)} widths")
+        return blocks
 
 
 def _wide_depth(depth: int) -> int:
