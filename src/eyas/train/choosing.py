@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from eyas.core.schema import TrainConfig
 from eyas.train.muon import Muon
 from eyas.train.optimisers import SGD, Adam, Optimizer, RMSprop, Together
+from eyas.train.precision import Precision
 
-# https://keras.io/api/optimizers; Muon's from Keller Jordan's airbench94_muon.
-DEFAULT_LEARNING_RATE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "muon": 0.24}
+# https://keras.io/api/optimizers; Muon's by trial on CIFAR-100 (docs/decisions/0010).
+DEFAULT_LEARNING_RATE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "muon": 0.16}
 KERAS_ADAMW_DECAY = 0.004
+# Short runs: the usual 0.999 would average over a third of one.
+MUON_BETAS = (0.9, 0.99)
 
 
-def make_optimizer(config: TrainConfig, network: nn.Module) -> Optimizer:
+def make_optimizer(config: TrainConfig, network: nn.Module, precision: Precision = "fp32") -> Optimizer:
     """The optimiser that `train.optimizer` names, over all trainable weights; muon needs a convolution among them."""
     weights = list(network.parameters())
     rate = config.learning_rate or DEFAULT_LEARNING_RATE[config.optimizer]
@@ -28,21 +32,20 @@ def make_optimizer(config: TrainConfig, network: nn.Module) -> Optimizer:
         case "rmsprop":
             return RMSprop(weights, rate, config.momentum, decay)
         case "muon":
-            return _muon(config, network, rate, decay)
+            return _muon(config, network, rate, decay, torch.bfloat16 if precision == "bf16" else torch.float32)
 
 
-def _muon(config: TrainConfig, network: nn.Module, rate: float, decay: float) -> Optimizer:
-    """Muon for the kernels of convolutions, SGD of two rates for dense layers and for shifts and scales."""
+def _muon(config: TrainConfig, network: nn.Module, rate: float, decay: float, dtype: torch.dtype) -> Optimizer:
+    """Muon for the kernels of convolutions, AdamW of two rates for dense layers and for shifts and scales."""
     rules = config.muon
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     dense = {id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Linear)}
     kernels = [weight for weight in weights if weight.ndim == 4]
     heads = [weight for weight in weights if id(weight) in dense]
     rest = [weight for weight in weights if weight.ndim != 4 and id(weight) not in dense]
-    parts: list[Optimizer] = [Muon(kernels, rate, rules.momentum, rules.iterations)]
-    parts += [
-        SGD(some, of, rules.rest_momentum, decay, nesterov=True)
-        for some, of in ((heads, rules.head_learning_rate), (rest, rules.rest_learning_rate))
-        if some
-    ]
+    parts: list[Optimizer] = [Muon(kernels, rate, rules.momentum, rules.iterations, dtype)]
+    if heads:
+        parts.append(Adam(heads, rules.head_learning_rate, decay, MUON_BETAS))
+    if rest:
+        parts.append(Adam(rest, rules.rest_learning_rate, betas=MUON_BETAS))
     return Together(parts)

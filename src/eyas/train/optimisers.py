@@ -141,8 +141,15 @@ class Together(Optimizer):
 class Adam(Rule):
     """Kingma & Ba 2015, algorithm 1."""
 
-    def __init__(self, weights: Iterable[nn.Parameter], rate: float, decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        weights: Iterable[nn.Parameter],
+        rate: float,
+        decay: float = 0.0,
+        betas: tuple[float, float] = KERAS_BETAS,
+    ) -> None:
         super().__init__(weights, rate, ("mean", "square"), decay)
+        self.betas = betas
 
     def move(self, weights: list[Tensor], gradients: list[Tensor], steps: list[Tensor], **kept: list[Tensor]) -> None:
         """One kernel for all weights."""
@@ -155,8 +162,8 @@ class Adam(Rule):
             steps,
             fused=True,
             amsgrad=False,
-            beta1=KERAS_BETAS[0],
-            beta2=KERAS_BETAS[1],
+            beta1=self.betas[0],
+            beta2=self.betas[1],
             lr=self.rate,
             weight_decay=0.0,
             eps=KERAS_EPSILON,

@@ -203,7 +203,7 @@ def _learner(
         network=network,
         forward=torch.compile(forward) if config.compile else forward,
         average=Average(network, config.ema) if config.ema else None,
-        optimizer=make_optimizer(config, network),
+        optimizer=make_optimizer(config, network, precision),
         loss=Loss.of(config, dataset, device),
         teacher=load_teacher(Path(config.teacher), dataset, device, precision) if config.teacher else None,
         config=config,

@@ -58,18 +58,16 @@ ClassWeight = Annotated[Literal["none", "balanced"] | dict[str, float], BeforeVa
 
 
 class MuonConfig(Section):
-    """Muon for convolution kernels; Nesterov SGD for the rest (shifts, scales, dense layers)."""
+    """Muon for convolution kernels; AdamW, with β = 0.9 and 0.99, for the rest (shifts, scales, dense layers)."""
 
     momentum: Rate = 0.6
     """Nesterov momentum of the kernels."""
     iterations: PositiveInt = 3
     """Newton-Schulz iterations that bring a kernel's update near to an orthogonal matrix."""
-    rest_learning_rate: PositiveFloat = 0.05
-    """Of the SGD for shifts and scales."""
-    head_learning_rate: PositiveFloat = 0.5
-    """Of the SGD for dense layers."""
-    rest_momentum: Rate = 0.85
-    """Of that SGD."""
+    rest_learning_rate: PositiveFloat = 0.005
+    """Of the AdamW for shifts and scales."""
+    head_learning_rate: PositiveFloat = 0.002
+    """Of the AdamW for dense layers; `train.weight_decay` is theirs."""
 
 
 class DistillationConfig(Section):
@@ -108,7 +106,7 @@ class TrainConfig(Section):
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "muon"] = "adam"
     """With Keras's defaults; Muon with those of `train.muon`."""
     learning_rate: PositiveFloat | None = None
-    """Unset: 0.01 for sgd, 0.001 for the others; for muon 0.24, of the convolution kernels."""
+    """Unset: 0.01 for sgd, 0.001 for the others; for muon 0.16, of the convolution kernels."""
     schedule: Schedule = "constant"
     """Of the learning rate over the run; see `eyas.train.schedule`."""
     warmup_epochs: NonNegativeFloat = 0.0
@@ -118,7 +116,8 @@ class TrainConfig(Section):
     nesterov: bool = False
     """For sgd with momentum."""
     weight_decay: NonNegativeFloat | None = None
-    """Decoupled decay of adamw. Unset: 0.004."""
+    """Decoupled decay: w ← w - η λ w before each step. Unset: 0.004 for adamw, none for the others. Under muon it is
+    that of dense layers."""
     muon: MuonConfig = MuonConfig()
     """Of `optimizer: muon`."""
     label_smoothing: Rate = 0.0
