@@ -11,7 +11,7 @@ PYTEST ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check bench-train lock clean
+.PHONY: help demo test lint types contracts unit install-check bench-train bench-recipe lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,6 +39,9 @@ install-check: $(VENV)/.dev  ## install each half alone in a clean environment, 
 
 bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+TensorFlow (about 15 minutes)
 	$(BIN)/python benchmarks/train/compare.py --keras-python build/keras/bin/python $(BENCH)
+
+bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a CPU, and the source's network in the same time (an hour)
+	$(BIN)/python benchmarks/train/recipe.py --keras-python build/keras/bin/python $(BENCH)
 
 build/keras/.done: benchmarks/train/keras.lock
 	rm -rf build/keras && $(PYTHON) -m venv build/keras
