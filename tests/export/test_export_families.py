@@ -95,5 +95,6 @@ def test_a_proof_in_parts_is_the_proof_of_the_whole():
     assert parity.differences["cam"] == pytest.approx(5e-5, rel=0.01)
     actual["cam"][3, 1] = np.nan
     proof.add(expected, actual)
+    proof.add(expected, expected)  # what follows a NaN does not hide it
     with pytest.raises(ParityError, match=r"PyTorch's cam within 0\.0001 .* difference of nan on image 8 of the test"):
         proof.finish()

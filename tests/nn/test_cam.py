@@ -39,6 +39,18 @@ def test_the_mean_of_the_maps_and_the_bias_are_the_logits(config, side):
     torch.testing.assert_close(features, built.logits_and_features(images)[1])
 
 
+def test_a_layer_that_stands_twice_is_used_twice():
+    torch.manual_seed(0)
+    activation = nn.ELU()
+    body = nn.Sequential(nn.Conv2d(1, 4, 3), activation, nn.Conv2d(4, 4, 3), activation, *AVERAGE)
+    built = network(body, nn.Linear(4, 3))
+    images = torch.randint(0, 256, (2, 8, 8, 1), dtype=torch.uint8)
+    logits, features, cam = built.outputs(images)
+    torch.testing.assert_close(logits, built(images))
+    torch.testing.assert_close(features, built.logits_and_features(images)[1])
+    torch.testing.assert_close(cam.mean((2, 3)) + built.head.bias, logits)
+
+
 @pytest.mark.parametrize(
     ("body", "head", "has"),
     [

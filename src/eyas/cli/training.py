@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from eyas.core.runs import open_run
@@ -30,9 +31,13 @@ def run_training(settings: Config, dataset: Dataset, resume: Path | None) -> Tra
         launch(settings, run, watchers)
         return read_result(run, dataset)
     callbacks = watchers(settings) if is_main() else ()
-    if resume:
-        return resume_run(open_run(resume), dataset, callbacks, settings)
-    return start_run(settings, dataset, callbacks)
+    with ExitStack() as stack:
+        for bar in callbacks:
+            if isinstance(bar, ProgressBar):
+                stack.enter_context(bar)  # whatever ends the run, the terminal gets its cursor back
+        if resume:
+            return resume_run(open_run(resume), dataset, callbacks, settings)
+        return start_run(settings, dataset, callbacks)
 
 
 def watchers(settings: Config) -> Sequence[Callback]:

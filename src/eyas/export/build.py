@@ -25,6 +25,7 @@ from eyas.export.card import write_card
 from eyas.export.graph import OPSET, output_names, trace
 from eyas.export.parity import Proof
 from eyas.infer import Session
+from eyas.infer.session import CHUNK
 from eyas.infer.session import CAM, OUTPUTS
 from eyas.monitor.reference import build_reference
 from eyas.nn import Network, load_network, run_in_parts, run_network
@@ -95,7 +96,7 @@ def _prove(
 ) -> tuple[Parity, Answers]:
     """The parity of every output over the split, and the graph's answers, without the maps: those are too large."""
     proof, parts = Proof(split.name, tolerance), []
-    for images, outputs in run_in_parts(network, split):
+    for images, outputs in run_in_parts(network, split, CHUNK):  # maps are K · h · w numbers an image
         expected = {
             "logits": outputs.logits,
             "probabilities": softmax(outputs.logits, temperature).astype(np.float32),

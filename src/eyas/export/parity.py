@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Proof:
         gaps = np.abs(expected - actual).reshape(len(expected), -1).max(axis=1)
         largest.value = max(largest.value, float(np.abs(expected).max()))
         image = int(gaps.argmax())  # NaN counts as the largest
-        if not gaps[image] <= largest.gap:
+        if not (isnan(largest.gap) or gaps[image] <= largest.gap):
             largest.gap, largest.image = float(gaps[image]), self._images + image
 
     def finish(self) -> Parity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +76,7 @@ class Network(nn.Module):
         if averaged is None:
             return *self.logits_and_features(images), None
         maps = features = self.normalise(images)
-        for done, layer in enumerate(self.body.children(), 1):
+        for done, layer in enumerate(cast(nn.Sequential, self.body), 1):  # children() would skip a layer used twice
             features = layer(features)
             maps = features if done <= averaged else maps
         return self.head(features), features, class_maps(maps, self.head)

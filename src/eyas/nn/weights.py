@@ -55,8 +55,24 @@ def load_network(run: RunFolder) -> tuple[Network, dict[str, Any]]:
         about["std"],
         copy if copy.exists() else None,
     )
-    network.load_state_dict(about.pop("weights"))
+    take_weights(network, about.pop("weights"), run.best)
     return network.eval(), about
+
+
+def take_weights(network: Network, weights: dict[str, Any], file: Path) -> None:
+    """Load weights that were read from `file`.
+
+    Raises:
+        TrainingError: they belong to a network that is built otherwise.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[2].strip()
+        raise TrainingError(
+            f"{file} does not fit the network that its run's configuration builds now; was it made by another version "
+            f"of eyas? {reason}"
+        ) from error
 
 
 def save(file: Path, content: dict[str, Any]) -> None:

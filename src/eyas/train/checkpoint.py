@@ -12,7 +12,7 @@ from eyas.core.errors import ResumeError
 from eyas.core.schema import Config, TrainConfig
 from eyas.data import Dataset
 from eyas.nn import load_weights
-from eyas.nn.weights import save
+from eyas.nn.weights import save, take_weights
 from eyas.train.callbacks import EpochRow
 from eyas.train.step import Learner
 from eyas.train.stopping import Stopping
@@ -71,11 +71,15 @@ def save_checkpoint(file: Path, learner: Learner, stopping: Stopping, position: 
     )
 
 
-def restore_checkpoint(state: dict[str, Any], learner: Learner, stopping: Stopping) -> Position:
-    """Put everything back where `save_checkpoint` found it."""
-    learner.network.load_state_dict(state["weights"])
+def restore_checkpoint(state: dict[str, Any], learner: Learner, stopping: Stopping, file: Path) -> Position:
+    """Put everything back where `save_checkpoint` found it.
+
+    Raises:
+        TrainingError: the state, read from `file`, is another network's.
+    """
+    take_weights(learner.network, state["weights"], file)
     if learner.average:
-        learner.average.network.load_state_dict(state["average"]["weights"])
+        take_weights(learner.average.network, state["average"]["weights"], file)
         learner.average.steps = state["average"]["steps"]
     learner.optimizer.load_state_dict(state["optimizer"])
     stopping.restore(state["stopping"])

@@ -162,7 +162,7 @@ def _train(
     precision = cast(Precision, workers.say(state["precision"] if state else _precision(settings, network, train)))
     learner = _learner(settings, dataset, network, device, precision, workers)
     stopping = Stopping.of(settings.monitor, settings.early_stopping, settings.reduce_on_plateau)
-    position = restore_checkpoint(state, learner, stopping) if state else Position()
+    position = restore_checkpoint(state, learner, stopping, run.last) if state else Position()
     if not workers.main:  # the main one goes on with the run's generator; the others must draw other masks
         torch.manual_seed(hash((settings.seed, workers.rank, position.epoch, position.step)))
 

@@ -12,14 +12,15 @@ from eyas.core.schema.section import Fraction, PixelLimit, Section
 def _image_size(value: Any) -> Any:
     if (
         value is None
-        or _side(value)
-        or (isinstance(value, list | tuple) and len(value) == 2 and all(map(_side, value)))
+        or is_side(value)
+        or (isinstance(value, list | tuple) and len(value) == 2 and all(map(is_side, value)))
     ):
         return value
     raise ValueError("be a positive number of pixels, or [height, width]")
 
 
-def _side(value: Any) -> bool:
+def is_side(value: Any) -> bool:
+    """Whether it is a positive whole number of pixels."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 

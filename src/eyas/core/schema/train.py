@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from eyas.core.schema.data import is_side
 from eyas.core.schema.section import Fraction, Rate, Section
 
 Monitor = Literal[
@@ -82,17 +83,13 @@ class DistillationConfig(Section):
 def _sizes(value: Any) -> Any:
     if value is None:
         return None
-    if isinstance(value, dict) and value:
-        stages = sorted((share, side) for share, side in value.items())
-        shares = [share for share, _ in stages]
-        sides = [side for _, side in stages]
-        if (
-            all(isinstance(n, int | float) and not isinstance(n, bool) for n in shares)
-            and shares[0] == 0
-            and shares[-1] < 1
-            and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sides)
-        ):
-            return {float(share): side for share, side in stages}
+    try:
+        stages = sorted((float(share), side) for share, side in value.items())  # JSON has written the shares as text
+    except (AttributeError, TypeError, ValueError):
+        stages = []
+    shares, sides = [share for share, _ in stages], [side for _, side in stages]
+    if shares and shares[0] == 0 and shares[-1] < 1 and all(map(is_side, sides)):
+        return dict(stages)
     raise ValueError("be share of the run: side in pixels, from share 0 on, such as {0: 20, 0.4: 24, 0.7: 32}")
 
 
