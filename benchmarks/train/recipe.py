@@ -40,8 +40,7 @@ def eyas_row(recipe: str, seed: int, runs: str) -> tuple[str, ...]:
     """Train, then touch the test split."""
     config = load_config(Path(recipe), [f"train.seed={seed}", f"runs_dir={runs}"])
     dataset = open_dataset(config.data)
-    with ProgressBar() as bar:
-        result = start_run(config, dataset, [bar])
+    result = start_run(config, dataset, [ProgressBar()])
     minutes = sum(row.seconds for row in result.history) / 60
     test = evaluate_run(result.run, dataset, "test").accuracy
     val = "-" if result.best is None or result.best.val_accuracy is None else f"{result.best.val_accuracy:.4f}"

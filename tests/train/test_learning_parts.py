@@ -6,25 +6,28 @@ import csv
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError
+from eyas.core.runs import open_run
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.data import open_dataset
 from eyas.export import export_run
-from eyas.nn import load_network, load_weights
+from eyas.nn import Network, Normalise, load_network, load_weights
 from eyas.train import evaluate_run, resume_run, start_run
 from eyas.train.augment import Augmented
-from eyas.train.average import Average
-from eyas.train.callbacks import EpochRow
-from eyas.train.choosing import make_optimizer
-from eyas.train.flat import is_flat
 from eyas.train.loss import Loss
-from eyas.train.muon import QUINTIC, Muon, orthogonal
-from eyas.train.sharpness import uphill
-from eyas.train.sizes import resized, side_at
-from eyas.train.step import parts
+from eyas.train.optim.choosing import make_optimizer
+from eyas.train.optim.ema import MovingAverage
+from eyas.train.optim.muon import QUINTIC, Muon, orthogonal
+from eyas.train.optim.sam import perturbed
+from eyas.train.progress.flat import is_flat
+from eyas.train.progress.history import EpochRow
+from eyas.train.resizing import resized, side_at
+from eyas.train.step import part_count, parts
 from support.training import StopAfter, assert_same_weights, weights
 
 FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64")
@@ -43,7 +46,7 @@ def config(tmp_path):
 
 def test_the_average_is_its_recurrence():
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    average = Average(network, 0.9)
+    average = MovingAverage(network, 0.9)
     expected = network[0].weight.detach().double().clone()
     for step in range(1, 30):
         with torch.no_grad():
@@ -77,7 +80,7 @@ def test_uphill_moves_the_weights_rho_along_the_gradient_and_back():
     network(torch.randn(8, 4)).square().sum().backward()
     gradient = torch.cat([w.grad.flatten() for w in network.parameters()])
     seen = copy.deepcopy(network.state_dict())
-    with uphill(network, 0.3):
+    with perturbed(network, 0.3):
         moved = torch.cat([(w - before[name]).flatten() for name, w in network.named_parameters()])
         assert all(w.grad is None for w in network.parameters())
         network(torch.randn(8, 4)).square().sum().backward()
@@ -88,8 +91,10 @@ def test_uphill_moves_the_weights_rho_along_the_gradient_and_back():
     assert network[1].momentum == 0.1
 
 
-def test_sam_trains(config, digits):
-    assert start_run(config("train.sam=0.05", "train.epochs=6"), digits).best.val_accuracy > 0.9
+def test_sam_trains_otherwise_than_without(config, digits):
+    with_it, without = (start_run(config("train.epochs=6", f"train.sam={rho}"), digits) for rho in (0.05, "null"))
+    assert with_it.best.val_accuracy > 0.9
+    assert with_it.history[0].loss != without.history[0].loss
 
 
 # --- Muon ----------------------------------------------------------------------------------------------------------
@@ -140,23 +145,37 @@ def test_muon_trains_and_goes_on_exactly(config, digits):
 # --- accumulation --------------------------------------------------------------------------------------------------
 
 
-def test_accumulated_parts_give_the_same_weights_as_the_whole_batch(config, digits):
+def test_accumulated_parts_give_the_same_weights_as_the_whole_batch(config, digits, monkeypatch):
     words = ("model.dropout=0", "train.optimizer=sgd", "train.learning_rate=0.05")
-    whole, parted = (start_run(config(*words, f"train.accumulate={count}"), digits) for count in (1, 4))
+    passes = []
+    forward = Network.forward
+    monkeypatch.setattr(Network, "forward", lambda self, images: (passes.append(len(images)), forward(self, images))[1])
+    whole = start_run(config(*words), digits)
+    assert max(passes[:20]) == 64
+    passes.clear()
+    parted = start_run(config(*words, "train.accumulate=4"), digits)
+    assert max(passes[:80]) == 16
     for name, value in weights(whole.run).items():
         torch.testing.assert_close(weights(parted.run)[name], value, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("images", "count", "sizes"), [(10, 3, [3, 3, 4]), (5, 4, [2, 3]), (1, 4, [1])])
-def test_parts_cover_the_batch_and_hold_at_least_two(images, count, sizes):
-    labels = torch.arange(images)
-    batch = Augmented(torch.zeros(images, 2, 2, 1, dtype=torch.uint8), labels, labels + 1, torch.rand(images))
-    found = list(parts(batch, labels[:, None].float(), count))
-    assert [len(part.labels) for part, _ in found] == sizes
-    for part, told in found:
-        assert torch.equal(part.partners, part.labels + 1)
-        assert torch.equal(told[:, 0].long(), part.labels)
-    assert torch.equal(torch.cat([part.labels for part, _ in found]), labels)
+@given(size=st.integers(2, 200), workers=st.integers(1, 8), accumulate=st.integers(1, 9))
+def test_every_process_takes_as_many_parts_and_none_has_one_image(size, workers, accumulate):
+    if size < 2 * workers:
+        return  # `batches` makes none so small
+    counts = set()
+    for rank in range(workers):
+        images = len(np.array_split(np.arange(size), workers)[rank])
+        labels = torch.arange(images)
+        batch = Augmented(torch.zeros(images, 2, 2, 1, dtype=torch.uint8), labels, labels + 1, torch.rand(images))
+        found = list(parts(batch, labels[:, None].float(), part_count(size // workers, accumulate)))
+        assert min(len(part.labels) for part, _ in found) >= 2
+        assert all(torch.equal(part.partners, part.labels + 1) for part, _ in found)
+        assert all(torch.equal(told[:, 0].long(), part.labels) for part, told in found)
+        assert torch.equal(torch.cat([part.labels for part, _ in found]), labels)
+        counts.add(len(found))
+    assert len(counts) == 1
+    assert counts.pop() <= accumulate
 
 
 # --- the loss ------------------------------------------------------------------------------------------------------
@@ -220,11 +239,13 @@ def test_a_teacher_of_other_classes_is_refused(config, digits, taught, change, s
 
 
 def test_a_teacher_of_other_images_or_none_is_refused(config, digits, taught, tmp_path):
+    before = sorted((tmp_path / "runs").iterdir())
     larger = open_dataset(DataConfig(source="digits", image_size=16))
     with pytest.raises(ConfigError, match=r"images of digits's shape 16×16×1; .* takes 8×8×1"):
         start_run(config(f"train.teacher={taught.path}"), larger)
     with pytest.raises(ConfigError, match="is not a run folder"):
         start_run(config(f"train.teacher={tmp_path}/nowhere"), digits)
+    assert sorted((tmp_path / "runs").iterdir()) == before
 
 
 # --- sizes ---------------------------------------------------------------------------------------------------------
@@ -243,11 +264,31 @@ def test_resizing_keeps_bytes_and_means():
     assert resized(images, 8) is images
 
 
-def test_progressive_resizing_trains_small_and_validates_at_full_size(config, digits):
-    words = ("model=resnet", "model.widths=[8,16]", "train.image_sizes={0: 8, 0.5: 8}", "train.epochs=2")
-    same = start_run(config(*words), digits)
-    plain = start_run(config(*words, "train.image_sizes=null"), digits)
-    assert_same_weights(weights(same.run), weights(plain.run))
+class Sides(nn.Module):
+    """Notes the side of every batch of images that comes by."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = {True: [], False: []}
+
+    def forward(self, images):
+        self.seen[self.training].append(images.shape[1])
+        return images
+
+
+def test_progressive_resizing_trains_small_and_validates_at_full_size(config, monkeypatch):
+    larger = open_dataset(DataConfig(source="digits", image_size=16))
+    sides = Sides()
+    normalise = Normalise.forward
+    monkeypatch.setattr(Normalise, "forward", lambda self, images: normalise(self, sides.train(self.training)(images)))
+    words = ("data.image_size=16", "model=resnet", "model.widths=[8,16]", "train.image_sizes={0: 8, 0.5: 16}")
+    result = start_run(config(*words, "train.epochs=2", "train.optimizer=adam"), larger)
+    assert set(sides.seen[False]) == {16}
+    steps = sides.seen[True][sides.seen[True].index(8) :]  # what comes before has fitted the stem
+    half = len(steps) // 2
+    assert steps == [8] * half + [16] * half
+    assert resume_run(open_run(result.run.path), larger).finished  # what was saved reads back
+    assert 0 < evaluate_run(result.run, larger, "test").accuracy <= 1
 
 
 @pytest.mark.parametrize("value", ["{}", "{0.5: 8}", "{0: 0}", "{0: 8, 1: 9}", "[8]", "{a: 8}"])

@@ -8,9 +8,10 @@ import pytest
 
 from eyas.core.config import RECIPES, load_config, recipes
 from eyas.core.errors import ConfigError
+from eyas.core.runs import open_run
 from eyas.data import open_dataset
 from eyas.nn import build_network
-from eyas.train import start_run
+from eyas.train import evaluate_run, start_run
 
 LIMIT = 3_200_000
 SHAPES = {"digits": (8, 8, 1), "fashion-mnist": (28, 28, 1), "cifar100": (32, 32, 3)}
@@ -50,9 +51,12 @@ def test_a_recipe_trains(name, tmp_path):
     words = [f"data.source={tmp_path}/made.npz", f"runs_dir={tmp_path}/runs", "train.epochs=6", "train.batch_size=30"]
     words += ["train.device=cpu", "train.compile=false", "train.precision=fp32", "data.force=true"]
     config = load_config(Path(name), words)
-    history = start_run(config, open_dataset(config.data)).history
-    assert len(history) == 6
-    assert np.isfinite([row.loss for row in history]).all()
+    dataset = open_dataset(config.data)
+    result = start_run(config, dataset)
+    assert len(result.history) == 6
+    assert np.isfinite([row.loss for row in result.history]).all()
+    assert open_run(result.run.path).config() == config
+    assert evaluate_run(result.run, dataset, "test").images == 20
 
 
 def test_an_unknown_recipe_is_told_the_known_ones():

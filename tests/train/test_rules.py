@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyas.core.schema import EarlyStoppingConfig, PlateauConfig, TrainConfig
-from eyas.train.choosing import make_optimizer
 from eyas.train.loop import batches
+from eyas.train.optim.choosing import make_optimizer
+from eyas.train.optim.schedule import rate_share
+from eyas.train.progress.stopping import Stopping
 from eyas.train.scaling import fit_scaling
-from eyas.train.schedule import rate_share
-from eyas.train.stopping import Stopping
 
 
 @given(images=st.integers(1, 300), size=st.integers(1, 64), seed=st.integers(0, 9), epoch=st.integers(0, 9))
@@ -26,6 +26,14 @@ def test_an_epoch_shows_every_image_once(images, size, seed, epoch):
         assert all(len(step) == 1 for step in steps)
     elif images > size:
         assert all(2 <= len(step) <= size + 1 for step in steps)
+
+
+@given(images=st.integers(1, 300), size=st.integers(8, 64), workers=st.integers(1, 4))
+def test_no_step_leaves_a_worker_with_fewer_than_two_images(images, size, workers):
+    steps = batches(images, size, 0, 0, 2 * workers)
+    np.testing.assert_array_equal(np.sort(np.concatenate(steps)), np.arange(images))
+    if images >= size:
+        assert min(map(len, steps)) >= 2 * workers
 
 
 def test_epochs_differ_and_repeat_under_a_seed():
@@ -154,7 +162,7 @@ def test_training_does_not_load_torchs_compiler():
     code = (
         "import sys, torch\n"
         "from eyas.core.schema import TrainConfig\n"
-        "from eyas.train.choosing import make_optimizer\n"
+        "from eyas.train.optim.choosing import make_optimizer\n"
         "weight = torch.nn.Parameter(torch.ones(2))\n"
         "optimizer = make_optimizer(TrainConfig(), torch.nn.ParameterList([weight]))\n"
         "weight.grad = torch.ones(2)\n"

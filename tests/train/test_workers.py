@@ -17,7 +17,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
 from eyas.nn import load_weights
 from eyas.train import resume_run, start_run
-from eyas.train.workers import Workers
+from eyas.train.parallel.workers import Workers
 
 FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64", "model.dropout=0")
 pytestmark = pytest.mark.slow
@@ -74,7 +74,7 @@ def test_ray_may_start_them(tmp_path, alone):
 
 
 LONG = (
-    "train.epochs=40",
+    "train.epochs=400",
     "train.early_stopping=null",
     "train.reduce_on_plateau=null",
     "train.checkpoint_minutes=0.001",
@@ -86,12 +86,16 @@ def start_long(tmp_path):
         command(*LONG, "train.workers=2"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     run = RunFolder(tmp_path / "runs" / "digits-mlp-1")
+    wait_until(run.last.exists, process)
+    return process, run
+
+
+def wait_until(condition, process):
     deadline = time.monotonic() + 120
-    while not run.last.exists():
-        assert process.poll() is None
+    while not condition():
+        assert process.poll() is None, "training ended by itself"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return process, run
 
 
 def workers_of(process):
@@ -103,10 +107,15 @@ def workers_of(process):
 
 def test_a_worker_that_is_killed_is_started_again_and_the_run_ends(tmp_path):
     process, run = start_long(tmp_path)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
-    assert [row["epoch"] for row in history(run)] == list(range(1, 41))
+    before = workers_of(process)
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(after := workers_of(process)) == 2 and not set(after) & set(before), process)
+    epochs = len(history(run))
+    wait_until(lambda: len(history(run)) > epochs + 2, process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=180)
+    assert process.returncode == 130
+    assert [row["epoch"] for row in history(run)] == list(range(1, len(history(run)) + 1))
 
 
 def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits):
@@ -116,11 +125,27 @@ def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits
     assert process.returncode == 130, output
     assert b"--resume" in output
     done = len(history(run))
-    assert done < 40
-    result = resume_run(run, digits, config=load_config(run.config_file, ["train.workers=1"]))
+    assert done < 400
+    words = ["train.workers=1", f"train.epochs={done + 3}"]
+    result = resume_run(run, digits, config=load_config(run.config_file, words))
     assert result.finished
-    assert len(result.history) == 40
+    assert len(result.history) == done + 3
     assert result.history[-1].accuracy > 0.95
+
+
+def test_what_all_workers_meet_is_told_as_one_process_tells_it(tmp_path):
+    words = command("train.workers=2", "train.learning_rate=1e30", "train.optimizer=sgd")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 4
+    assert "learning rate 1e+30" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_batch_norm_in_two_workers_with_a_short_last_batch_and_parts(tmp_path):
+    words = ("model=cnn", "model.dropout=0", "train.ema=0.9", "train.accumulate=4", "train.batch_size=29")
+    run_in(tmp_path, command("train.workers=2", *words, "data.val_fraction=0.101"))
+    rows = history(RunFolder(tmp_path / "runs" / "digits-cnn-1"))
+    assert rows[-1]["loss"] < rows[0]["loss"]
 
 
 def test_several_workers_need_a_launcher(tmp_path, digits):
@@ -132,6 +157,6 @@ def test_several_workers_need_a_launcher(tmp_path, digits):
 
 def test_one_process_has_every_row():
     alone = Workers()
-    assert alone.own(np.arange(5)).tolist() == [0, 1, 2, 3, 4]
+    assert alone.shard(np.arange(5)).tolist() == [0, 1, 2, 3, 4]
     assert alone.main
     assert alone.any(True, False) == [True, False]

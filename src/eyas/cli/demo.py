@@ -90,8 +90,7 @@ def _train(config: Config, dataset: Dataset) -> TrainResult:
     from eyas.report import draw_curves
     from eyas.train import ProgressBar, start_run
 
-    with ProgressBar() as bar:
-        result = start_run(config, dataset, [bar])
+    result = start_run(config, dataset, [ProgressBar()])
     draw_curves(result.run.history, result.run.path / "curves.png", monitor=config.train.monitor)
     typer.echo(f"{result.parameters:,} parameters, {result.precision}; best epoch {result.best and result.best.epoch}")
     return result

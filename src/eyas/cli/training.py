@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from eyas.core.runs import open_run
@@ -14,6 +13,7 @@ from eyas.train import (
     Callback,
     ProgressBar,
     TrainResult,
+    check_resume,
     in_group,
     is_main,
     launch,
@@ -28,16 +28,13 @@ def run_training(settings: Config, dataset: Dataset, resume: Path | None) -> Tra
     """Train a new run, or go on with `resume`, in as many processes as the configuration asks for."""
     if settings.train.workers > 1 and not in_group():
         run = open_run(resume) if resume else prepare_run(settings, dataset)
+        check_resume(run, dataset, settings)
         launch(settings, run, watchers)
         return read_result(run, dataset)
     callbacks = watchers(settings) if is_main() else ()
-    with ExitStack() as stack:
-        for bar in callbacks:
-            if isinstance(bar, ProgressBar):
-                stack.enter_context(bar)  # whatever ends the run, the terminal gets its cursor back
-        if resume:
-            return resume_run(open_run(resume), dataset, callbacks, settings)
-        return start_run(settings, dataset, callbacks)
+    if resume:
+        return resume_run(open_run(resume), dataset, callbacks, settings)
+    return start_run(settings, dataset, callbacks)
 
 
 def watchers(settings: Config) -> Sequence[Callback]:

@@ -26,7 +26,7 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """One CSV row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
+        """One CSV row an epoch: the columns are `eyas.train.EpochRow`'s fields."""
         return self.path / "history.csv"
 
     @property

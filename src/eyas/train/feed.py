@@ -25,7 +25,7 @@ class Feed:
         self._images = self._labels = None
         if device.type == "cuda" and _fits(split, device):
             self._images = torch.from_numpy(split.take(slice(None))).to(device)
-            self._labels = torch.from_numpy(split.labels).to(device)
+            self._labels = torch.tensor(split.labels, device=device)
 
     def __len__(self) -> int:
         return len(self.split)

@@ -18,13 +18,14 @@ from torch import Tensor
 
 from eyas.core.errors import DivergenceError
 from eyas.train.augment import Augment
-from eyas.train.callbacks import Callback, EpochEnd, EpochRow
-from eyas.train.checkpoint import Position
+from eyas.train.callbacks import Callback, EpochEnd
 from eyas.train.feed import Feed
-from eyas.train.flat import warn_if_flat
-from eyas.train.keeper import Keeper
+from eyas.train.progress.checkpoint import Position
+from eyas.train.progress.flat import warn_if_flat
+from eyas.train.progress.history import EpochRow
+from eyas.train.progress.keeper import Keeper
+from eyas.train.progress.stopping import Stopping
 from eyas.train.step import Learner
-from eyas.train.stopping import Stopping
 from eyas.train.validation import Validation, validate
 
 # Reading a loss makes the host wait for the GPU: it is done this often. On a CPU, nothing waits.
@@ -76,7 +77,8 @@ def fit(job: Job) -> bool:
             end = EpochEnd(row, best, stopping.patience_left, found.predictions if found else None)
             for callback in job.callbacks:
                 callback.on_epoch(end)
-            warn_if_flat(position.history, job.train.split.labels)
+            if job.learner.workers.main:
+                warn_if_flat(position.history, job.train.split.labels, job.learner.optimizer.base_rate)
     return True
 
 
@@ -84,12 +86,12 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
     """The epoch's remaining steps; False where Ctrl-C stopped it."""
     learner, position, config = job.learner, job.position, job.learner.config
     learner.network.train()
-    order = batches(len(job.train), config.batch_size, config.seed, position.epoch)
+    order = batches(len(job.train), config.batch_size, config.seed, position.epoch, 2 * learner.workers.count)
     patience = STEPS_UNREAD_ON_GPU if job.train.device.type == "cuda" else 1
     unread: list[Tensor] = []
     saved = monotonic()
     for rows in order[position.step :]:
-        own = learner.workers.own(rows)
+        own = learner.workers.shard(rows)
         batch = job.augment(*job.train.take(own), own, position.epoch, position.step, learner.workers.rank)
         progress = (position.epoch * len(order) + position.step + 0.5) / (config.epochs * len(order))
         unread.append(learner.step(batch, len(rows), progress))
@@ -117,7 +119,7 @@ def read_totals(job: Job, unread: list[Tensor]) -> None:
     Raises:
         DivergenceError: the loss of one of them is not finite.
     """
-    sums = job.learner.workers.total(torch.stack(unread).sum(0) if len(unread) > 1 else unread[0]).tolist()
+    sums = job.learner.workers.all_reduce(torch.stack(unread).sum(0) if len(unread) > 1 else unread[0]).tolist()
     unread.clear()
     if not isfinite(sums[0]):
         raise DivergenceError(_diverged(f"the loss became {sums[0]}", job))
@@ -143,14 +145,15 @@ def epoch_row(job: Job, found: Validation | None, seconds: float) -> EpochRow:
     )
 
 
-def batches(images: int, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+def batches(images: int, batch_size: int, seed: int, epoch: int, least: int = 2) -> list[NDArray[np.int64]]:
     """The rows of each step of one epoch: a shuffle decided by seed and epoch alone.
 
-    The last batch may be short. One image alone joins the batch before it, where that has more: batch norm needs two.
+    The last batch may be short. One of fewer than `least` images joins the batch before it, where there is one and
+    batches have as many themselves: batch norm needs two images in every process.
     """
     order = np.random.default_rng([seed, epoch]).permutation(images)
     edges = [*range(0, images, batch_size), images]
-    if batch_size > 1 and len(edges) > 2 and edges[-1] - edges[-2] == 1:
+    if batch_size >= least and len(edges) > 2 and edges[-1] - edges[-2] < least:
         del edges[-2]
     return [order[start:end] for start, end in pairwise(edges)]
 
@@ -194,9 +197,9 @@ def ctrl_c(processes: int = 1) -> Iterator[Callable[[], bool]]:
 
 
 def _diverged(what: str, job: Job) -> str:
-    rate, epoch = job.learner.optimizer.rate, job.position.epoch
+    rate, base, epoch = job.learner.optimizer.rate, job.learner.optimizer.base_rate, job.position.epoch
     fp32 = job.learner.precision == "fp32"
-    cures = f"train.learning_rate={rate / 10:g}" + ("" if fp32 else " or train.precision=fp32")
+    cures = f"train.learning_rate={base / 10:g}" + ("" if fp32 else " or train.precision=fp32")
     kept = f"; last.pt holds epoch {epoch}" if epoch else ""
     return (
         f"{what} in epoch {epoch + 1}, step {job.position.step}, at learning rate {rate:g}; "

@@ -47,7 +47,7 @@ def choose_precision(network: Network, images: Tensor, labels: Tensor) -> Precis
     if file.exists():
         known: Precision = io.read_json(file)["precision"]
         return known
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         seconds = _probe(network, images, labels)
     choice: Precision = "bf16" if seconds["bf16"] * GAIN < seconds["fp32"] else "fp32"
     io.write_json(file, {"precision": choice, "seconds_per_step": seconds, "measured_on": identity})

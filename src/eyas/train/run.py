@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -20,21 +21,22 @@ from eyas.nn import Network, build_network, fit_stem
 from eyas.nn.custom import source_file
 from eyas.nn.weights import CUSTOM_SOURCE
 from eyas.train.augment import Augment
-from eyas.train.average import Average
-from eyas.train.callbacks import Callback, EpochRow, RunEnd, RunStart
-from eyas.train.checkpoint import Position, check_same, read_checkpoint, restore_checkpoint
-from eyas.train.choosing import make_optimizer
+from eyas.train.callbacks import Callback, RunEnd, RunStart
+from eyas.train.checks import check_config, check_network
 from eyas.train.feed import Feed
-from eyas.train.keeper import Keeper
 from eyas.train.loop import Job, batches, fit
 from eyas.train.loss import Loss
+from eyas.train.optim.choosing import make_optimizer
+from eyas.train.optim.ema import MovingAverage
+from eyas.train.parallel.workers import Workers, join
 from eyas.train.precision import Precision, choose_precision
-from eyas.train.rules import check_config, check_network
+from eyas.train.progress.checkpoint import Position, check_same, read_checkpoint, restore_checkpoint
+from eyas.train.progress.history import EpochRow
+from eyas.train.progress.keeper import Keeper
+from eyas.train.progress.stopping import Stopping
 from eyas.train.scaling import fit_scaling
 from eyas.train.step import Learner
-from eyas.train.stopping import Stopping
-from eyas.train.teacher import load_teacher
-from eyas.train.workers import Workers, join
+from eyas.train.teacher import check_teacher, load_teacher
 
 # The whitened stem's 12 × 12 covariance needs no more: 5,461 images of 32×32.
 STEM_BYTES = 16 << 20
@@ -74,9 +76,9 @@ def start_run(config: Config, dataset: Dataset, callbacks: Sequence[Callback] = 
     """
     check_config(config, dataset)
     workers = join(config.train.workers, device_kind(config.train))
-    built = _build(config, dataset)  # before the folder: a network that cannot be built leaves none
+    built = _build(config, dataset, workers.count)  # before the folder: what cannot be built leaves none
     path = str(_create(config, dataset).path) if workers.main else ""
-    return _train(RunFolder(Path(workers.say(path))), config, dataset, built, callbacks, workers)
+    return _train(RunFolder(Path(workers.broadcast(path))), config, dataset, built, callbacks, workers)
 
 
 def prepare_run(config: Config, dataset: Dataset) -> RunFolder:
@@ -86,7 +88,7 @@ def prepare_run(config: Config, dataset: Dataset) -> RunFolder:
         ConfigError: as `start_run`; no folder is made.
     """
     check_config(config, dataset)
-    _build(config, dataset)
+    _build(config, dataset, config.train.workers)
     return _create(config, dataset)
 
 
@@ -110,23 +112,32 @@ def resume_run(
     Raises:
         ResumeError: another dataset, or another configuration.
     """
+    config = check_resume(run, dataset, config)
+    workers = join(config.train.workers, device_kind(config.train))
+    built = _build(config, dataset, workers.count, run)
+    return _train(run, config, dataset, built, callbacks, workers)
+
+
+def check_resume(run: RunFolder, dataset: Dataset, config: Config | None) -> Config:
+    """The configuration of a continuation: `config`, or the run's own.
+
+    Raises:
+        ConfigError, ResumeError: as `resume_run`.
+    """
     config = config or run.config()
     check_same(run.config(), config, run.path)
     check_config(config, dataset)
-    workers = join(config.train.workers, device_kind(config.train))
-    copy = run.path / CUSTOM_SOURCE
-    built = _build(config, dataset, copy if copy.exists() else None)
-    return _train(run, config, dataset, built, callbacks, workers)
+    return config
 
 
 def read_result(run: RunFolder, dataset: Dataset) -> TrainResult:
     """What came of a run that other processes trained, from its folder."""
     config = run.config()
     state = read_checkpoint(run.last, dataset)
-    parameters = _build(config, dataset).network.trainable_parameters()
+    parameters = _network(config, dataset, ([0.0], [1.0]), run).trainable_parameters()
     if state is None:
         return TrainResult(run, [], None, False, parameters, "fp32")
-    stopping = Stopping.of(config.train.monitor, config.train.early_stopping, config.train.reduce_on_plateau)
+    stopping = _stopping(config.train)
     stopping.restore(state["stopping"])
     history = [EpochRow(**row) for row in state["position"]["history"]]
     best = next((row for row in history if row.epoch == stopping.best.best_epoch), None)
@@ -134,12 +145,29 @@ def read_result(run: RunFolder, dataset: Dataset) -> TrainResult:
     return TrainResult(run, history, best, finished, parameters, state["precision"])
 
 
-def _build(config: Config, dataset: Dataset, file: Path | None = None) -> Built:
+def _build(config: Config, dataset: Dataset, workers: int, run: RunFolder | None = None) -> Built:
     torch.manual_seed(config.train.seed)
     scaling = fit_scaling(dataset.train, config.data.normalize)
-    network = build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling, file)
-    check_network(config, network)
+    network = _network(config, dataset, scaling, run)
+    check_network(config, network, workers)
+    if config.train.teacher:
+        check_teacher(Path(config.train.teacher), dataset)
     return Built(network, scaling)
+
+
+def _network(
+    config: Config, dataset: Dataset, scaling: tuple[list[float], list[float]], run: RunFolder | None
+) -> Network:
+    """A run has a copy of a custom network's source."""
+    copy = run.path / CUSTOM_SOURCE if run else None
+    file = copy if copy and copy.exists() else None
+    return build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling, file)
+
+
+def _stopping(config: TrainConfig) -> Stopping:
+    """A schedule lowers the rate by itself: the plateau rule is for a constant one."""
+    plateau = config.reduce_on_plateau if config.schedule == "constant" else None
+    return Stopping.of(config.monitor, config.early_stopping, plateau)
 
 
 def _train(
@@ -159,34 +187,38 @@ def _train(
     state = read_checkpoint(run.last, dataset)
     if state is None:
         fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
-    precision = cast(Precision, workers.say(state["precision"] if state else _precision(settings, network, train)))
+    precision = cast(
+        Precision, workers.broadcast(state["precision"] if state else _precision(settings, network, train))
+    )
     learner = _learner(settings, dataset, network, device, precision, workers)
-    stopping = Stopping.of(settings.monitor, settings.early_stopping, settings.reduce_on_plateau)
+    stopping = _stopping(settings)
     position = restore_checkpoint(state, learner, stopping, run.last) if state else Position()
     if not workers.main:  # the main one goes on with the run's generator; the others must draw other masks
         torch.manual_seed(hash((settings.seed, workers.rank, position.epoch, position.step)))
 
     keeper = Keeper(run, dataset, built.scaling, learner, stopping, position)
     keeper.begin(config)
-    steps = len(batches(len(train), settings.batch_size, settings.seed, 0))
+    steps = len(batches(len(train), settings.batch_size, settings.seed, 0, 2 * workers.count))
     start = RunStart(run, config, dataset, network, precision, device.type, steps, tuple(position.history))
-    for callback in callbacks:
-        callback.on_start(start)
-    finished = fit(
-        Job(
-            learner=learner,
-            train=train,
-            val=Feed(dataset.val, device),
-            augment=Augment(config.augment, dataset.policy.shape, settings.seed),
-            stopping=stopping,
-            position=position,
-            keeper=keeper,
-            callbacks=callbacks,
-        )
+    job = Job(
+        learner=learner,
+        train=train,
+        val=Feed(dataset.val, device),
+        augment=Augment(config.augment, dataset.policy.shape, settings.seed),
+        stopping=stopping,
+        position=position,
+        keeper=keeper,
+        callbacks=callbacks,
     )
-    best = next((row for row in position.history if row.epoch == stopping.best.best_epoch), None)
-    for callback in callbacks:
-        callback.on_end(RunEnd(finished, best))
+    with ExitStack() as stack:
+        for callback in callbacks:
+            stack.callback(callback.close)
+        for callback in callbacks:
+            callback.on_start(start)
+        finished = fit(job)
+        best = next((row for row in position.history if row.epoch == stopping.best.best_epoch), None)
+        for callback in callbacks:
+            callback.on_end(RunEnd(finished, best))
     return TrainResult(run, position.history, best, finished, network.trainable_parameters(), precision)
 
 
@@ -202,10 +234,10 @@ def _learner(
     return Learner(
         network=network,
         forward=torch.compile(forward) if config.compile else forward,
-        average=Average(network, config.ema) if config.ema else None,
+        average=MovingAverage(network, config.ema) if config.ema else None,
         optimizer=make_optimizer(config, network, precision),
         loss=Loss.of(config, dataset, device),
-        teacher=load_teacher(Path(config.teacher), dataset, device, precision) if config.teacher else None,
+        teacher=load_teacher(Path(config.teacher), device, precision) if config.teacher else None,
         config=config,
         precision=precision,
         workers=workers,

@@ -13,15 +13,15 @@ from torch.nn.utils import clip_grad_norm_
 from eyas.core.schema import TrainConfig
 from eyas.nn import Network
 from eyas.train.augment import Augmented
-from eyas.train.average import Average
 from eyas.train.loss import Loss
-from eyas.train.optimisers import Optimizer
+from eyas.train.optim.ema import MovingAverage
+from eyas.train.optim.optimizers import Optimizer
+from eyas.train.optim.sam import perturbed
+from eyas.train.optim.schedule import rate_share
+from eyas.train.parallel.workers import Workers
 from eyas.train.precision import Precision, autocast
-from eyas.train.schedule import rate_share
-from eyas.train.sharpness import uphill
-from eyas.train.sizes import resized, side_at
+from eyas.train.resizing import resized, side_at
 from eyas.train.teacher import Teacher
-from eyas.train.workers import Workers
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Learner:
     network: Network
     forward: Callable[[Tensor], Tensor]
     """The network, perhaps compiled, perhaps shared with other processes."""
-    average: Average | None
+    average: MovingAverage | None
     optimizer: Optimizer
     loss: Loss
     teacher: Teacher | None
@@ -43,6 +43,11 @@ class Learner:
     def answering(self) -> Network:
         """What is validated and kept: the average where there is one, else the network itself."""
         return self.average.network if self.average else self.network
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the weights are."""
+        return next(self.network.parameters()).is_cuda
 
     def step(self, batch: Augmented, size: int, progress: float) -> Tensor:
         """Move the weights by one batch.
@@ -56,13 +61,13 @@ class Learner:
             (3,) float64 on the device: summed loss, right answers, images, of this process's part.
         """
         self.optimizer.schedule(rate_share(self.config, progress))
-        told = self.teacher(batch.images) if self.teacher else None
+        teacher = self.teacher(batch.images) if self.teacher else None
         if self.config.image_sizes:
             batch = replace(batch, images=resized(batch.images, side_at(self.config.image_sizes, progress)))
-        sums = self._gradients(batch, told, size)
+        sums = self._gradients(batch, teacher, size)
         if self.config.sam:
-            with uphill(self.network, self.config.sam):
-                self._gradients(batch, told, size)
+            with perturbed(self.network, self.config.sam):
+                self._gradients(batch, teacher, size)
         if self.config.clip_norm:
             clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.optimizer.step()
@@ -71,34 +76,42 @@ class Learner:
             self.average.update()
         return sums
 
-    def _gradients(self, batch: Augmented, told: Tensor | None, size: int) -> Tensor:
+    def _gradients(self, batch: Augmented, teacher: Tensor | None, size: int) -> Tensor:
         """Add the mean loss's gradients to the weights', part by part."""
         device = batch.images.device
         sums = torch.zeros(3, dtype=torch.float64, device=device)
-        for part, opinion in parts(batch, told, self.config.accumulate):
+        count = part_count(size // self.workers.count, self.config.accumulate)
+        for part, told in parts(batch, teacher, count):
             with autocast(device, self.precision):
                 logits = self.forward(part.images)
-            loss = self.loss(logits.float(), part, opinion) + self.network.penalty()
-            count = len(part.labels)
+            loss = self.loss(logits.float(), part, told) + self.network.penalty()
+            images = len(part.labels)
             # Each process's gradient is divided by their number when they are averaged.
-            torch.autograd.backward(loss * (count * self.workers.count / size))
+            torch.autograd.backward(loss * (images * self.workers.count / size))
             with torch.no_grad():
                 right = (logits.argmax(1) == part.labels).sum()
-                sums += torch.stack((loss.double() * count, right.double(), torch.full_like(right, count).double()))
+                sums += torch.stack((loss.double() * images, right.double(), torch.full_like(right, images).double()))
         return sums
 
 
-def parts(batch: Augmented, told: Tensor | None, count: int) -> Iterator[tuple[Augmented, Tensor | None]]:
-    """The batch, and the teacher's logits, in `count` parts of at least 2 images: batch norm needs two."""
-    images = len(batch.labels)
-    count = max(1, min(count, images // 2))
+def part_count(images: int, accumulate: int) -> int:
+    """Parts of a batch of which every process has at least `images`: 2 images in each part, as batch norm needs two.
+
+    It is the same in every process, for each part is a meeting of them all.
+    """
+    return max(1, min(accumulate, images // 2))
+
+
+def parts(batch: Augmented, teacher: Tensor | None, count: int) -> Iterator[tuple[Augmented, Tensor | None]]:
+    """The batch, and the teacher's logits, in `count` parts whose lengths differ by 1 at most."""
     if count == 1:
-        yield batch, told
+        yield batch, teacher
         return
+    images = len(batch.labels)
     edges = [images * k // count for k in range(count + 1)]
     for start, end in pairwise(edges):
         cut = slice(start, end)
         share = batch.share[cut] if isinstance(batch.share, Tensor) and batch.share.ndim else batch.share
         partners = None if batch.partners is None else batch.partners[cut]
         part = Augmented(batch.images[cut], batch.labels[cut], partners, share)
-        yield part, None if told is None else told[cut]
+        yield part, None if teacher is None else teacher[cut]

@@ -13,27 +13,33 @@ from eyas.core.errors import ConfigError
 from eyas.core.runs import open_run
 from eyas.data import Dataset
 from eyas.infer import Session
-from eyas.nn import load_network
+from eyas.nn import load_network, load_weights
 from eyas.train.precision import Precision, autocast
 
 Teacher = Callable[[Tensor], Tensor]
 """(n, H, W, C) uint8 images at the dataset's own size → (n, K) float32 logits on the same device."""
 
 
-def load_teacher(path: Path, dataset: Dataset, device: torch.device, precision: Precision) -> Teacher:
-    """A run folder's best network, or a bundle's graph.
+def check_teacher(path: Path, dataset: Dataset) -> None:
+    """Refuse a teacher that cannot teach this dataset.
 
     Raises:
-        ConfigError: neither of the two, other classes than the dataset's, or images of another shape.
+        ConfigError: neither a run folder nor a bundle, other classes than the dataset's, or images of another shape.
     """
-    if (path / "manifest.json").is_file():
-        bundle = open_bundle(path)
-        seen = bundle.manifest.input
-        _require_same(path, bundle.manifest.classes, (seen.height, seen.width, seen.channels), dataset)
-        return _of_graph(Session(bundle.model), device)
-    run = open_run(path)
-    network, about = load_network(run)
-    _require_same(path, about["classes"], tuple(about["input_shape"]), dataset)
+    if _is_bundle(path):
+        manifest = open_bundle(path).manifest
+        shape = (manifest.input.height, manifest.input.width, manifest.input.channels)
+        _require_same(path, manifest.classes, shape, dataset)
+    else:
+        about = load_weights(open_run(path).best)
+        _require_same(path, about["classes"], tuple(about["input_shape"]), dataset)
+
+
+def load_teacher(path: Path, device: torch.device, precision: Precision) -> Teacher:
+    """A run folder's best network, or a bundle's graph, that `check_teacher` has accepted."""
+    if _is_bundle(path):
+        return _of_graph(Session(open_bundle(path).model), device)
+    network, _ = load_network(open_run(path))
     network.to(device).requires_grad_(requires_grad=False)
 
     def teacher(images: Tensor) -> Tensor:
@@ -42,6 +48,10 @@ def load_teacher(path: Path, dataset: Dataset, device: torch.device, precision: 
         return logits
 
     return teacher
+
+
+def _is_bundle(path: Path) -> bool:
+    return (path / "manifest.json").is_file()
 
 
 def _of_graph(session: Session, device: torch.device) -> Teacher:

@@ -34,7 +34,8 @@ class Validation:
 def validate(learner: Learner, feed: Feed) -> Validation:
     """Measure the network, in evaluation mode, at the precision of training; each process takes its part."""
     network = learner.answering.eval()
-    rows = learner.workers.own(np.arange(len(feed)))
+    learner.workers.same_buffers(network)
+    rows = learner.workers.shard(np.arange(len(feed)))
     height, width = feed.split.images.shape[1:3]
     size = max(16, min(BATCH, PIXELS // (height * width)))
     parts = []
@@ -42,7 +43,7 @@ def validate(learner: Learner, feed: Feed) -> Validation:
         images, _ = feed.take(rows[start : start + size])
         with autocast(feed.device, learner.precision):
             parts.append(network(images).float())
-    answers = learner.workers.joined(torch.cat(parts)).cpu()
+    answers = learner.workers.all_gather(torch.cat(parts)).cpu()
     labels = feed.split.labels
     loss = float(cross_entropy(answers, torch.tensor(labels))) + float(network.penalty())
     logits = answers.numpy()

@@ -59,7 +59,10 @@ ClassWeight = Annotated[Literal["none", "balanced"] | dict[str, float], BeforeVa
 
 
 class MuonConfig(Section):
-    """Muon for convolution kernels; AdamW, with β = 0.9 and 0.99, for the rest (shifts, scales, dense layers)."""
+    """Muon for convolution kernels; AdamW, with β = 0.9 and 0.99, for the rest (shifts, scales, dense layers).
+
+    It keeps every kernel at one norm, which changes nothing where batch norm follows (`cnn`, `resnet`).
+    """
 
     momentum: Rate = 0.6
     """Nesterov momentum of the kernels."""
@@ -105,7 +108,7 @@ class TrainConfig(Section):
     learning_rate: PositiveFloat | None = None
     """Unset: 0.01 for sgd, 0.001 for the others; for muon 0.16, of the convolution kernels."""
     schedule: Schedule = "constant"
-    """Of the learning rate over the run; see `eyas.train.schedule`."""
+    """Of the learning rate over the run; see `eyas.train.optim.schedule`."""
     warmup_epochs: NonNegativeFloat = 0.0
     """Epochs over which the rate rises linearly from 0; `one_cycle` warms up by itself."""
     momentum: Rate = 0.0
@@ -143,7 +146,7 @@ class TrainConfig(Section):
     early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
     """`null` switches it off. The best weights are kept either way."""
     reduce_on_plateau: PlateauConfig | None = PlateauConfig()
-    """`null` switches it off."""
+    """`null` switches it off; a `schedule` other than constant does so too."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the forward and backward pass. `auto`: on a CPU the faster by a short probe, remembered; on a GPU bf16
     where it has it."""
@@ -156,7 +159,7 @@ class TrainConfig(Section):
     launcher: Literal["torchrun", "ray"] = "torchrun"
     """Who starts the workers. A process that torchrun itself started joins its group whatever stands here."""
     threads: PositiveInt | None = None
-    """Unset: as many as the cores this process may use."""
+    """Unset: as many as the cores this process may use, or its share of them among several workers."""
     seed: NonNegativeInt = 0
     """Initial weights, order of images, dropout: the same seed on the same CPU gives the same weights."""
     checkpoint_minutes: PositiveFloat = 5.0

@@ -13,9 +13,9 @@ from eyas.core.schema import Config, TrainConfig
 from eyas.data import Dataset
 from eyas.nn import load_weights
 from eyas.nn.weights import save, take_weights
-from eyas.train.callbacks import EpochRow
+from eyas.train.progress.history import EpochRow
+from eyas.train.progress.stopping import Stopping
 from eyas.train.step import Learner
-from eyas.train.stopping import Stopping
 
 # Keys that may differ between a run and its continuation: they do not change what a finished epoch computed.
 MAY_CHANGE = (
@@ -65,7 +65,7 @@ def save_checkpoint(file: Path, learner: Learner, stopping: Stopping, position: 
             "stopping": stopping.state(),
             "position": {**position.__dict__, "history": [row.as_dict() for row in position.history]},
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_cuda": torch.cuda.get_rng_state() if learner.on_gpu else None,
             **about,
         },
     )
@@ -84,8 +84,8 @@ def restore_checkpoint(state: dict[str, Any], learner: Learner, stopping: Stoppi
     learner.optimizer.load_state_dict(state["optimizer"])
     stopping.restore(state["stopping"])
     torch.set_rng_state(state["random"])
-    if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
+    if state["random_cuda"] is not None and learner.on_gpu:
+        torch.cuda.set_rng_state(state["random_cuda"])
     position = Position(**state["position"])
     position.history = [EpochRow(**row) for row in state["position"]["history"]]
     return position

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io as stdio
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 from eyas.core import io
 from eyas.core.config import dump_yaml
@@ -14,10 +10,10 @@ from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.nn import save_weights
-from eyas.train.callbacks import EpochRow
-from eyas.train.checkpoint import Position, save_checkpoint
+from eyas.train.progress.checkpoint import Position, save_checkpoint
+from eyas.train.progress.history import EpochRow, write_history
+from eyas.train.progress.stopping import Stopping
 from eyas.train.step import Learner
-from eyas.train.stopping import Stopping
 
 
 @dataclass(frozen=True)
@@ -61,12 +57,3 @@ class Keeper:
                 std=self.scaling[1],
                 fingerprint=self.dataset.fingerprint,
             )
-
-
-def write_history(file: Path, history: Sequence[EpochRow]) -> None:
-    """`history.csv`, whole or not at all; a missing validation value is an empty cell."""
-    buffer = stdio.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(EpochRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in history)
-    io.write_text(file, buffer.getvalue())

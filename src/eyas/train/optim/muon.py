@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from eyas.train.optimisers import Rule
+from eyas.train.optim.optimizers import Rule
 
 # The quintic of Jordan et al. 2024: it lifts small singular values fast and leaves all of them near 1.
 QUINTIC = (3.4445, -4.7750, 2.0315)

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from eyas.core.schema import TrainConfig
-from eyas.train.muon import Muon
-from eyas.train.optimisers import SGD, Adam, Optimizer, RMSprop, Together
+from eyas.train.optim.muon import Muon
+from eyas.train.optim.optimizers import SGD, Adam, CombinedOptimizer, Optimizer, RMSprop
 from eyas.train.precision import Precision
 
 # https://keras.io/api/optimizers; Muon's by trial on CIFAR-100 (docs/decisions/0010).
@@ -48,4 +48,4 @@ def _muon(config: TrainConfig, network: nn.Module, rate: float, decay: float, dt
         parts.append(Adam(heads, rules.head_learning_rate, decay, MUON_BETAS))
     if rest:
         parts.append(Adam(rest, rules.rest_learning_rate, betas=MUON_BETAS))
-    return Together(parts)
+    return CombinedOptimizer(parts)

@@ -13,7 +13,7 @@ from eyas.nn import Network
 
 
 @contextmanager
-def uphill(network: Network, rho: float) -> Iterator[None]:
+def perturbed(network: Network, rho: float) -> Iterator[None]:
     """Within: weights moved by ρ g / ‖g‖ along their gradients g, no gradients, and running statistics that stand.
 
     Args:

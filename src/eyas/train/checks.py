@@ -22,6 +22,7 @@ def check_config(config: Config, dataset: Dataset) -> None:
     train = config.train
     check_augment(config.augment, dataset.policy.shape)
     _check_optimizer(train)
+    _check_company(config)
     if train.monitor.startswith("val") and not len(dataset.val):
         known = train.monitor in ("val_loss", "val_accuracy")
         other = train.monitor.removeprefix("val_") if known else "loss"
@@ -40,17 +41,20 @@ def check_config(config: Config, dataset: Dataset) -> None:
         raise ConfigError(f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}")
 
 
-def check_network(config: Config, network: Network) -> None:
+def check_network(config: Config, network: Network, workers: int) -> None:
     """What the built network decides.
+
+    Args:
+        workers: processes that share each batch.
 
     Raises:
         ConfigError: names the key, the rule and what it got.
     """
     train = config.train
     normed = any(isinstance(layer, _BatchNorm) for layer in network.modules())
-    part = train.batch_size // (train.accumulate * train.workers)
+    part = train.batch_size // (train.accumulate * workers)
     if normed and part < 2:
-        shared = "" if part == train.batch_size else f" in each of {train.accumulate} parts and {train.workers} workers"
+        shared = "" if part == train.batch_size else f" in each of {train.accumulate} parts and {workers} workers"
         raise ConfigError(f"train.batch_size must be at least 2{shared} for a network with batch norm, got {part}")
     if train.optimizer == "muon" and not any(isinstance(layer, nn.Conv2d) for layer in network.modules()):
         raise ConfigError("train.optimizer=muon needs a network with convolutions, got one without; adam does for any")
@@ -69,3 +73,22 @@ def _check_optimizer(train: TrainConfig) -> None:
         raise ConfigError(
             f"train.momentum is for sgd and rmsprop; {train.optimizer} would ignore {train.momentum:g}{own}"
         )
+
+
+def _check_company(config: Config) -> None:
+    """Sections that say how, without the key that says what."""
+    train, augment, default = config.train, config.augment, Config()
+    strength = (augment.policy_ops, augment.policy_magnitude)
+    for idle, section, needed in (
+        (train.distillation != default.train.distillation and not train.teacher, "train.distillation", "train.teacher"),
+        (train.muon != default.train.muon and train.optimizer != "muon", "train.muon", "train.optimizer=muon"),
+        (train.launcher == "ray" and train.workers == 1, "train.launcher=ray", "train.workers of 2 or more"),
+        (
+            strength != (default.augment.policy_ops, default.augment.policy_magnitude)
+            and augment.policy != "randaugment",
+            "augment.policy_ops and augment.policy_magnitude",
+            "augment.policy=randaugment",
+        ),
+    ):
+        if idle:
+            raise ConfigError(f"{section} would do nothing without {needed}")

@@ -9,7 +9,7 @@ import torch
 from eyas.nn import Network
 
 
-class Average:
+class MovingAverage:
     """A second network whose weights follow the first's: a ← d a + (1 - d) w at each step.
 
     d grows with the steps t to its limit, min(decay, (1 + t) / (10 + t)), so that the first weights, which are random,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from eyas.core.errors import ConfigError
 from eyas.core.machine import usable_cores
@@ -36,7 +36,7 @@ class Workers:
         """This process's share of the cores."""
         return max(1, usable_cores() // self.local_count)
 
-    def own(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def shard(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """This process's part of some rows, in rank order; every process gets as many or one fewer."""
         return np.array_split(rows, self.count)[self.rank]
 
@@ -44,7 +44,7 @@ class Workers:
         """The forward pass after which gradients are the mean over all processes."""
         return network
 
-    def total(self, sums: Tensor) -> Tensor:
+    def all_reduce(self, sums: Tensor) -> Tensor:
         """Added up over all processes."""
         return sums
 
@@ -52,26 +52,26 @@ class Workers:
         """For each flag, whether it is up in any process."""
         return list(flags)
 
-    def joined(self, rows: Tensor) -> Tensor:
+    def all_gather(self, rows: Tensor) -> Tensor:
         """The parts of all processes, (n, K) each, one after the other in rank order."""
         return rows
 
-    def say(self, word: str) -> str:
+    def broadcast(self, word: str) -> str:
         """What the main process says, in every process."""
         return word
+
+    def same_buffers(self, network: nn.Module) -> None:
+        """Give every process the main one's running statistics: each has followed its own part of the batches."""
 
 
 class Group(Workers):
     """One of several processes, joined by torch.distributed: gloo on CPUs, NCCL on GPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self.rank, self.count = distributed.get_rank(), distributed.get_world_size()
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
         self.local_count = int(os.environ.get("LOCAL_WORLD_SIZE", self.count))
         self._device = torch.device("cpu")
-
-    def device(self, kind: str) -> torch.device:
-        """On GPU machines the process's own."""
         if kind == "cuda":
             if self.local_count > torch.cuda.device_count():
                 raise ConfigError(
@@ -80,6 +80,9 @@ class Group(Workers):
                 )
             self._device = torch.device("cuda", self.local_rank)
             torch.cuda.set_device(self._device)
+
+    def device(self, kind: str) -> torch.device:
+        """On GPU machines the process's own."""
         return self._device
 
     def shared(self, network: Network) -> Callable[[Tensor], Tensor]:
@@ -88,7 +91,7 @@ class Group(Workers):
         wrapped: Callable[[Tensor], Tensor] = torch.nn.parallel.DistributedDataParallel(network, devices)
         return wrapped
 
-    def total(self, sums: Tensor) -> Tensor:
+    def all_reduce(self, sums: Tensor) -> Tensor:
         """In place."""
         distributed.all_reduce(sums)
         return sums
@@ -99,7 +102,7 @@ class Group(Workers):
         distributed.all_reduce(raised, distributed.ReduceOp.MAX)
         return [bool(flag) for flag in raised.tolist()]
 
-    def joined(self, rows: Tensor) -> Tensor:
+    def all_gather(self, rows: Tensor) -> Tensor:
         """Parts of unequal length are padded on their way."""
         counts = [torch.zeros((), dtype=torch.int64, device=self._device) for _ in range(self.count)]
         distributed.all_gather(counts, torch.tensor(len(rows), device=self._device))
@@ -110,11 +113,16 @@ class Group(Workers):
         distributed.all_gather(parts, padded)
         return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
 
-    def say(self, word: str) -> str:
+    def broadcast(self, word: str) -> str:
         """By rank 0."""
         words = [word]
         distributed.broadcast_object_list(words, 0, device=self._device)
         return words[0]
+
+    def same_buffers(self, network: nn.Module) -> None:
+        """Buffer by buffer."""
+        for buffer in network.buffers():
+            distributed.broadcast(buffer, 0)
 
 
 def join(asked: int, kind: str) -> Workers:
@@ -130,11 +138,11 @@ def join(asked: int, kind: str) -> Workers:
     if distributed.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         if not distributed.is_initialized():
             distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
-        return Group()
+        return Group(kind)
     if asked > 1:
         raise ConfigError(
             f"train.workers={asked} needs processes that a launcher started: eyas train, torchrun, or "
-            "eyas.train.launch; got this process alone"
+            "eyas.train.parallel.launch; got this process alone"
         )
     return Workers()
 

@@ -103,7 +103,7 @@ class Rule(Optimizer):
                 mine.copy_(saved)
 
 
-class Together(Optimizer):
+class CombinedOptimizer(Optimizer):
     """Several rules, each for weights of its own; their rates keep their proportion.
 
     Args:

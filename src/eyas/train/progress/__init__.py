@@ -1,0 +1,1 @@
+"""Where a run stands: its epochs, its checkpoints, what it writes, and when it stops."""
