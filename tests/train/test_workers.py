@@ -130,7 +130,7 @@ def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits
     result = resume_run(run, digits, config=load_config(run.config_file, words))
     assert result.finished
     assert len(result.history) == done + 3
-    assert result.history[-1].accuracy > 0.95
+    assert result.history[-1].accuracy > 0.9
 
 
 def test_what_all_workers_meet_is_told_as_one_process_tells_it(tmp_path):

@@ -25,8 +25,7 @@ from eyas.export.card import write_card
 from eyas.export.graph import OPSET, output_names, trace
 from eyas.export.parity import Proof
 from eyas.infer import Session
-from eyas.infer.session import CHUNK
-from eyas.infer.session import CAM, OUTPUTS
+from eyas.infer.session import CAM, CHUNK, OUTPUTS
 from eyas.monitor.reference import build_reference
 from eyas.nn import Network, load_network, run_in_parts, run_network
 
