@@ -153,7 +153,7 @@ def test_the_directions_come_by_their_variance():
 def test_images_of_one_colour_leave_finite_weights():
     network = build(ResNetConfig())
     fit_stem(network, torch.full((4, 32, 32, 3), 7, dtype=torch.uint8))
-    assert network.body[0].weight.isfinite().all()
+    assert network.body[0].weight.abs().max() < 100
 
 
 def test_large_images_are_whitened_a_few_at_a_time():

@@ -17,7 +17,7 @@ from eyas.core.config import load_config
 from eyas.core.errors import ConfigError, DataError, DivergenceError, ResumeError, TrainingError
 from eyas.core.runs import RunFolder, open_run
 from eyas.nn import build_network, load_network, load_weights
-from eyas.train import evaluate_run, resume_run, start_run
+from eyas.train import Callback, evaluate_run, resume_run, start_run
 from eyas.train.precision import choose_precision
 from support.training import StopAfter, assert_same_weights, weights
 
@@ -179,6 +179,33 @@ def test_a_network_that_its_last_step_broke_is_not_saved(config, digits, tmp_pat
         start_run(config(*words), digits)
     (run,) = (tmp_path / "runs").iterdir()
     assert {entry.name for entry in run.iterdir()} == {"config.yaml", "history.csv"}
+
+
+class Closed(Callback):
+    """Notes its last call."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_end(self, end):
+        self.calls.append("end")
+
+    def close(self):
+        self.calls.append("close")
+
+
+def test_callbacks_are_closed_whether_training_ends_or_fails(config, digits):
+    ended, failed = Closed(), Closed()
+    start_run(config(), digits, [ended])
+    with pytest.raises(DivergenceError):
+        start_run(config("train.learning_rate=1e30", "train.optimizer=sgd"), digits, [failed])
+    assert (ended.calls, failed.calls) == (["end", "close"], ["close"])
+
+
+def test_a_diverged_run_is_told_a_lower_rate_of_its_own_not_of_its_warm_up(config, digits):
+    words = ("train.learning_rate=1e30", "train.optimizer=sgd", "train.schedule=cosine", "train.warmup_epochs=2")
+    with pytest.raises(DivergenceError, match=r"start a new run with train\.learning_rate=1e\+29"):
+        start_run(config(*words), digits)
 
 
 @pytest.mark.parametrize(

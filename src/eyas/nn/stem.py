@@ -39,7 +39,7 @@ class Whitening(nn.Conv2d):
         """Take the kernels from batches of normalised training images, each (n, C, H, W) float32."""
         covariance = patch_covariance(images)
         values, vectors = torch.linalg.eigh(covariance)
-        scale = values.mean() if values.mean() > 0 else 1.0  # images of one colour have no variance at all
+        scale = values.mean() if values.mean() > 1e-9 else 1.0  # images of one colour have no variance but rounding
         rows = (vectors / (values.clamp(min=0) + EPSILON * scale).sqrt()).T.flip(0)
         self.weight.copy_(torch.cat([rows, -rows]).view_as(self.weight))
 
