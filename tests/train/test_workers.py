@@ -68,7 +68,6 @@ def test_torchrun_itself_may_start_them(tmp_path, alone):
 
 
 def test_ray_may_start_them(tmp_path, alone):
-    pytest.importorskip("ray")
     run_in(tmp_path, command("train.workers=2", "train.launcher=ray"))
     assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
 
