@@ -16,7 +16,12 @@ from eyas.report import draw_confusion, draw_curves, draw_per_class, draw_reliab
 from eyas.report.canvas import short
 from eyas.report.history import COLUMNS, best_epoch, read_history
 
-DRAW = (draw_confusion, draw_reliability, draw_per_class)
+
+def draw_its_confusion(evaluation: Evaluation, png: Path) -> None:
+    draw_confusion(evaluation.classes, evaluation.confusion, png)
+
+
+DRAW = (draw_its_confusion, draw_reliability, draw_per_class)
 
 
 def measured(k: int, n: int, names: list[str] | None = None, labels: np.ndarray | None = None) -> Evaluation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,8 +52,7 @@ def test_what_tensorboard_shows(config: Callable[..., Config], digits: Dataset) 
     assert min(picture(events, "confusion").size) > 400
     assert "learning_rate" in events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
 
-    names = {node.op for node in graph(events)}
-    assert {"aten::linear", "Parameter"} & names or any("linear" in name.lower() for name in names)
+    assert any("aten::linear" in node.op for node in graph(events))
     start = HParamsPluginData.FromString(events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
     assert start.session_start_info.hparams["train.batch_size"].number_value == 64
     assert start.session_start_info.hparams["optimizer"].string_value == "adam"
@@ -63,7 +63,7 @@ def test_what_tensorboard_shows(config: Callable[..., Config], digits: Dataset) 
     assert points(read(result.run), "test_accuracy") == [(0, pytest.approx(found.accuracy))]
 
 
-def graph(events: EventAccumulator) -> list[object]:
+def graph(events: EventAccumulator) -> list[Any]:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
 
     definition = events.Graph()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from eyas.track.afterwards import record_evaluation
 from eyas.track.delivery.process import deliver
 from eyas.track.delivery.spool import Spool
 from eyas.track.trackers import Curves, make_trackers
-from eyas.train import TrainResult, evaluate_run, resume_run, start_run
-from support.tracking import FAST, eyas, history, only_run, store, wait_until
+from eyas.train import Callback, EpochEnd, TrainResult, evaluate_run, resume_run, start_run
+from support.tracking import FAST, eyas, history, only_run, store, wait_until, waiting
 from support.training import StopAfter
 
 
@@ -114,6 +115,37 @@ def test_what_a_store_refuses_holds_nothing_up(
     assert [outcome.left for outcome in deliver(Spool(result.run.path))] == [0]
 
 
+def test_a_continuation_waits_for_the_sender_before_it(config: Callable[..., Config], digits: Dataset) -> None:
+    settings = config("track=[mlflow]")
+    stopped = start_run(settings, digits, [StopAfter(1), *make_trackers(settings.track)])
+
+    class Release(Callback):
+        """The sender of the training before lets go in the middle of this one."""
+
+        def __init__(self, stack: ExitStack) -> None:
+            self.stack = stack
+
+        def on_epoch(self, end: EpochEnd) -> None:
+            self.stack.close()
+
+    with ExitStack() as stack:
+        assert stack.enter_context(Spool(stopped.run.path).lock("mlflow"))
+        resume_run(stopped.run, digits, [Release(stack), *make_trackers(settings.track)])
+    assert only_run().info.status == "FINISHED"
+    assert [step for step, _ in history("loss")] == [1, 2, 3]
+
+
+def test_an_artifact_store_out_of_reach_holds_nothing_up(
+    config: Callable[..., Config], digits: Dataset, capfd: pytest.CaptureFixture[str]
+) -> None:
+    MlflowClient(store()).create_experiment("digits", artifact_location="s3://nowhere/at-all")  # boto3 is not here
+    result = train(config("track=[mlflow]", "train.epochs=1"), digits)
+    assert only_run().info.status == "FINISHED"
+    (warning,) = capfd.readouterr().err.splitlines()
+    assert "mlflow took all but what it refuses: No module named" in warning
+    assert waiting(result.run) == 0
+
+
 def test_a_stopped_run_goes_on_in_the_same_mlflow_run(config: Callable[..., Config], digits: Dataset) -> None:
     settings = config("track=[mlflow]")
     stopped = start_run(settings, digits, [StopAfter(1), *make_trackers(settings.track)])
@@ -126,23 +158,26 @@ def test_a_stopped_run_goes_on_in_the_same_mlflow_run(config: Callable[..., Conf
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_in_the_same_mlflow_run(home: Path) -> None:
-    words = ("train.epochs=25", "train.early_stopping=null", "train.learning_rate=1e-4")
+    words = ("train.epochs=300", "train.early_stopping=null", "train.learning_rate=1e-4")
     command = [sys.executable, "-m", "eyas", "train", *(word for word in FAST if "epochs" not in word), *words]
     with subprocess.Popen(
         [*command, "track=[mlflow]"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        file = home / "runs" / "digits-mlp-1" / "history.csv"
-        wait_until(lambda: file.exists() and len(file.read_text().splitlines()) > 3, 60)
+        folder = home / "runs" / "digits-mlp-1"
+        file, state = folder / "history.csv", folder / "track" / "mlflow.json"
+        wait_until(lambda: state.exists() and file.exists() and len(file.read_text().splitlines()) > 3, 60)
+        assert process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
     wait_until(lambda: only_run().info.status == "FAILED", 60)
 
-    done = eyas("train", "--resume", "runs/digits-mlp-1", "train.epochs=26")
+    last = len(file.read_text().splitlines()) + 1  # two more
+    done = eyas("train", "--resume", "runs/digits-mlp-1", f"train.epochs={last}")
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done.stdout
     run = only_run()
-    assert (run.info.status, run.data.params["epochs"]) == ("FINISHED", "25")
-    assert run.data.tags["resumed.train.epochs"] == "26"
-    assert [step for step, _ in history("loss")] == list(range(1, 27))
+    assert (run.info.status, run.data.params["epochs"]) == ("FINISHED", "300")
+    assert run.data.tags["resumed.train.epochs"] == str(last)
+    assert [step for step, _ in history("loss")] == list(range(1, last + 1))
     steps = [step for step, _ in history("step_loss")]
     assert steps == sorted(set(steps))
     assert steps[0] == 10
-    assert steps[-1] == 26 * 23 // 10 * 10
+    assert steps[-1] == last * 23 // 10 * 10

@@ -5,22 +5,26 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
+import httpx
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from eyas.core.schema import Config
 from eyas.data import Dataset
+from eyas.track.delivery.sink import REMOTE, STARTING
 from eyas.track.trackers import Curves, make_trackers
 from eyas.train import Callback, start_run
 from eyas.train.callbacks import EpochEnd, RunEnd
 from support.server import free_port
 from support.tracking import MlflowServer, eyas, history, only_run, wait_until, waiting
 
-# Five seconds for a server that does not answer, and the sender's own end on a busy machine.
-END_SECONDS = 15
+END_SECONDS = STARTING + REMOTE
 
 
 class Stopwatch(Callback):
@@ -89,6 +93,47 @@ def test_a_server_dies_in_the_middle_and_gets_all_of_it_once_later(
     client = MlflowClient(server.url)
     loaded = client.download_artifacts(run.info.run_id, "best.pt", str(result.run.path / "track"))
     assert Path(loaded).read_bytes() == result.run.best.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_slow_server_gets_all_of_it(
+    server: MlflowServer, config: Callable[..., Config], digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every answer takes so long that no single patience would last for all of them."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    settings = config("track=[mlflow]", "train.epochs=1")
+    result = start_run(settings, digits, [Curves(), *make_trackers(settings.track)])
+    with slow_way(server.url, 2.5) as url:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        assert "mlflow has everything" in eyas("track", "sync", result.run.path).stdout
+    assert only_run(uri=server.url).info.status == "FINISHED"
+
+
+@contextmanager
+def slow_way(server: str, seconds: float) -> Iterator[str]:
+    """An address that passes every request on, after so long."""
+
+    class Way(BaseHTTPRequestHandler):
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            kept = {name: value for name, value in self.headers.items() if name.lower() in ("content-type",)}
+            time.sleep(seconds)  # what is tested
+            answer = httpx.request(self.command, server + self.path, content=body, headers=kept, timeout=30)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = pass_on  # noqa: N815 - the names that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Way) as serving:
+        Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
 
 
 @pytest.mark.parametrize("server_is", ["absent", "silent"])

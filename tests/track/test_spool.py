@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.track.curve import StepCurve
-from eyas.track.delivery.sink import one_line
-from eyas.track.delivery.spool import Delivered, Spool
+from eyas.track.delivery.sender import Sender
+from eyas.track.delivery.sink import Sink, one_line
+from eyas.track.delivery.spool import Delivered, Record, Spool
 
 
 def kinds(spool: Spool, after: int = 0) -> list[tuple[int, str]]:
@@ -93,3 +96,63 @@ def test_a_long_run_has_two_thousand_points() -> None:
     curve = StepCurve(images=1_000_000, batch_size=10, steps=100_000, epochs=3)
     points = [step for step in range(1, 100_001) if curve.point(0, step, 1.0, 0.5)]
     assert len(points) == 100_000 // 150
+
+
+def test_a_gpu_that_is_read_every_fiftieth_step_gives_points() -> None:
+    curve = StepCurve(images=390 * 8, batch_size=8, steps=390, epochs=100)  # a stride of 19
+    calls = [(epoch, step) for epoch in range(2) for step in (*range(50, 390, 50), 390)]
+    points = [point for epoch, step in calls if (point := curve.point(epoch, step, 1.0, 0.5))]
+    assert [step for step, _, _ in points] == [epoch * 390 + step for epoch, step in calls]
+    assert {(loss, accuracy) for _, loss, accuracy in points} == {(1.0, 0.5)}
+
+
+@pytest.mark.parametrize("cadence", [1, 5])
+@pytest.mark.parametrize("done", [15, 20])
+def test_points_after_a_continuation_hold_its_steps_alone(cadence: int, done: int) -> None:
+    """Losses are the numbers of the steps; `done` of them were trained before."""
+    curve = StepCurve(images=100, batch_size=1, steps=100, epochs=2, resumed=True)
+    calls = range(done + cadence, 101, cadence)
+    points = [point for step in calls if (point := curve.point(0, step, (step + 1) / 2, 0.5))]
+    assert [step for step, _, _ in points] == list(range(points[0][0], 101, 10))
+    for (before, _, _), (step, loss, _) in pairwise(points):
+        assert loss == pytest.approx((before + 1 + step) / 2)
+    assert done < points[0][1] <= points[0][0]
+    following = curve.point(1, 10, 7.0, 0.5)
+    assert following == (110, pytest.approx(7.0), 0.5)
+
+
+def test_a_file_goes_alone_and_a_continuation_to_its_own_sender(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append({"kind": "start", "key": "k"}, {"kind": "metrics"}, {"kind": "file", "path": "a"})
+    spool.append({"kind": "picture", "path": "b"}, {"kind": "end", "status": "FINISHED"})
+    sink = Kept(spool)
+    sender = Sender(sink, StringIO(), known=len(spool.lines()))
+    spool.append({"kind": "resume", "trackers": []})
+    sender._pump()
+    assert sink.sent == [[1, 2], [3], [4], [5]]
+    assert Delivered(spool, "mlflow", "here").lines == 5
+    Sender(again := Kept(spool), StringIO(), known=len(spool.lines()))._pump()
+    assert again.sent == [[6]]
+
+
+class Kept(Sink):
+    """Notes what it is sent."""
+
+    tracker, keeps_at_once = "mlflow", True
+
+    def __init__(self, spool: Spool) -> None:
+        super().__init__(spool, local=False)
+        self.sent: list[list[int]] = []
+
+    @staticmethod
+    def store(spool: Spool) -> str:
+        return "here"
+
+    def connect(self) -> None:
+        pass
+
+    def deliver(self, records: list[tuple[int, Record]]) -> None:
+        self.sent.append([number for number, _ in records])
+
+    def close(self) -> None:
+        pass

@@ -13,6 +13,7 @@ from eyas.core.errors import MissingExtraError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
+from eyas.track.delivery.spool import Spool
 from eyas.track.trackers import Guarded, make_trackers, where_to_look
 from eyas.train import Callback, start_run
 from eyas.train.callbacks import EpochEnd
@@ -34,7 +35,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(
 
 @pytest.mark.parametrize(("name", "extra"), [("tensorboard", "track"), ("mlflow", "track"), ("wandb", "wandb")])
 def test_a_missing_library_names_its_extra(name: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eyas.track.trackers.find_spec", lambda wanted: None)
+    monkeypatch.setattr("eyas.track.delivery.process.find_spec", lambda wanted: None)
     with pytest.raises(MissingExtraError, match=rf'{name} is not installed.*pip install "eyas\[{extra}\]"'):
         make_trackers([name])
 
@@ -56,11 +57,21 @@ def test_libraries_are_loaded_when_they_are_used(code: str, absent: tuple[str, .
     assert done.stderr.strip() == "[]"
 
 
+def run_of(home: Path) -> Path:
+    folder = home / "runs" / "recorded"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def test_where_to_look(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = RunFolder(Path("runs/digits-1"))
     board, store = where_to_look(["tensorboard", "mlflow"], run)
     assert board == "tensorboard --logdir runs"
     assert store.startswith("mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    Spool(run_of(home)).append({"kind": "start", "key": "k", "uri": "https://recorded.example.org"})
+    assert where_to_look(["mlflow"], RunFolder(run_of(home))) == ["https://recorded.example.org"]
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert where_to_look(["wandb"], run) == []
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org")
     assert where_to_look(["mlflow"], run) == ["https://example.org"]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////data/x.db")

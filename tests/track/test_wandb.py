@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
@@ -13,6 +14,8 @@ from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.afterwards import record_evaluation
+from eyas.track.delivery.spool import Spool
+from eyas.track.delivery.to_wandb import WandbSink
 from eyas.track.trackers import Curves, make_trackers, where_to_look
 from eyas.train import evaluate_run, start_run
 
@@ -80,3 +83,30 @@ def test_an_offline_run(
 def test_disabled_is_nothing(config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert make_trackers(["wandb"]) == []
+
+
+def test_what_is_kept_offline_is_not_counted_as_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path)
+    spool.append({"kind": "start", "key": "k", "project": "p", "entity": None, "name": "n", "config": {}})
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    sink = WandbSink(spool)
+    sink.delivered.lines = 1
+    sink.delivered.save()
+    assert WandbSink(spool).delivered.lines == 1
+    monkeypatch.setenv("WANDB_MODE", "online")
+    assert WandbSink(spool).delivered.lines == 0
+
+
+@pytest.mark.parametrize(("resumed", "lines"), [(True, 1), (False, 0)])
+def test_a_run_that_is_not_there_any_more_is_sent_whole(
+    resumed: bool, lines: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    spool = Spool(tmp_path)
+    spool.append({"kind": "start", "key": "k"})
+    sink = WandbSink(spool)
+    sink.delivered.lines = 1
+    answer = SimpleNamespace(resumed=resumed, define_metric=lambda *_, **__: None)  # what W&B's server would say
+    monkeypatch.setattr(sink, "_begin", lambda: answer)
+    sink.connect()
+    assert sink.delivered.lines == lines

@@ -25,17 +25,19 @@ def sync(
     run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")],
     as_json: AsJson = False,
 ) -> None:
-    """Deliver the records of a run that wait for a tracker which was out of reach. Nothing is sent twice.
+    """Deliver the records of a run that wait for a tracker which was out of reach. Sending again changes nothing.
 
     Example: eyas track sync runs/digits-cnn-1
     """
     from eyas.core.runs import open_run
-    from eyas.track.delivery.process import deliver
+    from eyas.track.delivery.process import deliver, require_library, wanted
     from eyas.track.delivery.spool import Spool
 
     spool = Spool(open_run(run).path)
     if not spool.trackers():
         raise ConfigError(f"{run} has nothing to send: it was trained without track=[mlflow] or track=[wandb]")
+    for tracker in wanted(spool.trackers()):
+        require_library(tracker)
     outcomes = deliver(spool)
     if as_json:
         print_json([{"tracker": o.tracker, "left": o.left, "error": o.error, "refused": o.refused} for o in outcomes])

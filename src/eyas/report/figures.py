@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -54,38 +54,28 @@ def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss") 
     save(figure, png)
 
 
-class Confused(Protocol):
-    """What of an `Evaluation` its confusion matrix shows."""
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def images(self) -> int: ...  # noqa: D102
-    @property
-    def accuracy(self) -> float: ...  # noqa: D102
-    @property
-    def confusion(self) -> NDArray[np.int64]: ...  # noqa: D102
-    @property
-    def support(self) -> NDArray[np.int64]: ...  # noqa: D102
-
-
-def draw_confusion(evaluation: Confused, png: Path) -> None:
+def draw_confusion(classes: tuple[str, ...], confusion: NDArray[np.int64], png: Path) -> None:
     """The confusion matrix, each row as shares of its true class; counts where they fit into a cell.
 
     The colour scale follows the square root of the share, so that rare confusions are seen. The row of a class without
     images is grey.
+
+    Args:
+        classes: K names.
+        confusion: (K, K) images; row = true class, column = predicted class.
+        png: the picture to write.
     """
-    size = len(evaluation.classes)
+    size, images, support = len(classes), confusion.sum(), confusion.sum(axis=1)
     side = float(np.clip(0.6 * size, 4.5, 15))
     figure = new_figure(side + 2.2, side + 1.2)
     axes = figure.subplots()
-    shares = evaluation.confusion / np.where(evaluation.support > 0, evaluation.support, np.nan)[:, None]
+    shares = confusion / np.where(support > 0, support, np.nan)[:, None]
     image = axes.imshow(np.ma.masked_invalid(shares), cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
     axes.set_facecolor(PALE)
     points = side * 72 / size * 0.85  # of a cell; labels and the colour bar take the rest
-    _name_classes(axes, evaluation.classes, points)
-    _write_counts(axes, evaluation.confusion, shares, points)
-    clean(axes, f"Confusion: {evaluation.images:,} images, accuracy {evaluation.accuracy:.1%}", grid="")
+    _name_classes(axes, classes, points)
+    _write_counts(axes, confusion, shares, points)
+    clean(axes, f"Confusion: {images:,} images, accuracy {np.trace(confusion) / images:.1%}", grid="")
     named = size <= NAMED_CLASSES
     axes.tick_params(labelsize=_label_size(points) if named else 10, length=0 if named else 3)
     axes.set_xlabel("predicted class")

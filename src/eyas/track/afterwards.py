@@ -9,9 +9,8 @@ from eyas.core.runs import RunFolder
 from eyas.data.dataset import SplitName
 from eyas.track.delivery.process import deliver, warn
 from eyas.track.delivery.spool import Spool
-from eyas.track.describe import scalars
+from eyas.track.describe import BOARD_FOLDER, scalars
 
-FOLDER = "tensorboard"
 SKIPPED = ("images", "resamples")
 PREFIX = {"test": "test", "val": "evaluated_val", "train": "evaluated_train"}
 """`val_accuracy` alone is the curve of training."""
@@ -25,15 +24,15 @@ def record_evaluation(run: RunFolder, split: SplitName, summary: dict[str, Any])
     """
     values = {f"{PREFIX[split]}_{name}": value for name, value in _measures(summary).items()}
     try:
-        if (run.path / FOLDER).exists():
-            from eyas.track.board import add_evaluation  # loads tensorboard, which is optional
-
-            add_evaluation(run, values)
         spool = Spool(run.path)
         if spool.trackers():
             _record(spool, split, values)
             for outcome in deliver(spool):
                 warn(outcome, run.path)
+        if (run.path / BOARD_FOLDER).exists():
+            from eyas.track.board import add_evaluation  # loads tensorboard, which is optional
+
+            add_evaluation(run, values)
     except Exception as error:  # noqa: BLE001 - the evaluation is done and printed whatever a tracker does
         err.print(f"warning: the evaluation is not tracked: {error}", markup=False)
 

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -24,12 +23,12 @@ from torch.utils.tensorboard.summary import hparams
 
 from eyas.core import io
 from eyas.core.runs import RunFolder
-from eyas.track.curve import StepCurve
-from eyas.track.describe import params, scalars
+from eyas.track.curve import curve_of
+from eyas.track.describe import BOARD_FOLDER, params, scalars
 from eyas.track.pictures import Pace, draw_predictions, image_grid
-from eyas.train.callbacks import Callback, EpochEnd, EpochRow, RunEnd, RunStart
+from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
+from eyas.train.progress.history import EpochRow
 
-FOLDER = "tensorboard"
 CONFUSION = "confusion.png"
 JUDGED = ("val_accuracy", "val_loss", "accuracy", "loss")
 
@@ -49,13 +48,8 @@ class TensorBoard(Callback):
     def on_start(self, start: RunStart) -> None:
         """For a new run, what is known beforehand; a run that goes on is opened at its first step."""
         self._start, self._epochs = start, len(start.history)
-        self._folder = start.run.path / FOLDER
-        self._curve = StepCurve(
-            images=len(start.dataset.train),
-            batch_size=start.config.train.batch_size,
-            steps=start.steps,
-            epochs=start.config.train.epochs,
-        )
+        self._folder = start.run.path / BOARD_FOLDER
+        self._curve = curve_of(start)
         self._state = self._folder / "epochs.json"
         self._written = io.read_json(self._state) if self._state.exists() else 0
         if not self._state.exists():
@@ -113,7 +107,7 @@ class TensorBoard(Callback):
             writer._get_file_writer().add_summary(summary)
         self._write_graph(writer)
         writer.flush()
-        io.write_json(self._state, 0)
+        io.write_json(self._state, self._written)
 
     def _hparams(self) -> Sequence[Any]:
         """The summaries that open and close a row of the HParams page; its metrics are the scalars of these names."""
@@ -152,10 +146,7 @@ def typed(texts: dict[str, str]) -> dict[str, float | bool | str]:
 
 
 def add_evaluation(run: RunFolder, values: dict[str, Any]) -> None:
-    """A split's measures into a run that TensorBoard follows; others are left alone."""
-    folder: Path = run.path / FOLDER
-    if not folder.exists():
-        return
-    with SummaryWriter(str(folder)) as writer:
+    """A split's measures into a run that TensorBoard follows."""
+    with SummaryWriter(str(run.path / BOARD_FOLDER)) as writer:
         for name, value in values.items():
             writer.add_scalar(name, value, 0)

@@ -18,19 +18,23 @@ from eyas.data import Dataset
 from eyas.track.delivery.spool import Record
 from eyas.track.delivery.to_mlflow import tracking_uri, without_secrets
 from eyas.train.callbacks import RunStart
-from eyas.train.choosing import DEFAULT_LEARNING_RATE
+from eyas.train.optim.choosing import DEFAULT_LEARNING_RATE
 
+BOARD_FOLDER = "tensorboard"
 DIGEST_LENGTH = 32  # of the fingerprint's 64; MLflow takes 36
 
 
 def describe_run(start: RunStart) -> Record:
     """The record that opens a run's spool."""
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or start.dataset.name
     return {
         "kind": "start",
         "key": uuid.uuid4().hex,
         "uri": without_secrets(tracking_uri()),
         "name": start.run.path.name,
-        "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME") or start.dataset.name,
+        "experiment": experiment,
+        "project": os.environ.get("WANDB_PROJECT") or experiment,
+        "entity": os.environ.get("WANDB_ENTITY"),
         "params": params(start.config),
         "config": start.config.model_dump(mode="json"),
         "tags": _tags(start),

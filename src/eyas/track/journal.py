@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.schema import Tracker
-from eyas.track.curve import StepCurve
+from eyas.track.curve import curve_of
 from eyas.track.delivery.process import Delivery, finish, warn
 from eyas.track.delivery.spool import Record, Spool
 from eyas.track.describe import describe_run, params, scalars
 from eyas.track.pictures import draw_predictions
-from eyas.train.callbacks import Callback, EpochEnd, EpochRow, RunEnd, RunStart
+from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
+from eyas.train.progress.history import EpochRow
 
 FILES = ("config.yaml", "history.csv", "curves.png", "metrics.json", "best.pt")
 CONFUSION = "track/confusion.png"
@@ -45,12 +47,7 @@ class Journal(Callback):
         }
         for row in start.history:
             self._write_row(row)
-        self._curve = StepCurve(
-            images=len(start.dataset.train),
-            batch_size=start.config.train.batch_size,
-            steps=start.steps,
-            epochs=start.config.train.epochs,
-        )
+        self._curve = curve_of(start)
         self._deliveries = [Delivery(self._spool, tracker) for tracker in self._trackers]
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
@@ -68,14 +65,21 @@ class Journal(Callback):
 
     def on_end(self, end: RunEnd) -> None:
         """The best epoch, pictures, files, and the senders' last round."""
-        if end.best:
-            best = {f"best_{name}": value for name, value in scalars(end.best.as_dict()).items() if name in BEST}
-            self._spool.append({"kind": "evaluation", "split": "best", "step": end.best.epoch, "values": best})
-        if self._best is not None:
-            draw_predictions(self._start.dataset, self._best, self._start.run.path / CONFUSION)
-            self._spool.append({"kind": "picture", "key": "confusion", "path": CONFUSION})
-        self._spool.append(*({"kind": "file", "path": name} for name in FILES if (self._spool.run / name).exists()))
-        self._spool.append({"kind": "end", "status": "FINISHED" if end.finished else "KILLED"})
+        with ExitStack() as whatever_fails:  # the last first
+            whatever_fails.callback(self._finish)
+            whatever_fails.callback(
+                self._spool.append, {"kind": "end", "status": "FINISHED" if end.finished else "KILLED"}
+            )
+            if end.best:
+                best = {f"best_{name}": value for name, value in scalars(end.best.as_dict()).items() if name in BEST}
+                self._spool.append({"kind": "evaluation", "split": "best", "step": end.best.epoch, "values": best})
+            files = [name for name in FILES if (self._spool.run / name).exists()]
+            self._spool.append(*({"kind": "file", "path": name} for name in files))
+            if self._best is not None:
+                draw_predictions(self._start.dataset, self._best, self._start.run.path / CONFUSION)
+                self._spool.append({"kind": "picture", "key": "confusion", "path": CONFUSION})
+
+    def _finish(self) -> None:
         for outcome in finish(self._deliveries):
             warn(outcome, self._start.run.path)
 

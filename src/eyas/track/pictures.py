@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -33,34 +32,10 @@ def image_grid(split: Split) -> NDArray[np.uint8]:
     return tiles.reshape(GRID, GRID, height, width, channels).swapaxes(1, 2).reshape(GRID * height, GRID * width, -1)
 
 
-@dataclass(frozen=True, eq=False)
-class Confusion:
-    """What the picture of a confusion matrix shows."""
-
-    classes: tuple[str, ...]
-    confusion: NDArray[np.int64]
-    """(K, K) images; row = true class, column = predicted class."""
-
-    @property
-    def support(self) -> NDArray[np.int64]:
-        """(K,) images of each class."""
-        return np.asarray(self.confusion.sum(axis=1), np.int64)
-
-    @property
-    def images(self) -> int:
-        """Of all classes."""
-        return int(self.confusion.sum())
-
-    @property
-    def accuracy(self) -> float:
-        """Share of images on the diagonal."""
-        return float(np.trace(self.confusion) / self.images)
-
-
 def draw_predictions(dataset: Dataset, predictions: NDArray[np.int64], png: Path) -> None:
     """The confusion matrix of predicted classes on the validation split."""
     matrix = confusion_matrix(dataset.val.labels, predictions, len(dataset.classes))
-    draw_confusion(Confusion(dataset.classes, matrix), png)
+    draw_confusion(dataset.classes, matrix, png)
 
 
 class Pace:

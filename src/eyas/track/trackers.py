@@ -8,16 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from eyas.core.console import err
-from eyas.core.errors import needs_extra
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Tracker
 from eyas.report import draw_curves
-from eyas.track.delivery.to_mlflow import tracking_uri, without_secrets
-from eyas.track.delivery.to_wandb import is_offline, is_wanted
+from eyas.track.delivery.process import require_library, wanted
+from eyas.track.delivery.spool import Spool
+from eyas.track.delivery.to_mlflow import MlflowSink
+from eyas.track.delivery.to_wandb import is_offline
 from eyas.track.journal import Journal
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
-
-EXTRAS: dict[Tracker, str] = {"tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
 
 
 def make_trackers(names: Sequence[Tracker]) -> list[Callback]:
@@ -27,16 +26,14 @@ def make_trackers(names: Sequence[Tracker]) -> list[Callback]:
         MissingExtraError: a tracker's library is not installed.
     """
     for name in names:
-        with needs_extra(EXTRAS[name]):
-            if find_spec(name) is None:
-                raise ModuleNotFoundError(name=name)
-    wanted = [name for name in dict.fromkeys(names) if name != "wandb" or is_wanted()]
+        require_library(name)
+    chosen = wanted(dict.fromkeys(names))
     made: list[Callback] = []
-    if "tensorboard" in wanted:
+    if "tensorboard" in chosen:
         from eyas.track.board import TensorBoard  # loads tensorboard, which is optional
 
         made.append(Guarded("tensorboard", TensorBoard()))
-    if carried := [name for name in wanted if name != "tensorboard"]:
+    if carried := [name for name in chosen if name != "tensorboard"]:
         made.append(Guarded(" and ".join(carried), Journal(carried)))
     return made
 
@@ -85,18 +82,21 @@ class Curves(Callback):
     def on_end(self, end: RunEnd) -> None:
         """Draw, where there is an epoch."""
         if end.best:
-            draw_curves(self._run.history, self._run.path / "curves.png", monitor=self._monitor)
+            try:
+                draw_curves(self._run.history, self._run.path / "curves.png", monitor=self._monitor)
+            except Exception as error:  # noqa: BLE001 - the training is done, and what follows must hear of its end
+                err.print(f"warning: {self._run.path}/curves.png is not drawn: {error}", markup=False)
 
 
 def where_to_look(names: Sequence[Tracker], run: RunFolder) -> list[str]:
     """A line for each tracker: the command or address that shows the run."""
     lines = []
-    for name in names:
+    for name in wanted(names):
         match name:
             case "tensorboard":
                 lines.append(f"tensorboard --logdir {run.path.parent}")
             case "mlflow":
-                lines.append(_mlflow_place(tracking_uri()))
+                lines.append(_mlflow_place(MlflowSink.store(Spool(run.path))))
             case "wandb" if is_offline():
                 lines.append(f"wandb sync {run.path}/wandb/offline-run-*")
             case "wandb":
@@ -106,7 +106,7 @@ def where_to_look(names: Sequence[Tracker], run: RunFolder) -> list[str]:
 
 def _mlflow_place(uri: str) -> str:
     if not uri.startswith("sqlite:///"):
-        return without_secrets(uri)
+        return uri
     database = Path(uri.removeprefix("sqlite:///"))
     shown = database.name if database.parent == Path.cwd() else f"/{str(database).lstrip('/')}"
     missing = "" if _has_mlflow_pages() else "   (its pages are in the whole package: pip install mlflow)"

@@ -7,18 +7,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from eyas.core.console import err
+from eyas.core.errors import needs_extra
+from eyas.track.delivery.sender import SINKS
 from eyas.track.delivery.sink import END, STARTING
-from eyas.track.delivery.spool import Spool
+from eyas.track.delivery.spool import Delivered, Spool
 from eyas.track.delivery.to_wandb import is_wanted
+
+EXTRAS = {"tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
+EXITING = 10.0
+"""Seconds for a sender to be gone after its last word: wandb takes its service down."""
+Name = TypeVar("Name", bound=str)
 
 
 @dataclass(frozen=True)
@@ -71,24 +79,29 @@ class Delivery:
             while not self._ended and (rest := self._at + self._heard["patience"] - monotonic()) > 0:
                 self._news.wait(rest)
             ended = self._ended
-        if not ended:
+        code = self._wait(EXITING) if ended else None
+        if code is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        code = self._process.wait()
-        return self._outcome(code, ended)
+            self._wait(EXITING)
+        store = SINKS[self._tracker].store(self._spool)
+        left = len(self._spool.lines()) - Delivered(self._spool, self._tracker, store).lines
+        reason = self._heard.get("error") or (f"its sender ended (exit code {code})" if ended else "no answer")
+        return Outcome(self._tracker, left, reason if left else None, self._heard.get("refused"))
 
-    def _outcome(self, code: int, ended: bool) -> Outcome:
-        left = len(self._spool.lines()) - (self._heard.get("delivered") or 0)
-        reason = self._heard.get("error") or ("no answer" if not ended else f"its sender failed (exit code {code})")
-        return Outcome(self._tracker, left, reason if left or code else None, self._heard.get("refused"))
+    def _wait(self, seconds: float) -> int | None:
+        """The exit code; None where it does not end: its last breath hangs, or the kernel holds it."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
 
     def _listen(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
                 with self._news:
-                    before, self._heard = self._heard, {**self._heard, **json.loads(line)}
-                    if any(before.get(name) != self._heard.get(name) for name in ("patience", "delivered")):
-                        self._at = monotonic()  # progress; another failure of the same kind is none
+                    self._heard |= json.loads(line)
+                    if not self._heard.get("error"):
+                        self._at = monotonic()  # progress; another failure is none
                     self._news.notify()
         with self._news:
             self._ended = True
@@ -97,8 +110,23 @@ class Delivery:
 
 def deliver(spool: Spool) -> list[Outcome]:
     """Send what waits in the spool to every tracker of the run, all at once."""
-    deliveries = [Delivery(spool, tracker) for tracker in spool.trackers() if tracker != "wandb" or is_wanted()]
-    return finish(deliveries)
+    return finish([Delivery(spool, tracker) for tracker in wanted(spool.trackers())])
+
+
+def wanted(trackers: Iterable[Name]) -> list[Name]:
+    """Without those that the environment switches off."""
+    return [name for name in trackers if name != "wandb" or is_wanted()]
+
+
+def require_library(tracker: str) -> None:
+    """Look, without the import.
+
+    Raises:
+        MissingExtraError: the tracker's library is not installed.
+    """
+    with needs_extra(EXTRAS[tracker]):
+        if find_spec(tracker) is None:
+            raise ModuleNotFoundError(name=tracker)
 
 
 def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:

@@ -15,10 +15,10 @@ STARTING = 30.0
 """While the tracker's library is imported: work on this machine."""
 LOCAL = 60.0
 """For a store on this machine. MLflow's first run makes its database, 5 s here."""
-REMOTE = 5.0
-"""For a server that has not answered yet, or not the last time."""
-ANSWERING = 30.0
-"""For a server that answered the last time: it may be taking in a large file."""
+REMOTE = 30.0
+"""For a server: above the clients' own limits, which say sooner what is wrong (MLflow 5 s a request, W&B 10 s)."""
+SLOWEST = 250_000
+"""Bytes a second that a store must take in of files, beyond that."""
 
 Status = Literal["FINISHED", "KILLED", "FAILED"]
 
@@ -37,10 +37,10 @@ class Sink(ABC):
     refused: str | None
     """Why the store will never take something; the last of such reasons."""
 
-    def __init__(self, spool: Spool, store: str, *, local: bool) -> None:
+    def __init__(self, spool: Spool, *, local: bool) -> None:
         self.spool = spool
         self.local = local
-        self.delivered = Delivered(spool, self.tracker, store)
+        self.delivered = Delivered(spool, self.tracker, self.store(spool))
         self.status, self.refused = "FAILED", None
         for _, record in spool.records()[: self.delivered.lines]:
             self._note(record)
@@ -50,6 +50,11 @@ class Sink(ABC):
         self.deliver(records)
         for _, record in records:
             self._note(record)
+
+    @staticmethod
+    @abstractmethod
+    def store(spool: Spool) -> str:
+        """Where this process would send the run, without secrets. Needs no library."""
 
     @abstractmethod
     def connect(self) -> None:

@@ -47,7 +47,7 @@ class Spool:
         if self._torn is None:  # a kill may have cut the last line of the writer before
             self._torn = self.file.exists() and not self.file.read_bytes().endswith(b"\n")
         text = ("\n" if self._torn else "") + "\n".join(lines) + "\n"
-        with self.file.open("ab", buffering=0) as file:
+        with self.file.open("ab") as file:
             file.write(text.encode())
         self._torn = False
 
@@ -62,6 +62,10 @@ class Spool:
             for number, line in enumerate(self.lines()[after:], start=after + 1)
             if (record := _parse(line)) is not None
         ]
+
+    def start(self) -> Record:
+        """What the run is: the record that opened the spool, or nothing."""
+        return next((record for _, record in self.records() if "key" in record), {})
 
     def trackers(self) -> list[str]:
         """Every tracker that a start or a continuation of this run named."""

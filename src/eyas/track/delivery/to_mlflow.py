@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ KEY_TAG = "eyas.key"
 METRICS_AT_ONCE = 500
 PARAMS_AT_ONCE = 100  # the REST API's limit
 UPLOAD_SECONDS = "30"
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "INVALID_STATE")
 # A try is short, and the sender's own loop repeats it. MLflow's default is 7 retries of 120 s.
 ENVIRONMENT = {
@@ -59,12 +61,16 @@ class MlflowSink(Sink):
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
-        self._start: Record = next((record for _, record in spool.records() if "key" in record), {})
-        uri = tracking_uri() if "MLFLOW_TRACKING_URI" in os.environ else self._start["uri"]
+        self._start, uri = spool.start(), _uri(spool)
         self._database = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-        super().__init__(spool, without_secrets(uri), local=self._database is not None)
+        super().__init__(spool, local=self._database is not None)
         self._make_client: Callable[[], MlflowClient] = partial(MlflowClient, uri)
         self._client: MlflowClient | None = None
+
+    @staticmethod
+    def store(spool: Spool) -> str:
+        """A local one stays where the run began, whatever the working directory is now."""
+        return without_secrets(_uri(spool))
 
     @property
     def client(self) -> MlflowClient:
@@ -158,14 +164,14 @@ class MlflowSink(Sink):
     def _refusals(self) -> Iterator[None]:
         """What a store will never take is noted and left out, or it would hold up all that comes after it.
 
-        Such as a run that was deleted in the UI, or files for a server whose artifact store only it can write to.
+        Such as a run that was deleted in the UI.
         """
         from mlflow.exceptions import MlflowException
 
         try:
             yield
-        except (MlflowException, PermissionError) as error:
-            if isinstance(error, MlflowException) and error.error_code not in REFUSALS:
+        except MlflowException as error:
+            if error.error_code not in REFUSALS:
                 raise
             self.refused = one_line(error)
 
@@ -176,10 +182,18 @@ class MlflowSink(Sink):
             self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
     def _upload(self, path: str, folder: str) -> None:
+        """Files for an artifact store that only the server can write to, or in a cloud whose library is not here, are
+        noted as refused."""
         file = self.spool.run / path
-        if file.is_file():  # a person may have cleared it away since
+        if not file.is_file():  # a person may have cleared it away since
+            return
+        try:
             with _patient():
                 self.client.log_artifact(self.run_id, str(file), folder if folder != "." else None)
+        except (ImportError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in UNWRITABLE:
+                raise
+            self.refused = one_line(error)
 
     def _exists(self, run_id: str) -> bool:
         from mlflow.exceptions import MlflowException
@@ -206,6 +220,11 @@ class MlflowSink(Sink):
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return self._experiment()  # another run was first
+
+
+def _uri(spool: Spool) -> str:
+    """Of the environment, else where the run began."""
+    return tracking_uri() if "MLFLOW_TRACKING_URI" in os.environ else spool.start().get("uri") or tracking_uri()
 
 
 def _absolute(uri: str) -> str:

@@ -37,9 +37,14 @@ class WandbSink(Sink):
         import wandb
 
         self._wandb = wandb
-        self._start: Record = next((record for _, record in spool.records() if "key" in record), {})
+        self._start = spool.start()
         self._run: Run | None = None
-        super().__init__(spool, os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"), local=is_offline())
+        super().__init__(spool, local=is_offline())
+
+    @staticmethod
+    def store(spool: Spool) -> str:
+        """What `RUN/wandb` has, W&B has not."""
+        return "offline" if is_offline() else os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
 
     def connect(self) -> None:
         """The run has our key as its id wherever it is written from."""
@@ -53,13 +58,16 @@ class WandbSink(Sink):
         self._run.define_metric("*", step_metric="epoch")
         self._run.define_metric("step_*", step_metric="step")
         self.delivered.run_id = self._start["key"]
+        if not (self.local or self._run.resumed):
+            self.delivered.lines = 0
 
     def _begin(self) -> Run:
         settings = self._wandb.Settings(
             init_timeout=CONNECT_SECONDS, console="off", silent=True, x_disable_stats=True, x_disable_meta=True
         )
         return self._wandb.init(
-            project=os.environ.get("WANDB_PROJECT") or self._start["experiment"],
+            project=self._start["project"],
+            entity=self._start["entity"],
             id=self._start["key"],
             name=self._start["name"],
             config=self._start["config"],
