@@ -13,11 +13,13 @@ def test_the_public_names() -> None:
         "Evaluation",
         "Interval",
         "ReliabilityBins",
+        "Scores",
         "confusion_matrix",
         "evaluate",
         "fit_temperature",
         "fit_threshold",
         "prediction_sets",
+        "quick_scores",
         "softmax",
     ]
     assert eyas.monitor.__all__ == ["MAX_FEATURES", "QUANTILE_LEVELS", "build_reference"]
