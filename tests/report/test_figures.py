@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from eyas.core.errors import DataError
+from eyas.diagnose.history import COLUMNS, best_epoch, read_history
 from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.report import draw_confusion, draw_curves, draw_per_class, draw_reliability
 from eyas.report.canvas import short
-from eyas.report.history import COLUMNS, best_epoch, read_history
 
 
 def draw_its_confusion(evaluation: Evaluation, png: Path) -> None:

@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from eyas.core.schema import Monitor
+from eyas.diagnose.history import History, best_epoch, read_history
 from eyas.evaluate import Evaluation
 from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PALE, clean, new_figure, save, short
-from eyas.report.history import History, best_epoch, read_history
 
 # More classes than this get no name each on the confusion matrix, and only their extremes among the per-class scores.
 NAMED_CLASSES = 120

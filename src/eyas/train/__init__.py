@@ -2,6 +2,7 @@
 
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
 from eyas.train.evaluation import evaluate_run
+from eyas.train.evidence import gather_evidence
 from eyas.train.parallel.launch import launch
 from eyas.train.parallel.workers import in_group, is_main
 from eyas.train.progress.history import EpochRow
@@ -18,6 +19,7 @@ __all__ = [
     "TrainResult",
     "check_resume",
     "evaluate_run",
+    "gather_evidence",
     "in_group",
     "is_main",
     "launch",

@@ -1,0 +1,57 @@
+"""A diagnosis in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from eyas.core.language import Phrases
+from eyas.diagnose.findings import Decomposition, Finding
+
+TEXTS = Path(__file__).parent / "texts"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A finding as a person reads it."""
+
+    title: str
+    evidence: str
+    advice: str
+
+
+@lru_cache
+def phrases(language: str) -> Phrases:
+    """The diagnosis's phrases in this language."""
+    return Phrases(TEXTS, language)
+
+
+def say(finding: Finding, language: str = "en") -> Sentence:
+    """Title, evidence and advice.
+
+    Raises:
+        ConfigError: a language that there is none for.
+    """
+    words = phrases(language)
+    values = dict(finding.values)
+    if split := values.get("split"):
+        values["split"] = words(f"split.{split}")
+    parts = (words(f"{finding.code}.{part}", **values) for part in ("title", "evidence", "advice"))
+    return Sentence(*parts)
+
+
+def say_certainty(finding: Finding, decomposition: Decomposition, language: str = "en") -> str:
+    """How sure the verdict is, with what that rests on."""
+    words = phrases(language)
+    values = {
+        "train": decomposition.train_images,
+        "val": decomposition.val_images,
+        "seeds": decomposition.seeds,
+        "tolerance": decomposition.tolerance,
+    }
+    basis = words("basis.seeds" if decomposition.seeds > 1 else "basis.images", **values)
+    probability = finding.values.get("probability")
+    if probability is None:
+        return basis
+    return words("basis.sure", probability=probability, basis=basis)
