@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eyas.cli import answer, data, demo, diagnose, doctor, learn, track
+from eyas.cli import answer, data, demo, diagnose, doctor, learn, report, track
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(learn.init)
 app.command()(learn.train)
 app.command()(learn.evaluate)
 app.command()(diagnose.diagnose)
+app.command()(report.report)
 app.command()(learn.export)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)

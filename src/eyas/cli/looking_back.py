@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import platform
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from eyas.core.runs import open_run
-from eyas.data import open_dataset
-from eyas.diagnose import Diagnosis
+import numpy as np
+from torch import nn
+
+from eyas import __version__
+from eyas.core import machine
+from eyas.core.runs import RunFolder, open_run
+from eyas.data import Dataset, check_dataset, open_dataset
+from eyas.data.dataset import SplitName
+from eyas.diagnose import Answers, Diagnosis
 from eyas.diagnose import diagnose as diagnose_evidence
-from eyas.train import gather_evidence
+from eyas.diagnose.history import read_history
+from eyas.evaluate import Evaluation, evaluate, fit_temperature
+from eyas.nn import load_network
+from eyas.report import Examples, Layer, RunFacts
+from eyas.train import answers_of, gather_evidence, require_finished_epoch
+
+LIBRARIES = ("torch", "numpy", "onnxruntime", "scikit-learn")
+MEASURED: tuple[SplitName, ...] = ("val", "test")
 
 
 def diagnose_runs(paths: Sequence[Path], reference_error: float | None, tolerance: float) -> Diagnosis:
@@ -17,3 +32,66 @@ def diagnose_runs(paths: Sequence[Path], reference_error: float | None, toleranc
     runs = [open_run(path) for path in paths]
     evidence = gather_evidence(runs, open_dataset(runs[0].config().data), reference_error=reference_error)
     return diagnose_evidence(evidence, tolerance)
+
+
+def look_at(path: Path) -> RunFacts:
+    """Everything that a report says of a run. The test split is measured, and the result recorded in `metrics.json`.
+
+    Raises:
+        ConfigError: no run folder.
+        DataError: no finished epoch, no images to measure it on, or other data than it was trained on.
+    """
+    run = open_run(path)
+    require_finished_epoch(run)
+    config = run.config()
+    history = read_history(run.history)
+    dataset = open_dataset(config.data)
+    network, about = load_network(run)
+    answers = {name: answers_of(run, dataset, name) for name in MEASURED if len(dataset.split(name))}
+    last: SplitName = "test" if "test" in answers else "val"
+    val = answers.get("val")
+    return RunFacts(
+        run=run,
+        config=config,
+        history=history,
+        check=check_dataset(config.data),
+        image_shape=dataset.policy.shape,
+        class_counts={
+            split.name: np.bincount(split.labels, minlength=len(dataset.classes)) for split in dataset.splits
+        },
+        fingerprint=dataset.fingerprint,
+        parameters=network.trainable_parameters(),
+        layers=list(_layers(network)),
+        best_epoch=int(about["epoch"]),
+        evaluations=_measure(run, dataset, answers),
+        examples=Examples(dataset.split(last), answers[last]),
+        temperature=fit_temperature(np.log(np.maximum(val.probabilities, 1e-12)), val.labels) if val else None,
+        diagnosis=diagnose_evidence(gather_evidence([run], dataset)) if val else None,
+        environment=_environment(),
+    )
+
+
+def _measure(run: RunFolder, dataset: Dataset, answers: dict[SplitName, Answers]) -> dict[SplitName, Evaluation]:
+    found = {name: evaluate(given.probabilities, given.labels, dataset.classes) for name, given in answers.items()}
+    for name, evaluation in found.items():
+        run.add_metrics(name, evaluation.summary())
+    return found
+
+
+def _layers(network: nn.Module) -> Iterator[Layer]:
+    """Layers that hold trainable weights themselves, in the network's order."""
+    for name, module in network.named_modules():
+        own = [weight for weight in module.parameters(recurse=False) if weight.requires_grad]
+        if own:
+            text = f"{type(module).__name__}({module.extra_repr()})"
+            yield Layer(name, text, sum(weight.numel() for weight in own))
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "eyas": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "processor": f"{machine.cpu_name()}, {machine.usable_cores()} cores",
+    }

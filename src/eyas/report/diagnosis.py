@@ -72,4 +72,6 @@ def _mark_phases(axes: Axes, phases: Phases, epochs: int, language: str) -> None
     for name, start, end in spans:
         axes.axvspan(start, end, color=PALE, alpha=0.5, linewidth=0, zorder=0)
         middle, top = (start + end) / 2, axes.get_xaxis_transform()
-        axes.text(middle, 1.0, words(f"curves.{name}"), transform=top, ha="center", va="bottom", fontsize=8, color=GREY)
+        axes.text(
+            middle, 0.02, words(f"curves.{name}"), transform=top, ha="center", va="bottom", fontsize=8, color=GREY
+        )

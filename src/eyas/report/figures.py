@@ -15,6 +15,7 @@ from eyas.core.schema import Monitor
 from eyas.diagnose.history import History, best_epoch, read_history
 from eyas.evaluate import Evaluation
 from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PALE, clean, new_figure, save, short
+from eyas.report.words import words
 
 # More classes than this get no name each on the confusion matrix, and only their extremes among the per-class scores.
 NAMED_CLASSES = 120
@@ -54,7 +55,7 @@ def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss") 
     save(figure, png)
 
 
-def draw_confusion(classes: tuple[str, ...], confusion: NDArray[np.int64], png: Path) -> None:
+def draw_confusion(classes: tuple[str, ...], confusion: NDArray[np.int64], png: Path, language: str = "en") -> None:
     """The confusion matrix, each row as shares of its true class; counts where they fit into a cell.
 
     The colour scale follows the square root of the share, so that rare confusions are seen. The row of a class without
@@ -64,7 +65,9 @@ def draw_confusion(classes: tuple[str, ...], confusion: NDArray[np.int64], png: 
         classes: K names.
         confusion: (K, K) images; row = true class, column = predicted class.
         png: the picture to write.
+        language: of its words.
     """
+    terms = words(language)
     size, images, support = len(classes), confusion.sum(), confusion.sum(axis=1)
     side = float(np.clip(0.6 * size, 4.5, 15))
     figure = new_figure(side + 2.2, side + 1.2)
@@ -75,54 +78,58 @@ def draw_confusion(classes: tuple[str, ...], confusion: NDArray[np.int64], png: 
     points = side * 72 / size * 0.85  # of a cell; labels and the colour bar take the rest
     _name_classes(axes, classes, points)
     _write_counts(axes, confusion, shares, points)
-    clean(axes, f"Confusion: {images:,} images, accuracy {np.trace(confusion) / images:.1%}", grid="")
+    accuracy = float(np.trace(confusion) / images)
+    clean(axes, terms("figures.confusion", images=int(images), accuracy=accuracy), grid="")
     named = size <= NAMED_CLASSES
     axes.tick_params(labelsize=_label_size(points) if named else 10, length=0 if named else 3)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    axes.set_xlabel(terms("figures.predicted"))
+    axes.set_ylabel(terms("figures.true"))
     bar = figure.colorbar(
         image, ax=axes, fraction=0.04, pad=0.02, aspect=35, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1]
     )
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    bar.set_label("share of the true class", color=INK)
+    bar.set_label(terms("figures.share"), color=INK)
     bar.outline.set_visible(False)
     save(figure, png)
 
 
-def draw_reliability(evaluation: Evaluation, png: Path) -> None:
+def draw_reliability(evaluation: Evaluation, png: Path, language: str = "en") -> None:
     """Accuracy against confidence in equal-width bins, the gap to perfect calibration, and each bin's images."""
+    terms = words(language)
     bins = evaluation.bins
     filled = bins.counts > 0
     left, width = bins.edges[:-1][filled], np.diff(bins.edges)[filled]
     accuracy, confidence = bins.accuracy[filled], bins.confidence[filled]
     figure = new_figure(6, 7)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    above.bar(left, accuracy, width, align="edge", color=BLUE, edgecolor="white", label="accuracy")
+    above.bar(left, accuracy, width, align="edge", color=BLUE, edgecolor="white", label=terms("figures.accuracy"))
     gap = {"align": "edge", "facecolor": "none", "edgecolor": ORANGE, "hatch": "////", "linewidth": 1}
-    above.bar(left, confidence - accuracy, width, bottom=accuracy, **gap, label="gap to confidence")
-    above.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, label="perfect calibration")
-    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    above.bar(left, confidence - accuracy, width, bottom=accuracy, **gap, label=terms("figures.gap"))
+    above.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, label=terms("figures.perfect"))
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel=terms("figures.accuracy"))
     low, high = evaluation.intervals["ece"]
-    clean(above, f"Reliability: ECE {evaluation.ece:.3f} (95 % resampled: {low:.3f} to {high:.3f})")
+    clean(above, terms("figures.reliability", ece=evaluation.ece, low=low, high=high))
     above.legend(loc="upper left", frameon=False, fontsize=9)
     bars = below.bar(left, bins.counts[filled], width, align="edge", color=GREY, edgecolor="white")
     below.bar_label(bars, [_compact(int(n)) for n in bins.counts[filled]], fontsize=7, color=INK, padding=1)
     below.margins(y=0.15)
-    below.set(xlabel="confidence of the prediction", ylabel="images")
+    below.set(xlabel=terms("figures.confidence"), ylabel=terms("figures.images"))
     below.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    clean(below, f"{evaluation.images:,} images")
+    clean(below, terms("figures.count", images=evaluation.images))
     figure.align_ylabels()
     save(figure, png)
 
 
-def draw_per_class(evaluation: Evaluation, png: Path) -> None:
+def draw_per_class(evaluation: Evaluation, png: Path, language: str = "en") -> None:
     """F1 of each class with images, highest first, its support beside it; of many classes, the 20 at either end."""
+    terms = words(language)
     order = np.argsort(-evaluation.f1, kind="stable")
     order = order[evaluation.support[order] > 0]
     if len(order) <= ALL_BARS:
-        parts = {"F1 by class": order}
+        parts = {terms("figures.f1_by_class"): order}
     else:
-        parts = {f"Highest {EXTREMES} F1": order[:EXTREMES], f"Lowest {EXTREMES} F1": order[-EXTREMES:]}
+        ends = {"figures.highest": order[:EXTREMES], "figures.lowest": order[-EXTREMES:]}
+        parts = {terms(key, count=EXTREMES): part for key, part in ends.items()}
     rows = max(len(part) for part in parts.values())
     figure = new_figure(6.5 * len(parts), 0.27 * rows + 1.6)
     for axes, (title, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True):
@@ -131,10 +138,9 @@ def draw_per_class(evaluation: Evaluation, png: Path) -> None:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
     absent = int((evaluation.support == 0).sum())
-    note = f"; {absent} without images left out" if absent else ""
-    figure.suptitle(
-        f"{len(evaluation.classes)} classes{note}; dashed: macro F1 {evaluation.macro.f1:.3f}", fontsize=10, color=INK
-    )
+    note = terms("figures.absent", count=absent) if absent else ""
+    values = {"classes": len(evaluation.classes), "absent": note, "f1": evaluation.macro.f1}
+    figure.suptitle(terms("figures.per_class", **values), fontsize=10, color=INK)
     save(figure, png)
 
 

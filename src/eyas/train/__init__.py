@@ -1,8 +1,8 @@
 """The learning loop: one configuration and one dataset in, one run folder out."""
 
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
-from eyas.train.evaluation import evaluate_run
-from eyas.train.evidence import gather_evidence
+from eyas.train.evaluation import answers_of, evaluate_run
+from eyas.train.evidence import gather_evidence, require_finished_epoch
 from eyas.train.parallel.launch import launch
 from eyas.train.parallel.workers import in_group, is_main
 from eyas.train.progress.history import EpochRow
@@ -17,6 +17,7 @@ __all__ = [
     "RunEnd",
     "RunStart",
     "TrainResult",
+    "answers_of",
     "check_resume",
     "evaluate_run",
     "gather_evidence",
@@ -25,6 +26,7 @@ __all__ = [
     "launch",
     "prepare_run",
     "read_result",
+    "require_finished_epoch",
     "resume_run",
     "start_run",
 ]

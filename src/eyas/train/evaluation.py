@@ -8,6 +8,7 @@ from eyas.core.errors import DataError
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset
 from eyas.data.dataset import SplitName
+from eyas.diagnose import Answers
 from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.nn import load_network, run_network
 
@@ -23,6 +24,18 @@ def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bo
     Raises:
         DataError: the split is empty, or the dataset is not the run's.
     """
+    answers = answers_of(run, dataset, split, flip=flip)
+    evaluation = evaluate(answers.probabilities, answers.labels, dataset.classes)
+    run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
+    return evaluation
+
+
+def answers_of(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False) -> Answers:
+    """What `best.pt` says of a split's images; nothing is recorded.
+
+    Raises:
+        DataError: as `evaluate_run`.
+    """
     network, about = load_network(run)
     dataset.require(about["fingerprint"], run.path)
     chosen = dataset.split(split)
@@ -31,6 +44,4 @@ def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bo
     logits = run_network(network, chosen).logits
     if flip:
         logits = np.mean([logits, run_network(network, chosen, mirrored=True).logits], axis=0, dtype=np.float32)
-    evaluation = evaluate(softmax(logits), chosen.labels, dataset.classes)
-    run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
-    return evaluation
+    return Answers(softmax(logits).astype(np.float32), chosen.labels)

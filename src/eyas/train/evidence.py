@@ -38,7 +38,7 @@ def gather_evidence(runs: Sequence[RunFolder], dataset: Dataset, *, reference_er
     """
     first = runs[0]
     for run in runs:
-        _require_finished_epoch(run)
+        require_finished_epoch(run)
     if not len(dataset.val):
         raise DataError(
             f"a diagnosis needs a validation split, and {first.path} was trained without one; train it again with "
@@ -58,7 +58,12 @@ def gather_evidence(runs: Sequence[RunFolder], dataset: Dataset, *, reference_er
     )
 
 
-def _require_finished_epoch(run: RunFolder) -> None:
+def require_finished_epoch(run: RunFolder) -> None:
+    """Refuse a run that died before there was a network to look at.
+
+    Raises:
+        DataError: says how to go on with it.
+    """
     if not run.best.exists() or not run.history.exists():
         raise DataError(
             f"{run.path} has no finished epoch, so there is nothing to look at yet; go on with it: "
