@@ -70,7 +70,8 @@ def _print(found: Diagnosis, run: Path, lang: str) -> None:
         rows.append((words(f"quantity.{name}"), words.fill("{v:.1%}", v=estimate.value), interval, high))
     reference = words("quantity.reference_known" if parts.reference_known else "quantity.reference_unknown")
     rows.insert(0, (reference, words.fill("{v:.1%}", v=parts.reference), "", ""))
-    console.out.print(console.table(title, ("", "", "95 %", ""), rows))
+    columns = [words(f"columns.{name}") for name in ("quantity", "value", "interval", "high")]
+    console.out.print(console.table(title, columns, rows))
     typer.echo(say_certainty(found.verdict, parts, lang))
     for finding in found.findings:
         sentence = say(finding, lang)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,7 @@ from eyas.nn import load_network
 from eyas.report import Examples, Layer, RunFacts
 from eyas.train import answers_of, gather_evidence, require_finished_epoch
 
+LONG_NUMBER = re.compile(r"\d+\.\d{6,}")  # 1 - 0.99, as torch shows it
 LIBRARIES = ("torch", "numpy", "onnxruntime", "scikit-learn")
 MEASURED: tuple[SplitName, ...] = ("val", "test")
 
@@ -83,7 +85,8 @@ def _layers(network: nn.Module) -> Iterator[Layer]:
     for name, module in network.named_modules():
         own = [weight for weight in module.parameters(recurse=False) if weight.requires_grad]
         if own:
-            text = f"{type(module).__name__}({module.extra_repr()})"
+            settings = LONG_NUMBER.sub(lambda found: f"{float(found[0]):g}", module.extra_repr())
+            text = f"{type(module).__name__}({settings})"
             yield Layer(name, text, sum(weight.numel() for weight in own))
 
 

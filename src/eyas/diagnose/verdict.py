@@ -53,7 +53,7 @@ def _of_decomposition(parts: Decomposition) -> Iterator[Finding]:
     for code, probability in (("high-bias", parts.high_bias), ("high-variance", parts.high_variance)):
         if probability > LIKELY:
             yield Finding(code, "problem", _numbers(parts) | {"probability": probability})
-    if 1 - SURE < parts.high_variance < SURE:
+    if 1 - SURE < parts.high_variance < SURE and parts.high_bias < SURE:  # else the bias comes first either way
         values: dict[str, Value] = {"images": parts.val_images, "low": parts.variance.low, "high": parts.variance.high}
         yield Finding("few-validation-images", "warning", values)
 

@@ -11,7 +11,6 @@ import numpy as np
 import yaml
 from pydantic import BaseModel
 
-from eyas.core.config import dump_yaml
 from eyas.core.language import Phrases
 from eyas.core.schema import Config
 from eyas.diagnose.findings import Finding
@@ -202,7 +201,7 @@ def _diagnosis(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block
             high = terms("quantity.high", probability=getattr(parts, f"high_{name}"), tolerance=parts.tolerance)
         interval = say_it("interval", low=estimate.low, high=estimate.high)
         rows.append([terms(f"quantity.{name}"), say_it("percent", value=estimate.value), interval, high])
-    columns = _columns(say_it, "diagnosis", "quantity", "value", "interval", "high")
+    columns = [terms(f"columns.{name}") for name in ("quantity", "value", "interval", "high")]
     yield Table(say_it("diagnosis.table"), columns, rows, [False, True, True, True])
     for finding in found.findings:
         yield _callout(finding, say_it.language)
@@ -229,7 +228,8 @@ def _reproduce(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block
     rows = [[name, value] for name, value in facts.environment.items()]
     yield Table(say_it("reproduce.environment"), _columns(say_it, "reproduce", "name", "value"), rows)
     yield Text(say_it("reproduce.config"))
-    yield Code(dump_yaml(facts.config).rstrip())
+    plain = facts.config.model_dump(mode="json", exclude={"export", "serve"})
+    yield Code(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=90).rstrip())
 
 
 def _callout(finding: Finding, language: str, more: str = "") -> Callout:
