@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eyas.cli import answer, data, demo, doctor, learn, track
+from eyas.cli import answer, compare, data, demo, doctor, learn, track
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command()(learn.init)
 app.command()(learn.train)
 app.command()(learn.evaluate)
 app.command()(learn.export)
+app.command()(compare.compare)
+app.command()(compare.learning_curve)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
 app.command()(answer.serve)

@@ -1,0 +1,1 @@
+"""What ails a model or its data. No torch."""
