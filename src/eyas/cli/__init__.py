@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eyas.cli import answer, data, demo, diagnose, doctor, learn, report, track
+from eyas.cli import answer, compare, data, demo, diagnose, doctor, learn, report, track
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command()(learn.evaluate)
 app.command()(diagnose.diagnose)
 app.command()(report.report)
 app.command()(learn.export)
+app.command()(compare.compare)
+app.command()(compare.learning_curve)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
 app.command()(answer.serve)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyas.cli.words import AsJson, print_json
 from eyas.core.errors import ConfigError, TrackingError
+
+if TYPE_CHECKING:
+    from eyas.track.delivery.spool import Spool
 
 app = typer.Typer(
     help="Send what MLflow or Weights & Biases do not have yet.", no_args_is_help=True, rich_markup_mode=None
@@ -22,29 +25,40 @@ def _group() -> None:
 
 @app.command()
 def sync(
-    run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="A run folder, or a study.", metavar="RUN|STUDY")],
     as_json: AsJson = False,
 ) -> None:
-    """Deliver the records of a run that wait for a tracker which was out of reach. Sending again changes nothing.
+    """Deliver the records of a run, or of a study and its runs, that wait for a tracker which was out of reach.
 
-    Example: eyas track sync runs/digits-cnn-1
+    Sending again changes nothing.
+
+    Example: eyas track sync runs/digits-cnn-1; eyas track sync runs/digits-optimizers-1
     """
-    from eyas.core.runs import open_run
     from eyas.track.delivery.process import deliver, require_library, wanted
-    from eyas.track.delivery.spool import Spool
 
-    spool = Spool(open_run(run).path)
-    if not spool.trackers():
+    spools = _spools(run)
+    if not spools:
         raise ConfigError(f"{run} has nothing to send: it was trained without track=[mlflow] or track=[wandb]")
-    for tracker in wanted(spool.trackers()):
+    for tracker in wanted({name for spool in spools for name in spool.trackers()}):
         require_library(tracker)
-    outcomes = deliver(spool)
+    outcomes = [outcome for spool in spools for outcome in deliver(spool)]
     if as_json:
         print_json([{"tracker": o.tracker, "left": o.left, "error": o.error, "refused": o.refused} for o in outcomes])
     for outcome in outcomes:
         if outcome.refused:
             typer.echo(f"warning: {outcome.tracker} took all but what it refuses: {outcome.refused}", err=True)
-        if not (as_json or outcome.error):
-            typer.echo(f"{outcome.tracker} has everything")
     if failed := [f"{o.tracker}: {o.left} records wait ({o.error})" for o in outcomes if o.error]:
         raise TrackingError("; ".join(failed))
+    if not as_json:
+        for tracker in dict.fromkeys(outcome.tracker for outcome in outcomes):
+            typer.echo(f"{tracker} has everything")
+
+
+def _spools(path: Path) -> list[Spool]:
+    """Of a run that is tracked; of a study, its own and its runs'."""
+    from eyas.core.runs import open_run
+    from eyas.track.delivery.spool import Spool
+
+    is_study = (path / "study.yaml").is_file()
+    folders = [path, *sorted((path / "runs").iterdir())] if is_study else [open_run(path).path]
+    return [spool for spool in map(Spool, folders) if spool.trackers()]

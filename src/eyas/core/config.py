@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -64,6 +64,14 @@ def load_values(values: dict[str, Any], overrides: Sequence[str], where: str) ->
     values = copy.deepcopy(values)
     keys = {_apply(values, override) for override in overrides}
     return validate(values, where, keys)
+
+
+def overlay(values: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a nested dict with dotted keys set, in order, as overrides set them."""
+    values = copy.deepcopy(values)
+    for key, value in settings.items():
+        _set(values, key, value)
+    return values
 
 
 def validate(values: dict[str, Any], where: str, overridden: Collection[str] = ()) -> Config:
@@ -126,6 +134,17 @@ def _apply(values: dict[str, Any], override: str) -> str:
 
     A word on a section that has a name (`model=cnn`) sets the name and drops the rest.
     """
+    key, value = parse_override(override)
+    _set(values, key, value)
+    return key
+
+
+def parse_override(override: str) -> tuple[str, Any]:
+    """The key and the value of `key=value`; the value is YAML.
+
+    Raises:
+        ConfigError: no `=`, or a value that is no YAML.
+    """
     key, equals, text = override.partition("=")
     if not equals:
         raise ConfigError(f"an override must be key=value, got {override!r}")
@@ -133,6 +152,11 @@ def _apply(values: dict[str, Any], override: str) -> str:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
+    keeps_text = key in TEXT_KEYS and value is not None and not isinstance(value, str)
+    return key, text if keeps_text else value
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     node = values
     for parent in parents:
@@ -141,9 +165,7 @@ def _apply(values: dict[str, Any], override: str) -> str:
             child = {"name": child}
         node[parent] = child = child if isinstance(child, dict) else {}
         node = child
-    keeps_text = key in TEXT_KEYS and value is not None and not isinstance(value, str)
-    node[last] = text if keeps_text else value
-    return key
+    node[last] = value
 
 
 def _explain(error: ValidationError, where: str, overridden: Collection[str]) -> Iterator[str]:

@@ -63,11 +63,17 @@ class RunFolder:
 
 
 def create_run(config: Config, name: str) -> RunFolder:
-    """Make the next free `<runs_dir>/<name>-<n>` and save the resolved configuration in it.
+    """Make the next free `<runs_dir>/<name>-<n>` and save the resolved configuration in it."""
+    run = RunFolder(next_folder(Path(config.runs_dir), name))
+    io.write_text(run.config_file, dump_yaml(config))
+    return run
+
+
+def next_folder(root: Path, name: str) -> Path:
+    """Make the next free `<root>/<name>-<n>`.
 
     `mkdir` decides who gets a number, so runs started at the same moment get different ones.
     """
-    root = Path(config.runs_dir)
     root.mkdir(parents=True, exist_ok=True)
     pattern = re.compile(re.escape(name) + r"-(\d+)")
     taken = [int(match[1]) for entry in root.iterdir() if (match := pattern.fullmatch(entry.name))]
@@ -79,9 +85,7 @@ def create_run(config: Config, name: str) -> RunFolder:
         except FileExistsError:
             number += 1
             continue
-        run = RunFolder(path)
-        io.write_text(run.config_file, dump_yaml(config))
-        return run
+        return path
 
 
 def open_run(path: Path) -> RunFolder:

@@ -15,6 +15,7 @@ from eyas.data.sources.contents import PartName
 Rows = NDArray[np.int64]
 # Draws of one seed that must not depend on each other.
 STREAM: Mapping[SplitName, int] = {"test": 1, "val": 2}
+THINNING = 3
 
 
 def readable_rows(parts: Mapping[PartName, range], unreadable: Iterable[int]) -> dict[PartName, Rows]:
@@ -53,7 +54,29 @@ def make_splits(
         if name not in parts:
             keep = 2 if name == "test" and "val" not in parts and config.val_fraction else 1
             made[name], train = carve(train, labels, fraction, seed=(config.seed, STREAM[name]), keep=keep)
+    if config.train_fraction < 1:
+        train = thin(train, labels, config.train_fraction, config.train_fraction_seed)
     return {"train": train, "val": made["val"], "test": made["test"]}
+
+
+def thin(rows: Rows, labels: NDArray[np.int64], fraction: float, seed: int) -> Rows:
+    """A share of each class: round(fraction · n_k) rows, at least 1. Of one seed, smaller shares lie within larger.
+
+    Args:
+        rows: (N,) rows.
+        labels: (M,) class index of every row.
+        fraction: in (0, 1].
+        seed: decides the order in which a class's rows are taken.
+
+    Returns:
+        The rows that stay, ascending.
+    """
+    rng = np.random.default_rng((seed, THINNING))
+    kept = []
+    for index in np.unique(labels[rows]):
+        order = rng.permutation(rows[labels[rows] == index])
+        kept.append(order[: max(1, round(fraction * len(order)))])
+    return np.sort(np.concatenate(kept))
 
 
 def carve(

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
 from typing import Any
@@ -24,21 +26,49 @@ BOARD_FOLDER = "tensorboard"
 DIGEST_LENGTH = 32  # of the fingerprint's 64; MLflow takes 36
 
 
-def describe_run(start: RunStart) -> Record:
+@dataclass(frozen=True)
+class Family:
+    """Where a run of several that belong together stands: MLflow nests it under its parent, W&B groups it."""
+
+    name: str
+    """Of this run, in place of its folder's name."""
+    parent: str
+    """The parent's folder, which has a spool too, as a path from the run folder: both may move together."""
+    group: str
+    """The parent's name."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def describe_run(start: RunStart, family: Family | None = None) -> Record:
     """The record that opens a run's spool."""
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or start.dataset.name
+    record = opening(start.run.path.name, start.config, start.dataset)
+    record["tags"] |= {
+        "eyas.run": str(start.run.path.absolute()),
+        "eyas.parameters": str(start.network.trainable_parameters()),
+        "eyas.precision": start.precision,
+        "eyas.device": start.device,
+    }
+    if family:
+        record |= {"name": family.name, "parent": family.parent, "group": family.group}
+        record["tags"] |= family.tags
+    return record
+
+
+def opening(name: str, config: Config, dataset: Dataset) -> Record:
+    """What opens the spool of anything that is tracked with a configuration and a dataset."""
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or dataset.name
     return {
         "kind": "start",
         "key": uuid.uuid4().hex,
         "uri": without_secrets(tracking_uri()),
-        "name": start.run.path.name,
+        "name": name,
         "experiment": experiment,
         "project": os.environ.get("WANDB_PROJECT") or experiment,
         "entity": os.environ.get("WANDB_ENTITY"),
-        "params": params(start.config),
-        "config": start.config.model_dump(mode="json"),
-        "tags": _tags(start),
-        "dataset": _describe_dataset(start.dataset, start.config),
+        "params": params(config),
+        "config": config.model_dump(mode="json"),
+        "tags": _tags(),
+        "dataset": _describe_dataset(dataset, config),
     }
 
 
@@ -73,13 +103,9 @@ def _flat(section: BaseModel, prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _tags(start: RunStart) -> dict[str, str]:
+def _tags() -> dict[str, str]:
     tags = {
         "eyas.version": __version__,
-        "eyas.run": str(start.run.path.absolute()),
-        "eyas.parameters": str(start.network.trainable_parameters()),
-        "eyas.precision": start.precision,
-        "eyas.device": start.device,
         "mlflow.source.name": "eyas train",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),

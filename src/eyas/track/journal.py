@@ -12,7 +12,7 @@ from eyas.core.schema import Tracker
 from eyas.track.curve import curve_of
 from eyas.track.delivery.process import Delivery, finish, warn
 from eyas.track.delivery.spool import Record, Spool
-from eyas.track.describe import describe_run, params, scalars
+from eyas.track.describe import Family, describe_run, params, scalars
 from eyas.track.pictures import draw_predictions
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
 from eyas.train.progress.history import EpochRow
@@ -28,8 +28,8 @@ class Journal(Callback):
     A run that goes on writes only what the spool lacks: training is deterministic, so points that it has are the same.
     """
 
-    def __init__(self, trackers: Sequence[Tracker]) -> None:
-        self._trackers = trackers
+    def __init__(self, trackers: Sequence[Tracker], family: Family | None = None) -> None:
+        self._trackers, self._family = trackers, family
         self._deliveries: list[Delivery] = []
         self._best: NDArray[np.int64] | None = None
 
@@ -41,7 +41,7 @@ class Journal(Callback):
         if written:
             self._spool.append(self._resumption(written))
         else:
-            self._spool.append({**describe_run(start), "trackers": list(self._trackers)})
+            self._spool.append({**describe_run(start, self._family), "trackers": list(self._trackers)})
         self._last = {
             axis: max((r["step"] for r in written if r.get("axis") == axis), default=0) for axis in ("epoch", "step")
         }

@@ -15,12 +15,17 @@ from eyas.track.delivery.process import require_library, wanted
 from eyas.track.delivery.spool import Spool
 from eyas.track.delivery.to_mlflow import MlflowSink
 from eyas.track.delivery.to_wandb import is_offline
+from eyas.track.describe import Family
 from eyas.track.journal import Journal
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
 
 
-def make_trackers(names: Sequence[Tracker]) -> list[Callback]:
+def make_trackers(names: Sequence[Tracker], family: Family | None = None) -> list[Callback]:
     """The callbacks that track a run, for `config.track`.
+
+    Args:
+        names: which trackers.
+        family: where the run stands among others that it is trained with.
 
     Raises:
         MissingExtraError: a tracker's library is not installed.
@@ -34,7 +39,7 @@ def make_trackers(names: Sequence[Tracker]) -> list[Callback]:
 
         made.append(Guarded("tensorboard", TensorBoard()))
     if carried := [name for name in chosen if name != "tensorboard"]:
-        made.append(Guarded(" and ".join(carried), Journal(carried)))
+        made.append(Guarded(" and ".join(carried), Journal(carried, family)))
     return made
 
 

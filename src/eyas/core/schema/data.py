@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, NonNegativeInt
+from pydantic import BeforeValidator, Field, NonNegativeInt
 
 from eyas.core.schema.section import Fraction, PixelLimit, Section
 
@@ -48,6 +48,11 @@ class DataConfig(Section):
     """Carved from the training images, where the source has no test split."""
     seed: NonNegativeInt = 0
     """Decides the splits; not the training, which has its own."""
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of each class's training images to train on, at least one; a smaller share lies within a larger one.
+    Validation and test images stay all."""
+    train_fraction_seed: NonNegativeInt = 0
+    """Decides which images a share holds."""
     max_pixels: PixelLimit = 50_000_000
     """An image with more pixels is refused by its header, before it is decoded."""
     force: bool = False

@@ -71,6 +71,20 @@ class Spool:
         """Every tracker that a start or a continuation of this run named."""
         return sorted({name for _, record in self.records() for name in record.get("trackers", ())})
 
+    def parent(self) -> Spool | None:
+        """The spool of the study that this run belongs to, where it has one that is still there."""
+        above = self.start().get("parent")
+        found = Spool((self.run / above).resolve()) if above else None
+        return found if found and found.start() else None
+
+    @contextmanager
+    def family_lock(self, tracker: str) -> Iterator[None]:
+        """Wait to be the only one of a study's runs that looks for, or makes, what they share in a store."""
+        folder = (self.parent() or self).folder
+        with (folder / f"{tracker}-family.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     @contextmanager
     def lock(self, tracker: str) -> Iterator[bool]:
         """Be the only one who delivers to this tracker; False where another process does already."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 KEY_TAG = "eyas.key"
 """Finds a run again whose creation was not confirmed: the server died between the two."""
+PARENT_TAG = "mlflow.parentRunId"
+"""MLflow's own: its pages nest the run under this one."""
 METRICS_AT_ONCE = 500
 PARAMS_AT_ONCE = 100  # the REST API's limit
 UPLOAD_SECONDS = "30"
@@ -87,20 +89,28 @@ class MlflowSink(Sink):
 
     def connect(self) -> None:
         """The run that was noted, else the one with our key, else a new one."""
-        if self.delivered.run_id and self._exists(self.delivered.run_id):
-            return
-        experiment = self._experiment()
-        found = self.client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{self._start['key']}'", max_results=1)
+        with self.spool.family_lock(self.tracker):
+            if self.delivered.run_id and self._exists(self.delivered.run_id):
+                return
+            experiment = self._experiment()
+            parent = self.spool.parent()
+            tags = {PARENT_TAG: self._found_or_made(experiment, parent.start(), {})[0]} if parent else {}
+            self.delivered.run_id, new = self._found_or_made(experiment, self._start, tags)
+            if new:
+                self.delivered.lines = 0
+
+    def _found_or_made(self, experiment: str, start: Record, tags: dict[str, str]) -> tuple[str, bool]:
+        """The id of the run with the key of `start`, and whether it is new. A parent is made by who needs it first."""
+        found = self.client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{start['key']}'", max_results=1)
         if found:
-            self.delivered.run_id = found[0].info.run_id
-            return
+            return str(found[0].info.run_id), False
         made = self.client.create_run(
             experiment,
-            start_time=self._start["time"],
-            tags={KEY_TAG: self._start["key"], **self._start["tags"]},
-            run_name=self._start["name"],
+            start_time=start["time"],
+            tags={KEY_TAG: start["key"], **start["tags"], **tags},
+            run_name=start["name"],
         )
-        self.delivered.run_id, self.delivered.lines = made.info.run_id, 0
+        return str(made.info.run_id), True
 
     def deliver(self, records: list[tuple[int, Record]]) -> None:
         """In order; neighbouring metrics in one request."""

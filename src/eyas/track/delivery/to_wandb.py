@@ -70,6 +70,7 @@ class WandbSink(Sink):
             entity=self._start["entity"],
             id=self._start["key"],
             name=self._start["name"],
+            group=self._start.get("group"),
             config=self._start["config"],
             dir=str(self.spool.run),
             resume="allow",

@@ -1,0 +1,62 @@
+"""A study on the terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from eyas.compare.convergence import Speed
+from eyas.compare.results import ArmResult, StudyResult
+from eyas.compare.statistics import Estimate
+from eyas.core import console
+
+RANKED = ("arm", "val accuracy", "95 % interval", "to the best", "p (Holm)")
+
+
+def ranking_table(result: StudyResult) -> Table:
+    """Arms from the best to the worst, each with its paired difference to the best."""
+    best = result.arms[0]
+    rows = [(best.name, _share(best.val), _span(best.val), "", "")]
+    for arm in result.arms[1:]:
+        pair = result.pair(best.name, arm.name)
+        rows.append((arm.name, _share(arm.val), _span(arm.val), f"{-100 * pair.val.mean:+.2f}", _p(pair.p)))
+    rows += [(name, "diverged", "", "", "") for name in result.diverged]
+    seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
+    return console.table(f"{result.name}: ranked by validation accuracy, {seeds}", RANKED, rows)
+
+
+def speed_table(result: StudyResult) -> Table:
+    """How soon, and the test images: for information only."""
+    target = f"{result.target:g}"
+    columns = ("arm", "train", f"epochs to {target}", "seconds", "test", "95 % interval")
+    title = f"{result.name}: speed; accuracy in training, and on the test images, which decide nothing"
+    return console.table(title, columns, [_speed_row(arm) for arm in result.arms])
+
+
+def _speed_row(arm: ArmResult) -> tuple[str, ...]:
+    seconds = arm.speed.mean_seconds
+    return (
+        arm.name,
+        f"{arm.train:.4f}",
+        _epochs(arm.speed),
+        "" if seconds is None else f"{seconds:.1f}",
+        _share(arm.test) if arm.test else "",
+        _span(arm.test) if arm.test else "",
+    )
+
+
+def _epochs(found: Speed) -> str:
+    if found.mean_epochs is not None:
+        return f"{found.mean_epochs:.1f}"
+    return "never" if not found.reached else f"{found.reached} of {len(found.epochs)} seeds"
+
+
+def _share(found: Estimate) -> str:
+    return f"{found.mean:.4f}"
+
+
+def _span(found: Estimate) -> str:
+    return f"{max(0.0, found.low):.4f}–{min(1.0, found.high):.4f}"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
