@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from eyas import __version__
-from eyas.core import machine
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, check_dataset, open_dataset
 from eyas.data.dataset import SplitName
@@ -22,10 +18,10 @@ from eyas.diagnose.history import read_history
 from eyas.evaluate import Evaluation, evaluate, fit_temperature
 from eyas.nn import load_network
 from eyas.report import Examples, Layer, RunFacts
+from eyas.report.environment import environment
 from eyas.train import answers_of, gather_evidence, require_finished_epoch
 
 LONG_NUMBER = re.compile(r"\d+\.\d{6,}")  # 1 - 0.99, as torch shows it
-LIBRARIES = ("torch", "numpy", "onnxruntime", "scikit-learn")
 MEASURED: tuple[SplitName, ...] = ("val", "test")
 
 
@@ -69,7 +65,7 @@ def look_at(path: Path) -> RunFacts:
         examples=Examples(dataset.split(last), answers[last]),
         temperature=fit_temperature(np.log(np.maximum(val.probabilities, 1e-12)), val.labels) if val else None,
         diagnosis=diagnose_evidence(gather_evidence([run], dataset)) if val else None,
-        environment=_environment(),
+        environment=environment(),
     )
 
 
@@ -88,13 +84,3 @@ def _layers(network: nn.Module) -> Iterator[Layer]:
             settings = LONG_NUMBER.sub(lambda found: f"{float(found[0]):g}", module.extra_repr())
             text = f"{type(module).__name__}({settings})"
             yield Layer(name, text, sum(weight.numel() for weight in own))
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "eyas": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
-        "platform": platform.platform(),
-        "processor": f"{machine.cpu_name()}, {machine.usable_cores()} cores",
-    }

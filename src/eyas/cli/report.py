@@ -1,19 +1,22 @@
-"""`eyas report`: a run as a document to hand in or to read."""
+"""`eyas report`: a run or a study as a document to hand in or to read."""
 
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eyas.core.errors import needs_extra
+from eyas.core.errors import ConfigError, needs_extra
+
+if TYPE_CHECKING:
+    from eyas.report.document import Document
 
 
 def report(
-    path: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")],
+    path: Annotated[Path, typer.Argument(help="A run folder, or a study's.", metavar="RUN|STUDY")],
     lang: Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG")] = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Typeset a PDF (so too where no form is named).")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write one HTML page that needs nothing else.")] = False,
@@ -21,23 +24,40 @@ def report(
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
-    The test split is measured for it.
+    Of a study: its arms, their ranking, how sure it is, and the conclusion. A run's test split is measured for it.
 
-    Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-cnn-1 --lang fr
+    Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-optimizers-1 --lang fr
     """
     from eyas.core.language import require_language
 
     require_language(lang)
     with needs_extra("train"):
-        from eyas.cli.looking_back import look_at
-        from eyas.report import run_document, write_html, write_pdf
+        from eyas.report import write_html, write_pdf
 
-    facts = look_at(path)
-    target = out or path
     with tempfile.TemporaryDirectory() as folder:
-        document = run_document(facts, lang, Path(folder), datetime.now(UTC).date())
+        make = _of_study if (path / "study.yaml").exists() else _of_run
+        document = make(path, lang, Path(folder), datetime.now(UTC).date())
         for wanted, write, suffix in ((pdf or not html, write_pdf, "pdf"), (html, write_html, "html")):
             if wanted:
-                file = target / f"report-{lang}.{suffix}"
+                file = (out or path) / f"report-{lang}.{suffix}"
                 write(document, file)
                 typer.echo(f"wrote {file}")
+
+
+def _of_run(path: Path, lang: str, folder: Path, on: date) -> Document:
+    from eyas.cli.looking_back import look_at
+    from eyas.report import run_document
+
+    return run_document(look_at(path), lang, folder, on)
+
+
+def _of_study(path: Path, lang: str, folder: Path, on: date) -> Document:
+    from eyas.compare.document import study_document
+    from eyas.compare.plan import load_plan
+    from eyas.compare.running import read_results
+    from eyas.data import open_dataset
+
+    plan = load_plan(path)
+    if plan.kind != "compare":
+        raise ConfigError(f"{path} must be a run or a study of eyas compare, got one of eyas {plan.kind}")
+    return study_document(path, plan, read_results(path, plan, open_dataset(plan.base().data)), lang, folder, on)

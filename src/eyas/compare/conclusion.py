@@ -5,72 +5,70 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eyas.compare.results import ArmResult, StudyResult
+from eyas.compare.words import words
+from eyas.core.language import Phrases
 
 ALPHA = 0.05
 
 
-def conclude(result: StudyResult) -> str:
+def conclude(result: StudyResult, language: str = "en") -> str:
     """Which arm is best by validation, whether beyond noise, which was soonest, and whether the test images agree."""
-    parts = [_ranking(result), _soonest(result), _on_test(result), *_failures(result)]
+    say = words(language)
+    failures = [say("diverged", name=name) for name in result.diverged]
+    parts = [_ranking(result, say), _soonest(result, say), _on_test(result, say), *failures]
     return " ".join(part for part in parts if part)
 
 
-def _ranking(result: StudyResult) -> str:
+def say_p(p: float, say: Phrases) -> str:
+    """`= 0.012`, or `< 0.001`."""
+    return say("p.below") if p < 0.001 else say("p.is", p=p)
+
+
+def _ranking(result: StudyResult, say: Phrases) -> str:
     best = result.arms[0]
     if len(result.arms) < 2:
-        return f"Only {best.name} has figures: there is nothing to compare it with."
+        return say("only_one", best=best.name)
     if len(result.seeds) < 2:
-        return (
-            f"One seed says nothing of the next: {best.name} has the highest validation accuracy here "
-            f"({best.val.mean:.4f}), and whether it would again is open. Use --seeds 3 or more."
-        )
+        return say("one_seed", best=best.name, value=best.val.mean)
     near = [arm for arm in result.arms[1:] if result.pair(best.name, arm.name).p >= ALPHA]
     beaten = [arm for arm in result.arms[1:] if arm not in near]
     if not near:
-        return f"{best.name} is best: {best.val.mean:.4f}, {_lead(result, best, beaten[0])}."
+        return say("is_best", best=best.name, value=best.val.mean, lead=_lead("lead", result, beaten[0], say))
+    no_lead = _lead("no_lead", result, near[-1], say)  # the farthest of those that cannot be told from the best
     if not beaten:
-        return f"No difference beyond noise: {_no_lead(result, best, near)}."
-    return (
-        f"{best.name} is ahead of {_names(beaten)}: {_lead(result, best, beaten[0])}. "
-        f"Between {_names([best, *near])} there is no difference beyond noise: {_no_lead(result, best, near)}."
+        return say("no_difference", no_lead=no_lead)
+    return say(
+        "ahead_of_some",
+        best=best.name,
+        beaten=_names(beaten, say),
+        lead=_lead("lead", result, beaten[0], say),
+        near=_names([best, *near], say),
+        no_lead=no_lead,
     )
 
 
-def _lead(result: StudyResult, best: ArmResult, beaten: ArmResult) -> str:
-    pair = result.pair(best.name, beaten.name)
-    return (
-        f"{_points(pair.val.mean)} of validation accuracy above {beaten.name} "
-        f"(95 % interval {_span(pair.val.low, pair.val.high)}, p {_p(pair.p)}, {len(result.seeds)} seeds)"
-    )
+def _lead(key: str, result: StudyResult, other: ArmResult, say: Phrases) -> str:
+    """Of the best before another arm, in points."""
+    best = result.arms[0]
+    pair = result.pair(best.name, other.name)
+    points = {"points": 100 * pair.val.mean, "low": 100 * pair.val.low, "high": 100 * pair.val.high}
+    return say(key, best=best.name, other=other.name, **points, p=say_p(pair.p, say), seeds=len(result.seeds))
 
 
-def _no_lead(result: StudyResult, best: ArmResult, near: Sequence[ArmResult]) -> str:
-    """The farthest of those that cannot be told from the best."""
-    pair = result.pair(best.name, near[-1].name)
-    return (
-        f"{best.name} leads {near[-1].name} by {_points(pair.val.mean)} of validation accuracy "
-        f"(95 % interval {_span(pair.val.low, pair.val.high)}, p {_p(pair.p)}, {len(result.seeds)} seeds)"
-    )
-
-
-def _soonest(result: StudyResult) -> str:
+def _soonest(result: StudyResult, say: Phrases) -> str:
     """Only where one arm was ahead of each other in every seed."""
     there = [arm for arm in result.arms if arm.speed.reached]
     if not there:
-        return f"None reached a validation accuracy of {result.target:g}."
+        return say("none_reached", target=result.target)
     if len(result.arms) < 2:
         return ""
     for arm in there:
         if all(_sooner(arm, other) for other in result.arms if other is not arm):
-            mean = f"after {arm.speed.mean_epochs:.1f} epochs on average"
             later = [other.speed.mean_epochs for other in result.arms if other is not arm]
-            rest = (
-                f"the others after {_range([value for value in later if value is not None])}"
-                if all(value is not None for value in later)
-                else "not all of the others did"
-            )
-            return f"{arm.name} reached {result.target:g} first in every seed, {mean}; {rest}."
-    return f"No arm reached {result.target:g} before all others in every seed."
+            known = [value for value in later if value is not None]
+            others = say("others_after", range=_range(known, say)) if len(known) == len(later) else say("not_all")
+            return say("first", arm=arm.name, target=result.target, epochs=arm.speed.mean_epochs, others=others)
+    return say("none_first", target=result.target)
 
 
 def _sooner(arm: ArmResult, other: ArmResult) -> bool:
@@ -80,41 +78,24 @@ def _sooner(arm: ArmResult, other: ArmResult) -> bool:
     )
 
 
-def _on_test(result: StudyResult) -> str:
+def _on_test(result: StudyResult, say: Phrases) -> str:
     """How the best by validation stands there. Nothing is chosen by it."""
     tested = [(arm, arm.test.mean) for arm in result.arms if arm.test]
     if len(tested) < 2:
         return ""
     (best, own), (top, most) = tested[0], max(tested, key=lambda found: found[1])
     if best is top:
-        return f"On the test images, which decided nothing, {best.name} is ahead too ({own:.4f})."
+        return say("test_too", best=best.name, own=own)
     pair = result.pair(best.name, top.name)
-    noise = "within noise" if pair.test and pair.test.p >= ALPHA else "beyond noise"
-    ahead = f"{top.name} ({most:.4f}) is ahead of {best.name} ({own:.4f})"
-    return f"On the test images, which decided nothing, {ahead}, {noise}."
+    noise = say("within" if pair.test and pair.test.p >= ALPHA else "beyond")
+    return say("test_other", top=top.name, most=most, best=best.name, own=own, noise=noise)
 
 
-def _failures(result: StudyResult) -> list[str]:
-    return [f"{name} diverged." for name in result.diverged]
-
-
-def _names(arms: Sequence[ArmResult]) -> str:
+def _names(arms: Sequence[ArmResult], say: Phrases) -> str:
     names = [arm.name for arm in arms]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else say("and").join((", ".join(names[:-1]), names[-1]))
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.2f} points"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{100 * low:.2f} to {100 * high:.2f}"
-
-
-def _range(values: Sequence[float]) -> str:
+def _range(values: Sequence[float], say: Phrases) -> str:
     low, high = min(values), max(values)
-    return f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f}"
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return say("number", low=low) if f"{low:.1f}" == f"{high:.1f}" else say("range", low=low, high=high)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from eyas.compare.convergence import Curve
 from eyas.compare.results import ArmResult, StudyResult
+from eyas.compare.words import words
 from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, clean, new_figure, save, short
 
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", INK, GREY)  # Okabe & Ito's
@@ -20,8 +21,9 @@ STYLES: tuple[Any, ...] = ("-", "--", "-.", ":")
 MOST_DRAWN = 8
 
 
-def draw_studies(results: Sequence[StudyResult], png: Path) -> None:
+def draw_studies(results: Sequence[StudyResult], png: Path, language: str = "en") -> None:
     """One row a study; of many arms, the best by validation."""
+    say = words(language)
     figure = new_figure(12, 3.9 * len(results))
     for (left, right), result in zip(figure.subplots(len(results), 2, squeeze=False), results, strict=True):
         shown = result.arms[:MOST_DRAWN]
@@ -30,15 +32,16 @@ def draw_studies(results: Sequence[StudyResult], png: Path) -> None:
             _draw(right, arm, "val_loss", index)
         left.axhline(result.target, color=GREY, linewidth=1, linestyle=":")
         left.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        note = f", the best {MOST_DRAWN} of {len(result.arms)}" if len(result.arms) > MOST_DRAWN else ""
-        clean(left, f"{result.name}{note}: validation accuracy (dotted: target {result.target:g})")
-        clean(right, "Validation loss")
+        many = len(result.arms) > MOST_DRAWN
+        note = say("figure.note", most=MOST_DRAWN, count=len(result.arms)) if many else ""
+        clean(left, say("figure.title", study=result.name, note=note, target=result.target))
+        clean(right, say("figure.loss"))
         right.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (left, right):
-            axes.set_xlabel("epoch")
+            axes.set_xlabel(say("figure.epoch"))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     seeds = len(results[0].seeds)
-    over = f"Mean and range of {seeds} seeds" if seeds > 1 else "One seed"
+    over = say("figure.over", seeds=seeds) if seeds > 1 else say("figure.one")
     figure.suptitle(over, fontsize=10, color=INK)
     save(figure, png)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas.compare.folder import FILES, write_results
-from eyas.compare.job import Job
+from eyas.compare.job import Job, find_run, is_done
 from eyas.compare.plan import RUNS, Plan, Training, check_plan, check_unchanged, save_plan
 from eyas.compare.results import StudyResult, Trained, compare_study, read_trained
 from eyas.compare.schedule import process_count, run_jobs
@@ -86,14 +86,30 @@ def finish_comparison(folder: Path, plan: Plan, dataset: Dataset) -> list[StudyR
     Raises:
         TrainingError: every arm of a study diverged.
     """
-    by_arm = {own: trained for training, trained in read_all(folder, plan, dataset) for own in training.arms}
-    results = [
-        compare_study(study, plan, {arm.name: by_arm[study.name, arm.name] for arm in study.arms})
-        for study in plan.studies
-    ]
+    results = read_results(folder, plan, dataset)
     write_results(results, folder)
     close_parent(folder, _metrics(results), FILES)
     return results
+
+
+def read_results(folder: Path, plan: Plan, dataset: Dataset) -> list[StudyResult]:
+    """Rank and test what the finished runs say.
+
+    Raises:
+        ConfigError: some runs are not there yet.
+        TrainingError: every arm of a study diverged.
+    """
+    missing = [job for job in jobs_of(folder, plan) if not is_done(find_run(job.config))]
+    if missing:
+        raise ConfigError(
+            f"{folder} must be finished, got {len(missing)} runs to make; go on with it: "
+            f"eyas {plan.kind} --resume {folder}"
+        )
+    by_arm = {own: trained for training, trained in read_all(folder, plan, dataset) for own in training.arms}
+    return [
+        compare_study(study, plan, {arm.name: by_arm[study.name, arm.name] for arm in study.arms})
+        for study in plan.studies
+    ]
 
 
 def _metrics(results: Sequence[StudyResult]) -> dict[str, float]:

@@ -48,7 +48,7 @@ def run_document(facts: RunFacts, language: str, folder: Path, on: date) -> Docu
         language=language,
         title=say_it("document.run_title", run=name),
         subtitle=say_it("document.run_subtitle", model=facts.config.model.name, data=facts.check.name),
-        date=say_it("document.date", year=on.year, month=on.month, day=on.day).replace("\u202f", ""),
+        date=say_it("document.date", year=str(on.year), month=f"{on.month:02d}", day=f"{on.day:02d}"),
         contents=say_it("document.contents"),
         figure=say_it("document.figure"),
         table=say_it("document.table"),
