@@ -18,6 +18,7 @@ from eyas.compare.statistics import Estimate
 from eyas.compare.words import words
 from eyas.core.language import Phrases
 from eyas.report.document import Block, Callout, Code, Document, Figure, Section, Table, Text
+from eyas.report.environment import environment
 
 
 def study_document(
@@ -44,7 +45,7 @@ def study_document(
         Section(say("arms.title"), list(_arms(plan, say))),
         *(Section(result.name, list(_study(result, say, pictures))) for result in results),
         Section(say("method.title"), [Text(say("method.text"))]),
-        Section(say("reproduce.title"), [Text(say("reproduce.text")), Code(f"eyas compare --resume {folder}")]),
+        Section(say("reproduce.title"), list(_reproduce(folder, say))),
     ]
     return Document(
         language=language,
@@ -73,6 +74,13 @@ def _arms(plan: Plan, say: Phrases) -> Iterator[Block]:
         yield Table(f"{say('arms.caption')} ({study.name})", [say("arms.arm"), say("arms.settings")], rows)
     yield Text(say("arms.base"))
     yield Code(yaml.safe_dump(_plain(plan.settings), sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _reproduce(folder: Path, say: Phrases) -> Iterator[Block]:
+    yield Text(say("reproduce.text"))
+    yield Code(f"eyas compare --resume {folder}")
+    rows = [[name, value] for name, value in environment().items()]
+    yield Table(say("reproduce.environment"), [say(f"reproduce.columns.{name}") for name in ("name", "value")], rows)
 
 
 def _study(result: StudyResult, say: Phrases, pictures: Path) -> Iterator[Block]:
