@@ -65,10 +65,16 @@ def _soonest(result: StudyResult, say: Phrases) -> str:
     for arm in there:
         if all(_sooner(arm, other) for other in result.arms if other is not arm):
             later = [other.speed.mean_epochs for other in result.arms if other is not arm]
-            known = [value for value in later if value is not None]
-            others = say("others_after", range=_range(known, say)) if len(known) == len(later) else say("not_all")
-            return say("first", arm=arm.name, target=result.target, epochs=arm.speed.mean_epochs, others=others)
+            values = {"arm": arm.name, "target": result.target, "epochs": arm.speed.mean_epochs}
+            return say("first", **values, others=_later(later, say))
     return say("none_first", target=result.target)
+
+
+def _later(epochs: Sequence[float | None], say: Phrases) -> str:
+    known = [value for value in epochs if value is not None]
+    if len(known) < len(epochs):
+        return say("not_all")
+    return say("others_after" if len(known) > 1 else "other_after", range=_range(known, say))
 
 
 def _sooner(arm: ArmResult, other: ArmResult) -> bool:
