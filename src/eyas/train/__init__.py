@@ -1,7 +1,7 @@
 """The learning loop: one configuration and one dataset in, one run folder out."""
 
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
-from eyas.train.evaluation import evaluate_run
+from eyas.train.evaluation import evaluate_clean, evaluate_run
 from eyas.train.parallel.launch import launch
 from eyas.train.parallel.workers import in_group, is_main
 from eyas.train.progress.history import EpochRow
@@ -17,6 +17,7 @@ __all__ = [
     "RunStart",
     "TrainResult",
     "check_resume",
+    "evaluate_clean",
     "evaluate_run",
     "in_group",
     "is_main",

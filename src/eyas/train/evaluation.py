@@ -11,6 +11,24 @@ from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.nn import load_network, run_network
 
+CLEAN = "test_clean"
+"""What `metrics.json` calls the test split without images that training (nearly) knows."""
+
+
+def evaluate_clean(run: RunFolder, dataset: Dataset) -> Evaluation | None:
+    """Measure `best.pt` on the clean test of `data.fixes` and record it beside the others; None where there is none.
+
+    Raises:
+        DataError: the dataset is not the run's.
+    """
+    if (chosen := dataset.clean_test) is None:
+        return None
+    network, about = load_network(run)
+    dataset.require(about["fingerprint"], run.path)
+    evaluation = evaluate(softmax(run_network(network, chosen).logits), chosen.labels, dataset.classes)
+    run.add_metrics(CLEAN, evaluation.summary())
+    return evaluation
+
 
 def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False) -> Evaluation:
     """Measure `best.pt` and record the result in the run's `metrics.json`, under the split's name.
