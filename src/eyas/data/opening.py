@@ -40,7 +40,9 @@ def open_dataset(config: DataConfig) -> Dataset:
     rows = make_splits(parts, entry.labels, classes, config)
     labels, copies = entry.labels, np.empty(0, np.int64)
     if config.fixes:
-        fixed = read_fixes(config.fixes).apply(take_survey(source, config.max_pixels), rows, config)
+        fixed = read_fixes(config.fixes).apply(
+            take_survey(source, config.max_pixels), {str(name): own for name, own in rows.items()}, config
+        )
         labels, copies = fixed.labels, fixed.copies
         rows = {name: fixed.splits[name] for name in rows}
     _, height, width, channels = entry.images.shape

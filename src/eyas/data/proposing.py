@@ -60,11 +60,13 @@ def propose_fixes(overview: Overview, relabels: Sequence[tuple[int, int, float]]
         data=mark_of(overview.report.name, survey, splits),
         remove=tuple(removals[row] for row in sorted(removals)),
         relabel=tuple(
-            Relabel(
-                image=names[row],
-                given=survey.classes[survey.labels[row]],
-                suggested=survey.classes[suggested],
-                confidence=round(confidence, 3),
+            Relabel.model_validate(
+                {
+                    "image": names[row],
+                    "from": survey.classes[survey.labels[row]],
+                    "to": survey.classes[suggested],
+                    "confidence": round(confidence, 3),
+                }
             )
             for row, suggested, confidence in relabels
             if row not in removals

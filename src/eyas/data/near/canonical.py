@@ -27,7 +27,8 @@ def canonical(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def luminance(pixels: NDArray[np.uint8]) -> Floats:
     """(n, 32, 32, C) to (n, 32, 32), in 0..255."""
     values = pixels.astype(np.float32)
-    return values[..., 0] if values.shape[-1] == 1 else values @ LUMA
+    grey: Floats = values[..., 0] if values.shape[-1] == 1 else values @ LUMA
+    return grey
 
 
 def blur(planes: Floats, radius: int) -> Floats:
@@ -48,4 +49,5 @@ def _weights(size: int, target: int) -> Floats:
     reach = max(1.0, size / target)
     centres = (np.arange(target)[:, None] + 0.5) * size / target - 0.5
     weights = np.clip(1 - np.abs(np.arange(size)[None] - centres) / reach, 0, None)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    scaled: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return scaled

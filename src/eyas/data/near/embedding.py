@@ -13,6 +13,8 @@ from eyas.data.near.canonical import SIDE, Floats
 FAINT = 8.0
 # Of the mean variance of the kept directions: without it the last of them would be noise made large.
 FLOOR = 0.02
+# Whitened by few images, each would be set apart from every other, its copies too: they are varied to more.
+FEW = 2000
 # Enough images to know a covariance of 768 × 768.
 MOST_FITTED = 20_000
 
@@ -44,6 +46,8 @@ class Whitening:
     @classmethod
     def fit(cls, pixels: NDArray[np.uint8], grid: int, dimensions: int) -> Whitening:
         """Of (n, 32, 32, C) images, n ≥ 1; fewer dimensions where the images have no more."""
+        if len(pixels) < FEW:
+            pixels = _varied(pixels)
         rows = thumbnails(pixels[:: -(-len(pixels) // MOST_FITTED)], grid)
         mean = rows.mean(axis=0)
         centred = rows - mean
@@ -58,6 +62,14 @@ class Whitening:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Floats = vectors / np.maximum(lengths, np.float32(1e-6))
         return unit
+
+
+def _varied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(18 n, 32, 32, C): each image and its mirror image, moved by 3 pixels to all sides."""
+    both = np.concatenate([pixels, pixels[:, :, ::-1]])
+    padded = np.pad(both, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="edge")
+    steps = (0, 3, 6)
+    return np.concatenate([padded[:, y : y + SIDE, x : x + SIDE] for y in steps for x in steps])
 
 
 def has_content(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -19,17 +19,17 @@ Ints = NDArray[np.int64]
 def usual(vectors: Floats, mirrored: Floats) -> Floats:
     """(n,) how alike an image is to others that are no copies: about the cosine of its 64th nearest.
 
-    It is the second highest of the cosines with every 32nd image, drawn by chance: the highest may be a copy, or itself.
+    It is the second highest of the cosines with one image in 32, drawn by chance: the highest may be that of a copy.
     """
-    chosen = np.random.default_rng(0).choice(
-        len(vectors), max(len(vectors) // 32, min(len(vectors), 32)), replace=False
-    )
-    sample = vectors[chosen].T
-    levels = [
-        np.partition(np.maximum(part @ sample, turned @ sample), -2, axis=1)[:, -2]
-        for part, turned in zip(_cut(vectors), _cut(mirrored), strict=True)
-    ]
-    return np.concatenate(levels)
+    count = len(vectors)
+    chosen = np.random.default_rng(0).choice(count, max(count // 32, min(count, 32)), replace=False)
+    level = np.empty(count, np.float32)
+    for start in range(0, count, BLOCK):
+        part = slice(start, start + BLOCK)
+        similar = np.maximum(vectors[part] @ vectors[chosen].T, mirrored[part] @ vectors[chosen].T)
+        similar[np.arange(count)[part, None] == chosen] = -1  # itself
+        level[part] = np.partition(similar, -2, axis=1)[:, -2]
+    return level
 
 
 def candidates(
@@ -79,10 +79,6 @@ def _blocks(
         first, second, value = first[nearest], second[nearest], value[nearest]
         apart = (1 - value) / (1 - np.minimum(np.maximum(level[first], level[second]), np.float32(1 - 1e-6)))
         yield first, second, np.full(len(nearest), mirror), apart
-
-
-def _cut(rows: Floats) -> list[Floats]:
-    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
 
 
 def _nearest(first: Ints, value: Floats) -> Ints:

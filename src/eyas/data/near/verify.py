@@ -89,7 +89,8 @@ def _moved(images: NDArray[np.uint8], shift: Ints) -> NDArray[np.uint8]:
     line = np.arange(SIDE)
     rows = np.clip(line - shift[:, :1], 0, SIDE - 1)[:, :, None]
     columns = np.clip(line - shift[:, 1:], 0, SIDE - 1)[:, None, :]
-    return images[np.arange(len(images))[:, None, None], rows, columns]
+    moved: NDArray[np.uint8] = images[np.arange(len(images))[:, None, None], rows, columns]
+    return moved
 
 
 def _detail(here: Floats, there: Floats) -> Floats:

@@ -226,4 +226,5 @@ def _picture(images: Images, names: list[str], row: int) -> Picture:
 
 
 def _class(overview: Overview, row: int) -> str:
-    return overview.report.classes[overview.survey.labels[row]]
+    name: str = overview.report.classes[overview.survey.labels[row]]
+    return name
