@@ -141,8 +141,13 @@ def test_public_names() -> None:
         "CheckReport",
         "Dataset",
         "Finding",
+        "Fixes",
+        "Overview",
         "Split",
         "check_dataset",
         "fetch",
+        "look_closely",
         "open_dataset",
+        "propose_fixes",
+        "write_fixes",
     ]

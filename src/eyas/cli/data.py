@@ -22,21 +22,62 @@ app = typer.Typer(help="Check, import, fetch and preview images.", no_args_is_he
 
 
 @app.command()
-def check(words: DataWords = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Say what is in a dataset and what is wrong with it. The exit code is 3 where training would be spoilt.
+def check(
+    words: DataWords = None,
+    config: ConfigFile = None,
+    html: Annotated[
+        Path | None, typer.Option(help="A page with pictures; its JSON goes beside it.", metavar="FILE.html|DIR")
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Suspect labels by cross-validation; it trains one network a fold.")
+    ] = False,
+    folds: Annotated[int, typer.Option(help="Of --labels.", metavar="K")] = 5,
+    fix: Annotated[
+        Path | None, typer.Option(help="Write removals and relabels to use as data.fixes=FILE.", metavar="FILE.yaml")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in a dataset and what is wrong with it, near-duplicates included.
 
-    Example: eyas data check photos/; eyas data check fashion-mnist --json
+    The exit code is 3 where training would be spoilt. --labels trains the network of the configuration.
+
+    Example: eyas data check photos/ --html look.html --labels --fix fixes.yaml
     """
     with needs_extra("train"):
-        from eyas.data import check_dataset
+        from eyas.cli.exploring import explore
+        from eyas.data import look_closely, propose_fixes, write_fixes
+        from eyas.data.fixes import plain
+        from eyas.report import write_data_page
 
     _, settings = read_words(words, config)
-    report = check_dataset(settings.data)
+    if fix and settings.data.fixes:
+        raise ConfigError(f"--fix proposes for the data as they are; leave data.fixes={settings.data.fixes} out")
+    if fix and fix.exists():
+        raise ConfigError(f"{fix} exists already and is never overwritten; name another file")
+    overview = look_closely(settings.data)
+    found = explore(settings, overview, folds) if labels else None
     if as_json:
-        print_json(report.to_json())
+        print_json(overview.report.to_json() | ({"labels": found.to_json()} if found else {}))
     else:
-        print_report(report)
-    require_sound(report, settings.data)
+        print_report(overview.report)
+        if found:
+            found.print()
+    if html:
+        page = write_data_page(html, overview, *(found.judged, found.rows) if found else ())
+        typer.echo(f"page: {page}, with {page.with_suffix('.json').name} beside it", err=as_json)
+    if fix:
+        if set(overview.splits) != {"train", "val", "test"}:
+            raise DataError("fixes are for data that can be split; mend what the check names first")
+        fixes = propose_fixes(overview, found.relabels() if found else ())
+        write_fixes(fixes, fix)
+        counts = plain(fixes)
+        typer.echo(
+            f"fixes: {fix}: {sum(counts['remove'].values()):,} images to leave out, {counts['relabel']:,} to relabel; "
+            f"{counts['test_near_duplicates']:,} test images not in the clean test\n"
+            f"next: look through it, then eyas train … data.fixes={fix}",
+            err=as_json,
+        )
+    require_sound(overview.report, settings.data)
 
 
 @app.command(name="import")

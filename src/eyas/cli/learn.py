@@ -96,13 +96,13 @@ def evaluate(
     Example: eyas evaluate runs/digits-cnn-1; eyas evaluate runs/digits-cnn-1/bundle --split val
     """
     with needs_extra("train"):
-        from eyas.cli.measure import measure_bundle, measure_run
+        from eyas.cli.measure import measure_bundle, measure_clean, measure_run
         from eyas.core.runs import RunFolder
         from eyas.report import write_evaluation
         from eyas.track.afterwards import record_evaluation
 
     is_bundle = (path / "manifest.json").is_file()
-    averaged = None
+    averaged = clean = None
     if is_bundle:
         if flip:
             raise ConfigError("--flip is for a run: a bundle answers for the image that it is given")
@@ -110,13 +110,15 @@ def evaluate(
     else:
         found = measure_run(path, overrides or [], split)
         averaged = measure_run(path, overrides or [], split, flip=True) if flip else None
+        clean = measure_clean(path, overrides or []) if split == "test" else None
         out = out or path / f"evaluation-{split}"
     if out:
         write_evaluation(found, out)
     if as_json:
-        print_json(found.to_json() | ({"flip": averaged.summary()} if averaged else {}))
+        others = {"flip": averaged, "clean": clean}
+        print_json(found.to_json() | {name: other.summary() for name, other in others.items() if other})
     else:
-        _print_evaluation(found, split, out, averaged)
+        _print_evaluation(found, split, out, averaged, clean)
     if not is_bundle:
         record_evaluation(RunFolder(path), split, found.summary())
 
@@ -188,7 +190,9 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
         typer.echo(f"go on with: eyas train --resume {path}")
 
 
-def _print_evaluation(found: Evaluation, split: str, out: Path | None, averaged: Evaluation | None = None) -> None:
+def _print_evaluation(
+    found: Evaluation, split: str, out: Path | None, averaged: Evaluation | None = None, clean: Evaluation | None = None
+) -> None:
     from eyas.core import console
 
     rows = []
@@ -201,6 +205,10 @@ def _print_evaluation(found: Evaluation, split: str, out: Path | None, averaged:
     if averaged:
         low, high = averaged.intervals["accuracy"]
         rows.append(("accuracy with mirror images", f"{averaged.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
+    if clean:
+        low, high = clean.intervals["accuracy"]
+        label = f"accuracy on the {clean.images:,} that training does not know"
+        rows.append((label, f"{clean.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
     console.out.print(console.table(f"{split}: {found.images:,} images", ("metric", "value", "95 % interval"), rows))
     per_class = sorted(found.per_class(), key=lambda row: row["f1"])
     shown = per_class if len(per_class) <= 20 else per_class[:10]

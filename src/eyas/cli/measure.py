@@ -12,13 +12,19 @@ from eyas.data import open_dataset
 from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation, evaluate
 from eyas.infer import Predictor
-from eyas.train import evaluate_run
+from eyas.train import evaluate_clean, evaluate_run
 
 
 def measure_run(path: Path, overrides: list[str], split: SplitName, *, flip: bool = False) -> Evaluation:
     """The run's best network, averaged over mirror images where `flip`; the result goes into its `metrics.json`."""
     run = open_run(path)
     return evaluate_run(run, open_dataset(load_config(run.config_file, overrides).data), split, flip=flip)
+
+
+def measure_clean(path: Path, overrides: list[str]) -> Evaluation | None:
+    """The run's best network on the test images that training does not know, where `data.fixes` tells them apart."""
+    run = open_run(path)
+    return evaluate_clean(run, open_dataset(load_config(run.config_file, overrides).data))
 
 
 def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evaluation:

@@ -19,7 +19,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.schema import ARCHITECTURES, Config
 
 # Their values are words whatever they look like: `export.version=1.10` is not the number 1.1.
-TEXT_KEYS = ("name", "runs_dir", "data.source", "export.version", "serve.host")
+TEXT_KEYS = ("name", "runs_dir", "data.source", "data.fixes", "export.version", "serve.host")
 DEFAULT_FILE = Path("eyas.yaml")
 RECIPES = Path(__file__).parent.parent / "recipes"
 

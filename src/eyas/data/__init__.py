@@ -2,8 +2,24 @@
 
 from eyas.data.checks import Finding
 from eyas.data.dataset import Dataset, Split
+from eyas.data.fixes import Fixes, write_fixes
 from eyas.data.opening import open_dataset
+from eyas.data.overview import Overview, look_closely
+from eyas.data.proposing import propose_fixes
 from eyas.data.report import CheckReport, check_dataset
 from eyas.data.sources import fetch
 
-__all__ = ["CheckReport", "Dataset", "Finding", "Split", "check_dataset", "fetch", "open_dataset"]
+__all__ = [
+    "CheckReport",
+    "Dataset",
+    "Finding",
+    "Fixes",
+    "Overview",
+    "Split",
+    "check_dataset",
+    "fetch",
+    "look_closely",
+    "open_dataset",
+    "propose_fixes",
+    "write_fixes",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,16 @@ class Dataset:
     test: Split
     fingerprint: str
     """SHA-256 over classes, pixels, labels and splits: the same images give it whatever container they came in."""
+    test_copies: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), kw_only=True, compare=False)
+    """Positions in `test` of images that `data.fixes` calls (near-)duplicates of training images."""
+
+    @property
+    def clean_test(self) -> Split | None:
+        """The test split without `test_copies`; None where there are none, or nothing else."""
+        kept = np.setdiff1d(np.arange(len(self.test)), self.test_copies)
+        if not 0 < len(kept) < len(self.test):
+            return None
+        return Split("test", self.test.images, self.test.rows[kept], self.test.labels[kept])
 
     def require(self, fingerprint: str, owner: Path) -> None:
         """Refuse to be taken for the data that `owner` was trained on.

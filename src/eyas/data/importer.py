@@ -35,16 +35,27 @@ def load(source: Source, config: DataConfig) -> Entry:
             cannot be written.
     """
     signature = source.signature()
+    key = content_key(source, signature)
+    path = cache.entry_path(key, config)
+    entry = _cached(path, config) or _import(source, signature, key, path, config)
+    _refuse_cached(source.name, entry, config)
+    return entry
+
+
+def content_key(source: Source, signature: str) -> str:
+    """The digest of the source's names and contents, read now where it is not noted for this signature."""
     key = cache.find_key(signature)
     if key is None:
         key = source.content_key()
         _refuse_changed(source, signature)
         with writing_cache():
             cache.note_key(signature, key)
-    path = cache.entry_path(key, config)
-    entry = _cached(path, config) or _import(source, signature, key, path, config)
-    _refuse_cached(source.name, entry, config)
-    return entry
+    return key
+
+
+def located(source: Source, config: DataConfig) -> Path:
+    """Where `load` has put the images."""
+    return cache.entry_path(content_key(source, source.signature()), config)
 
 
 def _cached(path: Path, config: DataConfig) -> Entry | None:

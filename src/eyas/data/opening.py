@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eyas.core.schema import DataConfig
-from eyas.data.cache import Entry
 from eyas.data.dataset import Dataset, Split, SplitName
+from eyas.data.fixes import read_fixes
 from eyas.data.importer import load
+from eyas.data.report import take_survey
 from eyas.data.sources import open_source
 from eyas.data.splits import Rows, make_splits, readable_rows
 from eyas.image import ImagePolicy
@@ -36,9 +38,16 @@ def open_dataset(config: DataConfig) -> Dataset:
     classes = tuple(entry.meta["classes"])
     parts = readable_rows(entry.parts, map(int, entry.meta["skipped"]))
     rows = make_splits(parts, entry.labels, classes, config)
+    labels, copies = entry.labels, np.empty(0, np.int64)
+    if config.fixes:
+        fixed = read_fixes(config.fixes).apply(
+            take_survey(source, config.max_pixels), {str(name): own for name, own in rows.items()}, config
+        )
+        labels, copies = fixed.labels, fixed.copies
+        rows = {name: fixed.splits[name] for name in rows}
     _, height, width, channels = entry.images.shape
     policy = ImagePolicy(height, width, 1 if channels == 1 else 3, config.resize)
-    splits = {name: _split(name, entry, rows[name]) for name in rows}
+    splits = {name: _split(name, entry.images, rows[name], labels) for name in rows}
     return Dataset(
         name=source.name,
         classes=classes,
@@ -46,22 +55,29 @@ def open_dataset(config: DataConfig) -> Dataset:
         train=splits["train"],
         val=splits["val"],
         test=splits["test"],
-        fingerprint=fingerprint(classes, policy, entry, rows),
+        fingerprint=fingerprint(classes, policy, entry.digests, labels, rows),
+        test_copies=np.flatnonzero(np.isin(rows["test"], copies)),
     )
 
 
-def fingerprint(classes: tuple[str, ...], policy: ImagePolicy, entry: Entry, rows: Mapping[SplitName, Rows]) -> str:
+def fingerprint(
+    classes: tuple[str, ...],
+    policy: ImagePolicy,
+    digests: NDArray[np.uint8],
+    labels: Rows,
+    rows: Mapping[SplitName, Rows],
+) -> str:
     """SHA-256 over the classes, the shape, and for each split the digest of every image and its label, in order."""
     made = hashlib.sha256(json.dumps([classes, policy.shape], ensure_ascii=False).encode())
     for name, chosen in rows.items():
         made.update(f"{name} {len(chosen)}".encode())
-        made.update(np.ascontiguousarray(entry.digests[chosen]).data)
-        made.update(entry.labels[chosen].astype("<i8").tobytes())
+        made.update(np.ascontiguousarray(digests[chosen]).data)
+        made.update(labels[chosen].astype("<i8").tobytes())
     return made.hexdigest()
 
 
-def _split(name: SplitName, entry: Entry, rows: Rows) -> Split:
-    labels = entry.labels[rows]
-    for array in (rows, labels):
+def _split(name: SplitName, images: NDArray[np.uint8], rows: Rows, labels: Rows) -> Split:
+    own = labels[rows]
+    for array in (rows, own):
         array.setflags(write=False)
-    return Split(name, entry.images, rows, labels)
+    return Split(name, images, rows, own)

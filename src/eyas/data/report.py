@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from eyas.data import checks
 from eyas.data.cache import find_key, note_key
 from eyas.data.checks import Finding
 from eyas.data.decoding import inspect
+from eyas.data.fixes import read_fixes
 from eyas.data.sources import Source, open_source
 from eyas.data.splits import Rows, make_splits, readable_rows
 from eyas.data.survey import Survey, read_survey, save_survey
@@ -77,25 +78,37 @@ def check_dataset(config: DataConfig) -> CheckReport:
         DataError: the source cannot be read at all.
     """
     source = open_source(config.source)
-    survey = _survey(source, config.max_pixels)
+    return check_survey(source.name, take_survey(source, config.max_pixels), config)[0]
+
+
+def check_survey(name: str, survey: Survey, config: DataConfig) -> tuple[CheckReport, Survey, Mapping[str, Rows]]:
+    """The report on a survey, the survey and the splits that it is about: with `config.fixes`, as these make them.
+
+    Raises:
+        DataError: fixes that are not for these data.
+    """
     splits, unsplit = _splits(survey, config)
+    if config.fixes and not unsplit:
+        fixed = read_fixes(config.fixes).apply(survey, splits, config)
+        survey, splits = replace(survey, labels=fixed.labels), fixed.splits
     findings = [
         *unsplit,
         *checks.of_files(survey, sized=config.image_size is not None),
         *checks.of_duplicates(survey, splits),
         *checks.of_classes(survey, splits),
     ]
-    return CheckReport(
-        name=source.name,
+    report = CheckReport(
+        name=name,
         classes=survey.classes,
         counts={name: _by_class(survey, rows) for name, rows in splits.items()},
         sizes=_sizes(survey),
         modes=_modes(survey),
         findings=tuple(findings),
     )
+    return report, survey, splits
 
 
-def _survey(source: Source, max_pixels: int) -> Survey:
+def take_survey(source: Source, max_pixels: int) -> Survey:
     """What the files are; read now where it is not known from an earlier look, or the limit on pixels differs."""
     signature = source.signature()
     key = find_key(signature)

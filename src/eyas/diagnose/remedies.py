@@ -47,8 +47,12 @@ def _commands(finding: Finding, evidence: Evidence) -> Iterator[str]:
             yield again(_rate(finding, 0.3))
         case "overfitting-epochs":
             yield again(f"train.epochs={finding.values['best']}", "train.schedule=cosine")
-        case "random-labels" | "noisy-labels" | "shift" | "leak-val" | "leak-test":
-            yield f"eyas data check {source}"
+        case "random-labels" | "noisy-labels":
+            yield f"eyas data check {source} --labels --html {run}/data"
+        case "shift":
+            yield f"eyas data check {source} --html {run}/data"
+        case "leak-val" | "leak-test":
+            yield f"eyas data check {source} --fix fixes.yaml && {again('data.fixes=fixes.yaml')}"
         case "class-shift":
             yield again("train.class_weight=balanced")
         case "few-validation-images":

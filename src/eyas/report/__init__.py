@@ -1,5 +1,6 @@
-"""Pictures of a run: how it learned, and what it gets right."""
+"""Pictures of a run, how it learned and what it gets right; a dataset as a page."""
 
+from eyas.report.data import write_data_page
 from eyas.report.diagnosis import draw_phases, write_diagnosis
 from eyas.report.evaluation import write_evaluation
 from eyas.report.examples import Examples
@@ -20,6 +21,7 @@ __all__ = [
     "draw_preview",
     "draw_reliability",
     "run_document",
+    "write_data_page",
     "write_diagnosis",
     "write_evaluation",
     "write_html",

@@ -46,9 +46,14 @@ def short(label: str) -> str:
 
 def save(figure: Figure, png: Path) -> None:
     """Write the figure whole or not at all, its frame fitted to what is drawn: no name is cut at the edge."""
+    write_bytes(png, encode(figure))
+
+
+def encode(figure: Figure, dpi: int = DPI) -> bytes:
+    """The figure as a PNG."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         # A script that the font lacks shows as boxes; the table beside the picture has the name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        figure.savefig(content, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
-    write_bytes(png, content.getvalue())
+        figure.savefig(content, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.12)
+    return content.getvalue()

@@ -1,7 +1,7 @@
 """The learning loop: one configuration and one dataset in, one run folder out."""
 
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
-from eyas.train.evaluation import answers_of, evaluate_run
+from eyas.train.evaluation import answers_of, evaluate_clean, evaluate_run
 from eyas.train.evidence import gather_evidence, require_finished_epoch
 from eyas.train.parallel.launch import launch
 from eyas.train.parallel.workers import in_group, is_main
@@ -19,6 +19,7 @@ __all__ = [
     "TrainResult",
     "answers_of",
     "check_resume",
+    "evaluate_clean",
     "evaluate_run",
     "gather_evidence",
     "in_group",

@@ -6,11 +6,28 @@ import numpy as np
 
 from eyas.core.errors import DataError
 from eyas.core.runs import RunFolder
-from eyas.data import Dataset
+from eyas.data import Dataset, Split
 from eyas.data.dataset import SplitName
 from eyas.diagnose import Answers
 from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.nn import load_network, run_network
+
+CLEAN = "test_clean"
+"""What `metrics.json` calls the test split without images that training (nearly) knows."""
+
+
+def evaluate_clean(run: RunFolder, dataset: Dataset) -> Evaluation | None:
+    """Measure `best.pt` on the clean test of `data.fixes` and record it beside the others; None where there is none.
+
+    Raises:
+        DataError: the dataset is not the run's.
+    """
+    if (chosen := dataset.clean_test) is None:
+        return None
+    answers = _answers(run, dataset, chosen)
+    evaluation = evaluate(answers.probabilities, answers.labels, dataset.classes)
+    run.add_metrics(CLEAN, evaluation.summary())
+    return evaluation
 
 
 def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False) -> Evaluation:
@@ -36,11 +53,15 @@ def answers_of(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool
     Raises:
         DataError: as `evaluate_run`.
     """
-    network, about = load_network(run)
-    dataset.require(about["fingerprint"], run.path)
     chosen = dataset.split(split)
     if not len(chosen):
         raise DataError(f"the {split} split of {dataset.name} is empty")
+    return _answers(run, dataset, chosen, flip=flip)
+
+
+def _answers(run: RunFolder, dataset: Dataset, chosen: Split, *, flip: bool = False) -> Answers:
+    network, about = load_network(run)
+    dataset.require(about["fingerprint"], run.path)
     logits = run_network(network, chosen).logits
     if flip:
         logits = np.mean([logits, run_network(network, chosen, mirrored=True).logits], axis=0, dtype=np.float32)

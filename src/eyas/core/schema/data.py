@@ -46,6 +46,9 @@ class DataConfig(Section):
     """Carved from what the test split left of the training images, where the source has no validation split."""
     test_fraction: Fraction = 0.1
     """Carved from the training images, where the source has no test split."""
+    fixes: str | None = None
+    """A file that `eyas data check --fix FILE` wrote: images to leave out and labels to change, honoured in train and
+    val; the test split stays, and is measured without its near-duplicates as well."""
     seed: NonNegativeInt = 0
     """Decides the splits; not the training, which has its own."""
     train_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0

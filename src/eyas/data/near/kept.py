@@ -1,0 +1,43 @@
+"""Pairs on disk, beside the images they were found in."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from eyas.core.io import write_bytes
+from eyas.data import cache
+from eyas.data.near.pairs import NearPairs
+from eyas.data.writing import writing_cache
+
+VERSION = 1
+"""Part of the file's name: raised with every change of what is called a pair."""
+
+
+def pairs_path(entry: Path) -> Path:
+    """Where the pairs of an entry of the cache are kept."""
+    return cache.root() / f"near-{VERSION}-{entry.name}.npz"
+
+
+def save_pairs(path: Path, pairs: NearPairs) -> None:
+    """Keep the pairs.
+
+    Raises:
+        DataError: the cache cannot be written.
+    """
+    file = io.BytesIO()
+    np.savez(file, first=pairs.first, second=pairs.second, mirrored=pairs.mirrored, score=pairs.score)
+    with writing_cache():
+        write_bytes(path, file.getvalue())
+
+
+def read_pairs(path: Path) -> NearPairs | None:
+    """The pairs kept there, or None."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return NearPairs(kept["first"], kept["second"], kept["mirrored"], kept["score"])
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
