@@ -52,7 +52,8 @@ def _commands(finding: Finding, evidence: Evidence) -> Iterator[str]:
         case "shift":
             yield f"eyas data check {source} --html {run}/data"
         case "leak-val" | "leak-test":
-            yield f"eyas data check {source} --fix fixes.yaml && {again('data.fixes=fixes.yaml')}"
+            yield f"eyas data check {source} --fix fixes.yaml"
+            yield again("data.fixes=fixes.yaml")
         case "class-shift":
             yield again("train.class_weight=balanced")
         case "few-validation-images":
