@@ -15,10 +15,13 @@ from eyas.infer import Predictor
 from eyas.train import evaluate_run
 
 
-def measure_run(path: Path, overrides: list[str], split: SplitName, *, flip: bool = False) -> Evaluation:
-    """The run's best network, averaged over mirror images where `flip`; the result goes into its `metrics.json`."""
+def measure_run(
+    path: Path, overrides: list[str], split: SplitName, *, flip: bool = False, record: bool = True
+) -> Evaluation:
+    """The run's best network, averaged over mirror images where `flip`; `record` it in the run's `metrics.json`."""
     run = open_run(path)
-    return evaluate_run(run, open_dataset(load_config(run.config_file, overrides).data), split, flip=flip)
+    dataset = open_dataset(load_config(run.config_file, overrides).data)
+    return evaluate_run(run, dataset, split, flip=flip, record=record)
 
 
 def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evaluation:

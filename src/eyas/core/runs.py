@@ -62,11 +62,41 @@ class RunFolder:
         io.write_json(self.metrics, {**self.read_metrics(), split: values})
 
 
-def create_run(config: Config, name: str) -> RunFolder:
-    """Make the next free `<runs_dir>/<name>-<n>` and save the resolved configuration in it.
+def create_run(config: Config, name: str, target: Path | None = None) -> RunFolder:
+    """Make the next free `<runs_dir>/<name>-<n>`, or `target`, and save the resolved configuration in it.
 
     `mkdir` decides who gets a number, so runs started at the same moment get different ones.
+
+    Raises:
+        ConfigError: `target` exists.
     """
+    run = RunFolder(_make_exactly(target) if target else _make_next(config, name))
+    io.write_text(run.config_file, dump_yaml(config))
+    return run
+
+
+def require_free(target: Path | None) -> None:
+    """Refuse a run folder that exists before any work goes into it.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if target and (target.exists() or target.is_symlink()):
+        raise ConfigError(f"{target} exists already and a run folder is never overwritten; name another or remove it")
+
+
+def _make_exactly(target: Path) -> Path:
+    require_free(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir()
+    except FileExistsError:  # another process has been faster
+        require_free(target)
+        raise
+    return target
+
+
+def _make_next(config: Config, name: str) -> Path:
     root = Path(config.runs_dir)
     root.mkdir(parents=True, exist_ok=True)
     pattern = re.compile(re.escape(name) + r"-(\d+)")
@@ -79,9 +109,7 @@ def create_run(config: Config, name: str) -> RunFolder:
         except FileExistsError:
             number += 1
             continue
-        run = RunFolder(path)
-        io.write_text(run.config_file, dump_yaml(config))
-        return run
+        return path
 
 
 def open_run(path: Path) -> RunFolder:

@@ -12,13 +12,16 @@ from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.nn import load_network, run_network
 
 
-def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False) -> Evaluation:
+def evaluate_run(
+    run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False, record: bool = True
+) -> Evaluation:
     """Measure `best.pt` and record the result in the run's `metrics.json`, under the split's name.
 
     Probabilities are the network's own; the bundle's are calibrated besides.
 
     Args:
         flip: average the logits of each image and its mirror image, and record that apart, as `<split>_flip`.
+        record: False leaves the run folder as it is.
 
     Raises:
         DataError: the split is empty, or the dataset is not the run's.
@@ -32,5 +35,6 @@ def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bo
     if flip:
         logits = np.mean([logits, run_network(network, chosen, mirrored=True).logits], axis=0, dtype=np.float32)
     evaluation = evaluate(softmax(logits), chosen.labels, dataset.classes)
-    run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
+    if record:
+        run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
     return evaluation
