@@ -112,12 +112,13 @@ def _make_next(config: Config, name: str) -> Path:
         return path
 
 
-def open_run(path: Path) -> RunFolder:
+def open_run(path: Path | str) -> RunFolder:
     """An existing run folder.
 
     Raises:
         ConfigError: it is not one; the message lists the runs beside it.
     """
+    path = Path(path)
     run = RunFolder(path)
     if run.config_file.exists():
         return run
