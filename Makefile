@@ -9,9 +9,11 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 PYTEST ?=
 # make bench-train BENCH="--rounds 1 --networks mlp" runs a part.
 BENCH ?=
+# make docs-figures PAGES="optimisers splits" draws a part.
+PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check bench-train bench-recipe lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -36,6 +38,15 @@ unit: $(VENV)/.dev
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
+
+docs: $(VENV)/.dev  ## build the documentation site, strictly, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.dev  ## show the site while you write it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+docs-figures: $(VENV)/.dev  ## draw the site's figures anew, by the very commands of its pages
+	$(BIN)/python docs/hooks/figures.py $(PAGES)
 
 bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+TensorFlow (about 15 minutes)
 	$(BIN)/python benchmarks/train/compare.py --keras-python build/keras/bin/python $(BENCH)

@@ -72,13 +72,14 @@ class Bundle:
         return _load_arrays(self.path / REFERENCE)
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path | str) -> Bundle:
     """Open a bundle after checking its schema version and the hash of every file. Nothing is unpickled.
 
     Raises:
         BundleError: `path` is no bundle.
         IntegrityError: another schema version, a missing, changed or unlisted file.
     """
+    path = Path(path)
     manifest_file = path / MANIFEST
     if not manifest_file.is_file():
         raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export RUN` makes one")

@@ -103,7 +103,6 @@ def import_(words: DataWords = None, config: ConfigFile = None, as_json: AsJson 
                 "shape": list(dataset.policy.shape),
                 "images": counts,
                 "fingerprint": dataset.fingerprint,
-                "seconds": seconds,
             }
         )
         return

@@ -25,16 +25,22 @@ def init(
         list[str] | None,
         typer.Argument(help="The file to write (eyas.yaml), then key=value.", metavar="[FILE] [KEY=VALUE]..."),
     ] = None,
+    dvc: Annotated[
+        bool, typer.Option("--dvc", help="A DVC pipeline instead: dvc.yaml, and the configuration as params.yaml.")
+    ] = False,
 ) -> None:
     """Write a commented configuration file.
 
-    Example: eyas init; eyas init small.yaml model=cnn train.epochs=5
+    Example: eyas init; eyas init small.yaml model=cnn train.epochs=5; eyas init --dvc data.source=photos/
     """
     from eyas.core import io
     from eyas.core.config import DEFAULT_FILE, load_values
     from eyas.core.template import commented_yaml
 
     name, overrides = split_words(words)
+    if dvc:
+        _init_dvc(name, overrides)
+        return
     file = Path(name) if name else DEFAULT_FILE
     if file.exists():
         raise ConfigError(f"{file} exists already and is never overwritten; name another file")
@@ -42,11 +48,34 @@ def init(
     typer.echo(f"wrote {file}; change what you like, then: eyas train")
 
 
+def _init_dvc(name: str | None, overrides: list[str]) -> None:
+    from eyas.core import io
+    from eyas.core.config import load_values
+    from eyas.core.pipeline import DVC_FILE, PARAMS_FILE, dvc_yaml
+    from eyas.core.template import commented_yaml
+
+    if name:
+        raise ConfigError(f"--dvc writes {DVC_FILE} and {PARAMS_FILE}, which DVC looks for; got the name {name} too")
+    for file in (DVC_FILE, PARAMS_FILE):
+        if file.exists():
+            raise ConfigError(f"{file} exists already and is never overwritten; move it away or work in another folder")
+    config = load_values({}, overrides, str(PARAMS_FILE))
+    if config.data.source is None:
+        raise ConfigError("--dvc needs the data, for example: eyas init --dvc data.source=photos/")
+    io.write_text(PARAMS_FILE, commented_yaml(config))
+    io.write_text(DVC_FILE, dvc_yaml(config))
+    begin = "" if Path(".dvc").is_dir() else "git init && dvc init && "
+    typer.echo(f"wrote {DVC_FILE} and {PARAMS_FILE}; then: {begin}dvc repro")
+
+
 def train(
     words: DataWords = None,
     config: ConfigFile = None,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="Go on with a run that was stopped.", metavar="RUN")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,20 +85,24 @@ def train(
     """
     if resume and config:
         raise ConfigError("--resume goes on with the run's own configuration; leave --config out")
+    if resume and to:
+        raise ConfigError(f"--resume goes on in its own folder; leave --to {to} out")
     settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
         from eyas.cli.training import run_training
+        from eyas.core.runs import require_free
         from eyas.data import check_dataset, open_dataset
         from eyas.track.trackers import make_trackers, where_to_look
         from eyas.train import is_main
 
+    require_free(to)
     make_trackers(settings.track)  # a library that is missing is named before the data are read
     dataset = open_dataset(settings.data)
     report = check_dataset(settings.data)  # of the survey that opening has made
     require_sound(report, settings.data)
     if is_main():
         print_warnings(report)
-    result = run_training(settings, dataset, resume)
+    result = run_training(settings, dataset, resume, to)
     if not is_main():
         return
     _print_result(result, as_json)
@@ -90,7 +123,8 @@ def evaluate(
 ) -> None:
     """Measure a run or a bundle on one split, with intervals and pictures.
 
-    A run's pictures go to RUN/evaluation-SPLIT, a bundle's to --out. A bundle is measured on the data that it was
+    A run's pictures go to RUN/evaluation-SPLIT; with --out they go there, and the run and its trackers are left as they
+    are. A bundle's pictures go to --out. A bundle is measured on the data that it was
     trained with; data.source=… names others.
 
     Example: eyas evaluate runs/digits-cnn-1; eyas evaluate runs/digits-cnn-1/bundle --split val
@@ -102,15 +136,16 @@ def evaluate(
         from eyas.track.afterwards import record_evaluation
 
     is_bundle = (path / "manifest.json").is_file()
+    record = out is None and not is_bundle
     averaged = clean = None
     if is_bundle:
         if flip:
             raise ConfigError("--flip is for a run: a bundle answers for the image that it is given")
         found = measure_bundle(path, overrides or [], split)
     else:
-        found = measure_run(path, overrides or [], split)
-        averaged = measure_run(path, overrides or [], split, flip=True) if flip else None
-        clean = measure_clean(path, overrides or []) if split == "test" else None
+        found = measure_run(path, overrides or [], split, record=record)
+        averaged = measure_run(path, overrides or [], split, flip=True, record=record) if flip else None
+        clean = measure_clean(path, overrides or [], record=record) if split == "test" else None
         out = out or path / f"evaluation-{split}"
     if out:
         write_evaluation(found, out)
@@ -119,7 +154,7 @@ def evaluate(
         print_json(found.to_json() | {name: other.summary() for name, other in others.items() if other})
     else:
         _print_evaluation(found, split, out, averaged, clean)
-    if not is_bundle:
+    if record:
         record_evaluation(RunFolder(path), split, found.summary())
 
 
@@ -127,6 +162,12 @@ def export(
     run: RunPath,
     overrides: Overrides = None,
     to: Annotated[Path | None, typer.Option(help="Where it goes; RUN/bundle by default.", metavar="DIR")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="A YAML file whose `export` section counts, not the run's.", metavar="FILE"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a run's best network as a bundle, and prove that it answers the same.
@@ -135,11 +176,13 @@ def export(
     """
     settings = _run_config(run, overrides)
     with needs_extra("train"):
+        from eyas.core.config import load_config
         from eyas.core.runs import open_run
         from eyas.data import open_dataset
         from eyas.export import export_run
 
-    bundle = export_run(open_run(run), open_dataset(settings.data), settings.export, to)
+    wanted = load_config(config, overrides or ()).export if config else settings.export
+    bundle = export_run(open_run(run), open_dataset(settings.data), wanted, to)
     manifest = bundle.manifest
     if as_json:
         print_json(manifest.model_dump(mode="json"))

@@ -15,16 +15,19 @@ from eyas.infer import Predictor
 from eyas.train import evaluate_clean, evaluate_run
 
 
-def measure_run(path: Path, overrides: list[str], split: SplitName, *, flip: bool = False) -> Evaluation:
-    """The run's best network, averaged over mirror images where `flip`; the result goes into its `metrics.json`."""
+def measure_run(
+    path: Path, overrides: list[str], split: SplitName, *, flip: bool = False, record: bool = True
+) -> Evaluation:
+    """The run's best network, averaged over mirror images where `flip`; `record` it in the run's `metrics.json`."""
     run = open_run(path)
-    return evaluate_run(run, open_dataset(load_config(run.config_file, overrides).data), split, flip=flip)
+    dataset = open_dataset(load_config(run.config_file, overrides).data)
+    return evaluate_run(run, dataset, split, flip=flip, record=record)
 
 
-def measure_clean(path: Path, overrides: list[str]) -> Evaluation | None:
+def measure_clean(path: Path, overrides: list[str], *, record: bool = True) -> Evaluation | None:
     """The run's best network on the test images that training does not know, where `data.fixes` tells them apart."""
     run = open_run(path)
-    return evaluate_clean(run, open_dataset(load_config(run.config_file, overrides).data))
+    return evaluate_clean(run, open_dataset(load_config(run.config_file, overrides).data), record=record)
 
 
 def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evaluation:

@@ -24,17 +24,17 @@ from eyas.train import (
 )
 
 
-def run_training(settings: Config, dataset: Dataset, resume: Path | None) -> TrainResult:
-    """Train a new run, or go on with `resume`, in as many processes as the configuration asks for."""
+def run_training(settings: Config, dataset: Dataset, resume: Path | None, target: Path | None) -> TrainResult:
+    """Train a new run in `target`, or go on with `resume`, in as many processes as the configuration asks for."""
     if settings.train.workers > 1 and not in_group():
-        run = open_run(resume) if resume else prepare_run(settings, dataset)
+        run = open_run(resume) if resume else prepare_run(settings, dataset, target)
         check_resume(run, dataset, settings)
         launch(settings, run, watchers)
         return read_result(run, dataset)
     callbacks = watchers(settings) if is_main() else ()
     if resume:
         return resume_run(open_run(resume), dataset, callbacks, settings)
-    return start_run(settings, dataset, callbacks)
+    return start_run(settings, dataset, callbacks, target)
 
 
 def watchers(settings: Config) -> Sequence[Callback]:

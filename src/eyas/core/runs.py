@@ -62,11 +62,36 @@ class RunFolder:
         io.write_json(self.metrics, {**self.read_metrics(), split: values})
 
 
-def create_run(config: Config, name: str) -> RunFolder:
-    """Make the next free `<runs_dir>/<name>-<n>` and save the resolved configuration in it."""
-    run = RunFolder(next_folder(Path(config.runs_dir), name))
+def create_run(config: Config, name: str, target: Path | None = None) -> RunFolder:
+    """Make the next free `<runs_dir>/<name>-<n>`, or `target`, and save the resolved configuration in it.
+
+    Raises:
+        ConfigError: `target` exists.
+    """
+    run = RunFolder(_make_exactly(target) if target else next_folder(Path(config.runs_dir), name))
     io.write_text(run.config_file, dump_yaml(config))
     return run
+
+
+def require_free(target: Path | None) -> None:
+    """Refuse a run folder that exists before any work goes into it.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if target and (target.exists() or target.is_symlink()):
+        raise ConfigError(f"{target} exists already and a run folder is never overwritten; name another or remove it")
+
+
+def _make_exactly(target: Path) -> Path:
+    require_free(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir()
+    except FileExistsError:  # another process has been faster
+        require_free(target)
+        raise
+    return target
 
 
 def next_folder(root: Path, name: str) -> Path:
@@ -88,12 +113,13 @@ def next_folder(root: Path, name: str) -> Path:
         return path
 
 
-def open_run(path: Path) -> RunFolder:
+def open_run(path: Path | str) -> RunFolder:
     """An existing run folder.
 
     Raises:
         ConfigError: it is not one; the message lists the runs beside it.
     """
+    path = Path(path)
     run = RunFolder(path)
     if run.config_file.exists():
         return run

@@ -16,7 +16,7 @@ CLEAN = "test_clean"
 """What `metrics.json` calls the test split without images that training (nearly) knows."""
 
 
-def evaluate_clean(run: RunFolder, dataset: Dataset) -> Evaluation | None:
+def evaluate_clean(run: RunFolder, dataset: Dataset, *, record: bool = True) -> Evaluation | None:
     """Measure `best.pt` on the clean test of `data.fixes` and record it beside the others; None where there is none.
 
     Raises:
@@ -26,24 +26,29 @@ def evaluate_clean(run: RunFolder, dataset: Dataset) -> Evaluation | None:
         return None
     answers = _answers(run, dataset, chosen)
     evaluation = evaluate(answers.probabilities, answers.labels, dataset.classes)
-    run.add_metrics(CLEAN, evaluation.summary())
+    if record:
+        run.add_metrics(CLEAN, evaluation.summary())
     return evaluation
 
 
-def evaluate_run(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False) -> Evaluation:
+def evaluate_run(
+    run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool = False, record: bool = True
+) -> Evaluation:
     """Measure `best.pt` and record the result in the run's `metrics.json`, under the split's name.
 
     Probabilities are the network's own; the bundle's are calibrated besides.
 
     Args:
         flip: average the logits of each image and its mirror image, and record that apart, as `<split>_flip`.
+        record: False leaves the run folder as it is.
 
     Raises:
         DataError: the split is empty, or the dataset is not the run's.
     """
     answers = answers_of(run, dataset, split, flip=flip)
     evaluation = evaluate(answers.probabilities, answers.labels, dataset.classes)
-    run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
+    if record:
+        run.add_metrics(f"{split}_flip" if flip else split, evaluation.summary())
     return evaluation
 
 

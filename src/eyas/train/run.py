@@ -65,23 +65,29 @@ class Built:
     scaling: tuple[list[float], list[float]]
 
 
-def start_run(config: Config, dataset: Dataset, callbacks: Sequence[Callback] = ()) -> TrainResult:
+def start_run(
+    config: Config, dataset: Dataset, callbacks: Sequence[Callback] = (), target: Path | None = None
+) -> TrainResult:
     """Train in a new run folder.
 
     In a process that torchrun started, every process of the group calls this; the main one makes the folder.
 
+    Args:
+        target: exactly this folder, which must not exist; by default the next free `<runs_dir>/<name>-<n>`.
+
     Raises:
-        ConfigError: a device that is not there, a monitored split that is empty, a network that does not fit.
+        ConfigError: the target exists, a device that is not there, a monitored split that is empty, a network that
+            does not fit.
         DivergenceError: the loss is no longer a finite number.
     """
     check_config(config, dataset)
     workers = join(config.train.workers, device_kind(config.train))
     built = _build(config, dataset, workers.count)  # before the folder: what cannot be built leaves none
-    path = str(_create(config, dataset).path) if workers.main else ""
+    path = str(_create(config, dataset, target).path) if workers.main else ""
     return _train(RunFolder(Path(workers.broadcast(path))), config, dataset, built, callbacks, workers)
 
 
-def prepare_run(config: Config, dataset: Dataset) -> RunFolder:
+def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) -> RunFolder:
     """A new run folder, not trained, with all that `resume_run` needs to begin.
 
     Raises:
@@ -89,13 +95,13 @@ def prepare_run(config: Config, dataset: Dataset) -> RunFolder:
     """
     check_config(config, dataset)
     _build(config, dataset, config.train.workers)
-    return _create(config, dataset)
+    return _create(config, dataset, target)
 
 
-def _create(config: Config, dataset: Dataset) -> RunFolder:
+def _create(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
     model = config.model
     name = source_file(model).stem if isinstance(model, CustomConfig) else model.name
-    run = create_run(config, config.name or f"{dataset.name}-{name}")
+    run = create_run(config, config.name or f"{dataset.name}-{name}", target)
     if isinstance(model, CustomConfig):
         shutil.copy(source_file(model), run.path / CUSTOM_SOURCE)
     return run

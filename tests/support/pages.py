@@ -1,0 +1,77 @@
+"""A Markdown page's commands, run as they stand there, in order, in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FIGURE = re.compile(r'!\[[^\]]*\]\((\S+) "([^"]+)"\)')
+
+
+def has_commands(page: Path) -> bool:
+    """Whether anything on the page is run."""
+    return bool(BLOCK.search(page.read_text()))
+
+
+def figures(page: Path) -> list[tuple[Path, str]]:
+    """Each picture that says in its title which file it is: the committed picture, and that file's path."""
+    return [((page.parent / target).resolve(), made) for target, made in FIGURE.findall(page.read_text())]
+
+
+def run_page(page: Path, folder: Path, timeout: float = 240) -> str:
+    """Run every `sh` and `python` block of the page in `folder`, beside a copy of `docs/seven.png`.
+
+    Returns:
+        What the commands printed.
+
+    Raises:
+        AssertionError: a command failed; the message holds all that was printed.
+    """
+    (folder / "docs").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "docs" / "seven.png", folder / "docs")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    shell = subprocess.Popen(
+        ["bash", "-c", _script(page.read_text(), _free_port())],
+        cwd=folder,
+        # Threads that spin while they wait are 17 times slower where other tests want the cores too.
+        env={**os.environ, "PATH": path, "OMP_WAIT_POLICY": "passive"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, errors = shell.communicate(timeout=timeout)
+    except BaseException:  # its server would outlive it
+        os.killpg(shell.pid, signal.SIGKILL)
+        raise
+    if shell.returncode:
+        raise AssertionError(f"{page.name}: exit code {shell.returncode}\n{said}{errors}")
+    return said
+
+
+def _script(text: str, port: int) -> str:
+    """All blocks as one shell script; a server is waited for where the page's reader would look at it."""
+    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    for language, block in BLOCK.findall(text):
+        here = block.replace("localhost:5000", f"127.0.0.1:{port}").replace("--port 5000", f"--port {port}")
+        lines.append(here if language == "sh" else f"python - <<'PYTHON'\n{here}PYTHON")
+        if "eyas serve" in block:
+            retries = "--retry 100 --retry-all-errors --retry-delay 0 --retry-max-time 30"
+            lines.append(f"curl --silent --fail {retries} 127.0.0.1:{port}/readyz")
+    return "\n".join(lines)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
