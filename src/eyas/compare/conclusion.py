@@ -62,15 +62,17 @@ def _soonest(result: StudyResult) -> str:
         return ""
     for arm in there:
         if all(_sooner(arm, other) for other in result.arms if other is not arm):
+            rest = _later([other.speed.mean_epochs for other in result.arms if other is not arm])
             mean = f"after {arm.speed.mean_epochs:.1f} epochs on average"
-            later = [other.speed.mean_epochs for other in result.arms if other is not arm]
-            rest = (
-                f"the others after {_range([value for value in later if value is not None])}"
-                if all(value is not None for value in later)
-                else "not all of the others did"
-            )
             return f"{arm.name} reached {result.target:g} first in every seed, {mean}; {rest}."
     return f"No arm reached {result.target:g} before all others in every seed."
+
+
+def _later(epochs: Sequence[float | None]) -> str:
+    known = [value for value in epochs if value is not None]
+    if len(known) < len(epochs):
+        return "not every run of the rest did"
+    return f"the other{'s' if len(known) > 1 else ''} after {_range(known)}"
 
 
 def _sooner(arm: ArmResult, other: ArmResult) -> bool:

@@ -31,8 +31,8 @@ def draw_studies(results: Sequence[StudyResult], png: Path) -> None:
         left.axhline(result.target, color=GREY, linewidth=1, linestyle=":")
         left.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         note = f", the best {MOST_DRAWN} of {len(result.arms)}" if len(result.arms) > MOST_DRAWN else ""
-        clean(left, f"{result.name}{note}: validation accuracy (dotted: target {result.target:g})")
-        clean(right, "Validation loss")
+        clean(left, f"{result.name}{note}: val accuracy (dotted: target {result.target:g})")
+        clean(right, "Validation loss, with any L2 penalty")
         right.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (left, right):
             axes.set_xlabel("epoch")

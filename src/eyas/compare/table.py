@@ -27,8 +27,8 @@ def ranking_table(result: StudyResult) -> Table:
 def speed_table(result: StudyResult) -> Table:
     """How soon, and the test images: for information only."""
     target = f"{result.target:g}"
-    columns = ("arm", "train", f"epochs to {target}", "seconds", "test", "95 % interval")
-    title = f"{result.name}: speed; accuracy in training, and on the test images, which decide nothing"
+    columns = ("arm", "train", "epochs", "seconds", "test", "95 % interval")
+    title = f"{result.name}: epochs and seconds to {target}; test images decide nothing"
     return console.table(title, columns, [_speed_row(arm) for arm in result.arms])
 
 
