@@ -59,7 +59,7 @@ def compare(
         raise ConfigError("name a study: --study baseline, regularization, optimizers, batchnorm, all, or a YAML file")
     else:
         plan = plan_comparison(study, given, _file_values(config), seeds, target)
-        folder, dataset = _begin(plan)
+        folder, dataset = _begin(plan, jobs)
     _train(folder, plan, dataset, jobs)
     results = finish_comparison(folder, plan, dataset)
     _print_results(results, folder, plan, as_json)
@@ -88,7 +88,7 @@ def learning_curve(
         folder, plan, dataset = _go_on(resume, name, given, "learning-curve")
     else:
         plan = plan_learning_curve(_shares(fractions), given, _file_values(config), seeds)
-        folder, dataset = _begin(plan)
+        folder, dataset = _begin(plan, jobs)
     _train(folder, plan, dataset, jobs)
     _print_curve(finish_learning_curve(folder, plan, dataset), folder, as_json)
 
@@ -109,11 +109,13 @@ def _file_values(file: Path | None) -> dict[str, Any] | None:
     return load_config(file).model_dump(mode="json", exclude_unset=True) if file else None
 
 
-def _begin(plan: Plan) -> tuple[Path, Dataset]:
+def _begin(plan: Plan, jobs: int | None) -> tuple[Path, Dataset]:
     from eyas.compare.plan import check_plan
     from eyas.compare.running import begin_study
+    from eyas.compare.schedule import process_count
 
     check_plan(plan)  # before the data are read
+    process_count(plan.base().train, jobs)
     dataset = _open(plan, quiet=False)
     return begin_study(plan, dataset), dataset
 

@@ -10,7 +10,7 @@ from eyas.compare.folder import FILES, write_results
 from eyas.compare.job import Job
 from eyas.compare.plan import RUNS, Plan, Training, check_plan, check_unchanged, save_plan
 from eyas.compare.results import StudyResult, Trained, compare_study, read_trained
-from eyas.compare.schedule import process_count, run_jobs
+from eyas.compare.schedule import run_jobs
 from eyas.compare.telling import close_parent, family_of, open_parent
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.runs import next_folder
@@ -56,9 +56,7 @@ def train_all(folder: Path, plan: Plan, dataset: Dataset, processes: int | None 
     Raises:
         EyasError: as the first run that fails otherwise than by diverging.
     """
-    base = plan.base()
-    process_count(base.train, processes)
-    open_parent(folder, plan, base, dataset)
+    open_parent(folder, plan, plan.base(), dataset)
     return run_jobs(jobs_of(folder, plan), processes)
 
 
