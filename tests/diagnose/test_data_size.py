@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eyas.core.errors import DataError
-from eyas.diagnose.data_size import conclude, data_size, fit_power_law
+from eyas.diagnose.data_size import conclude, data_size, fit_power_law, redraw_images
 
 SIZES = np.array([100.0, 200, 400, 800, 1600])
 
@@ -55,7 +55,7 @@ def test_one_seed_cannot_tell():
 def test_the_classes_that_gain_most_come_first():
     by_class = {"steep": data_size(SIZES, 2 * noisy(0.001)), "slow": data_size(SIZES, 0.5 * noisy(0.001))}
     said = conclude(data_size(SIZES, noisy(0.001)), by_class)
-    assert said.startswith("More data would help: the error, now 9.9")
+    assert said.startswith("More data would help: the fitted error, now 9.9")
     assert said.index("steep (") < said.index("slow (")
 
 
@@ -68,3 +68,18 @@ def test_the_order_of_sizes_does_not_matter():
 def test_too_few_sizes_are_refused(sizes):
     with pytest.raises(DataError, match="at least 3 different sizes above 0"):
         fit_power_law(sizes, np.full(len(sizes), 0.1))
+
+
+def test_few_images_widen_the_interval():
+    """Three of 20 images are wrong at first, one at the end: nobody can tell by them; by 20,000 one can."""
+
+    def answers(images):
+        shares = np.array([0.3, 0.24, 0.2, 0.17, 0.15])
+        ranks = (np.arange(images) + 0.5) / images
+        return np.broadcast_to(ranks < shares[:, None], (3, 5, images))
+
+    few, many = (answers(images) for images in (20, 20_000))
+    assert redraw_images(few).shape == (1000, 3, 5)
+    assert redraw_images(many).mean(0) == pytest.approx(many.mean(2), abs=0.002)
+    assert not data_size(SIZES, few.mean(2), redraw_images(few)).can_tell
+    assert data_size(SIZES, many.mean(2), redraw_images(many)).can_tell

@@ -116,7 +116,9 @@ def fit_power_law(sizes: Floats, errors: Floats) -> PowerLaw:
     return PowerLaw(float(a), float(b), float(c))
 
 
-def data_size(sizes: Floats, errors: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> DataSize:
+def data_size(
+    sizes: Floats, errors: Floats, redrawn: Floats | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+) -> DataSize:
     """Fit the law to the mean over seeds, and its interval by drawing seeds with replacement at each size.
 
     Deviations are widened by √(S / (S - 1)): resamples of S values spread less than new values would. With three seeds
@@ -125,6 +127,8 @@ def data_size(sizes: Floats, errors: Floats, *, resamples: int = RESAMPLES, seed
     Args:
         sizes: (P,) images, P ≥ 3, all different.
         errors: (S, P) of each seed, in [0, 1].
+        redrawn: (resamples, S, P) the errors on other draws of the images, of `redraw_images`; None: the images are
+            taken for all there are.
         resamples: how many.
         seed: of the draws.
 
@@ -136,13 +140,35 @@ def data_size(sizes: Floats, errors: Floats, *, resamples: int = RESAMPLES, seed
     sizes, errors = sizes[order].astype(np.float64), errors[:, order].astype(np.float64)
     seeds, points = errors.shape
     drawn = np.random.default_rng(seed).integers(0, seeds, (resamples, seeds, points))
-    centre = errors.mean(0)
-    deviations = np.take_along_axis(errors[None], drawn, axis=1).mean(1) - centre
+    found = errors[None] if redrawn is None else redrawn[:, :, order]
+    centre = found.mean(1)
+    deviations = np.take_along_axis(found, drawn, axis=1).mean(1) - centre
     widened = centre + deviations * (seeds / max(1, seeds - 1)) ** 0.5
-    fitted = _fit(sizes, np.concatenate([centre[None], widened]))
+    fitted = _fit(sizes, np.concatenate([errors.mean(0)[None], widened]))
     laws = [PowerLaw(*map(float, row)) for row in fitted]
     gains = {factor: _gain(laws, float(sizes[-1]), factor) for factor in FACTORS}
     return DataSize(laws[0], sizes, errors, tuple(laws[1:]), gains)
+
+
+def redraw_images(wrong: NDArray[np.bool_], *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """The errors on images drawn anew with replacement, the same draw for all seeds and sizes.
+
+    Args:
+        wrong: (S, P, N) bool, N ≥ 1.
+        resamples: how many draws.
+        seed: of them.
+
+    Returns:
+        (resamples, S, P) in [0, 1].
+    """
+    seeds, points, images = wrong.shape
+    rng, answers = np.random.default_rng(seed), wrong.reshape(-1, images).T.astype(np.float32)
+    rows = [
+        np.bincount(rng.integers(0, images, images), minlength=images).astype(np.float32) @ answers
+        for _ in range(resamples)
+    ]
+    redrawn: Floats = np.array(rows, np.float64).reshape(resamples, seeds, points) / images
+    return redrawn
 
 
 def conclude(overall: DataSize, by_class: dict[str, DataSize]) -> str:
@@ -167,7 +193,8 @@ def conclude(overall: DataSize, by_class: dict[str, DataSize]) -> str:
         if most
         else " By class the spread is too wide to say which gain most."
     )
-    return f"More data would help: the error, now {100 * now:.2f} %, would fall by {' and by '.join(parts)}.{classes}"
+    falls = " and by ".join(parts)
+    return f"More data would help: the fitted error, now {100 * now:.2f} %, would fall by {falls}.{classes}"
 
 
 def _times(factor: int) -> str:
