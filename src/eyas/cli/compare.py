@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -189,33 +188,12 @@ def _print_results(results: list[StudyResult], folder: Path, plan: Plan, as_json
 
 
 def _print_curve(curve: LearningCurve, folder: Path, as_json: bool) -> None:
+    from eyas.compare.table import gain_table, law_table
     from eyas.core import console
 
     if as_json:
-        print_json({"study": str(folder), **json.loads(json.dumps(curve.to_json()))})
+        print_json({"study": str(folder), **curve.to_json()})
         return
-    overall = curve.overall
-    rows = [
-        (f"{n:,.0f}", f"{errors.mean():.4f}", f"{errors.min():.4f}–{errors.max():.4f}", f"{overall.law(n):.4f}")
-        for n, errors in zip(overall.sizes, overall.errors.T, strict=True)
-    ]
-    largest = float(overall.sizes[-1])
-    rows += [(f"{f * largest:,.0f} (×{f})", "", "", f"{overall.law(f * largest):.4f}") for f in overall.gains]
-    columns = ("training images", "validation error", f"of {len(overall.errors)} seeds", "fitted")
-    law = overall.law
-    console.out.print(console.table(f"error = {law.a:.4f} + {law.b:.4g} · n^(-{law.c:.2f})", columns, rows))
-    gains = sorted(curve.by_class.items(), key=lambda item: -item[1].gains[2].value)
-    cells = [
-        (
-            name,
-            f"{found.errors[:, -1].mean():.4f}",
-            f"{100 * found.gains[2].value:.2f}",
-            f"{100 * found.gains[2].low:.2f}–{100 * found.gains[2].high:.2f}",
-        )
-        for name, found in gains[:10]
-    ]
-    title = "fall in error with twice the data, in points" + (
-        f": the first 10 of {len(gains)}" if len(gains) > 10 else ""
-    )
-    console.out.print(console.table(title, ("class", "error now", "fall", "95 % interval"), cells))
+    for made in (law_table(curve.overall), gain_table(curve)):
+        console.out.print(made)
     typer.echo(f"{curve.conclusion}\n\nfigures, runs and learning_curve.png: {folder}")
