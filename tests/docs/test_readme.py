@@ -22,7 +22,7 @@ def test_every_command_of_the_readme_runs(tmp_path):
 
 def test_every_verb_is_in_the_readme():
     listed = subprocess.run([sys.executable, "-m", "eyas", "--help"], capture_output=True, text=True, check=True).stdout
-    verbs = re.findall(r"^  (\w+) +\w", listed.partition("Commands:")[2], re.MULTILINE)
+    verbs = re.findall(r"^  ([\w-]+) +\w", listed.partition("Commands:")[2], re.MULTILINE)
     assert len(verbs) >= 9
     assert [verb for verb in verbs if f"eyas {verb}" not in README] == []
 

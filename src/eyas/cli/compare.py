@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +58,7 @@ def compare(
         raise ConfigError("name a study: --study baseline, regularization, optimizers, batchnorm, all, or a YAML file")
     else:
         plan = plan_comparison(study, given, _file_values(config), seeds, target)
-        folder, dataset = _begin(plan)
+        folder, dataset = _begin(plan, jobs)
     _train(folder, plan, dataset, jobs)
     results = finish_comparison(folder, plan, dataset)
     _print_results(results, folder, plan, as_json)
@@ -88,7 +87,7 @@ def learning_curve(
         folder, plan, dataset = _go_on(resume, name, given, "learning-curve")
     else:
         plan = plan_learning_curve(_shares(fractions), given, _file_values(config), seeds)
-        folder, dataset = _begin(plan)
+        folder, dataset = _begin(plan, jobs)
     _train(folder, plan, dataset, jobs)
     _print_curve(finish_learning_curve(folder, plan, dataset), folder, as_json)
 
@@ -109,11 +108,13 @@ def _file_values(file: Path | None) -> dict[str, Any] | None:
     return load_config(file).model_dump(mode="json", exclude_unset=True) if file else None
 
 
-def _begin(plan: Plan) -> tuple[Path, Dataset]:
+def _begin(plan: Plan, jobs: int | None) -> tuple[Path, Dataset]:
     from eyas.compare.plan import check_plan
     from eyas.compare.running import begin_study
+    from eyas.compare.schedule import process_count
 
     check_plan(plan)  # before the data are read
+    process_count(plan.base().train, jobs)
     dataset = _open(plan, quiet=False)
     return begin_study(plan, dataset), dataset
 
@@ -187,33 +188,12 @@ def _print_results(results: list[StudyResult], folder: Path, plan: Plan, as_json
 
 
 def _print_curve(curve: LearningCurve, folder: Path, as_json: bool) -> None:
+    from eyas.compare.table import gain_table, law_table
     from eyas.core import console
 
     if as_json:
-        print_json({"study": str(folder), **json.loads(json.dumps(curve.to_json()))})
+        print_json({"study": str(folder), **curve.to_json()})
         return
-    overall = curve.overall
-    rows = [
-        (f"{n:,.0f}", f"{errors.mean():.4f}", f"{errors.min():.4f}–{errors.max():.4f}", f"{overall.law(n):.4f}")
-        for n, errors in zip(overall.sizes, overall.errors.T, strict=True)
-    ]
-    largest = float(overall.sizes[-1])
-    rows += [(f"{f * largest:,.0f} (×{f})", "", "", f"{overall.law(f * largest):.4f}") for f in overall.gains]
-    columns = ("training images", "validation error", f"of {len(overall.errors)} seeds", "fitted")
-    law = overall.law
-    console.out.print(console.table(f"error = {law.a:.4f} + {law.b:.4g} · n^(-{law.c:.2f})", columns, rows))
-    gains = sorted(curve.by_class.items(), key=lambda item: -item[1].gains[2].value)
-    cells = [
-        (
-            name,
-            f"{found.errors[:, -1].mean():.4f}",
-            f"{100 * found.gains[2].value:.2f}",
-            f"{100 * found.gains[2].low:.2f}–{100 * found.gains[2].high:.2f}",
-        )
-        for name, found in gains[:10]
-    ]
-    title = "fall in error with twice the data, in points" + (
-        f": the first 10 of {len(gains)}" if len(gains) > 10 else ""
-    )
-    console.out.print(console.table(title, ("class", "error now", "fall", "95 % interval"), cells))
+    for made in (law_table(curve.overall), gain_table(curve)):
+        console.out.print(made)
     typer.echo(f"{curve.conclusion}\n\nfigures, runs and learning_curve.png: {folder}")

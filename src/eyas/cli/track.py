@@ -11,6 +11,7 @@ from eyas.cli.words import AsJson, print_json
 from eyas.core.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
+    from eyas.track.delivery.process import Outcome
     from eyas.track.delivery.spool import Spool
 
 app = typer.Typer(
@@ -34,24 +35,37 @@ def sync(
 
     Example: eyas track sync runs/digits-cnn-1; eyas track sync runs/digits-optimizers-1
     """
-    from eyas.track.delivery.process import deliver, require_library, wanted
+    from eyas.track.delivery.process import require_library, wanted
 
     spools = _spools(run)
     if not spools:
         raise ConfigError(f"{run} has nothing to send: it was trained without track=[mlflow] or track=[wandb]")
     for tracker in wanted({name for spool in spools for name in spool.trackers()}):
         require_library(tracker)
-    outcomes = [outcome for spool in spools for outcome in deliver(spool)]
+    outcomes, untried = _deliver_all(spools)
     if as_json:
         print_json([{"tracker": o.tracker, "left": o.left, "error": o.error, "refused": o.refused} for o in outcomes])
     for outcome in outcomes:
         if outcome.refused:
             typer.echo(f"warning: {outcome.tracker} took all but what it refuses: {outcome.refused}", err=True)
     if failed := [f"{o.tracker}: {o.left} records wait ({o.error})" for o in outcomes if o.error]:
-        raise TrackingError("; ".join(failed))
+        rest = f"; {untried} more runs of the study were not tried" if untried else ""
+        raise TrackingError("; ".join(failed) + rest)
     if not as_json:
         for tracker in dict.fromkeys(outcome.tracker for outcome in outcomes):
             typer.echo(f"{tracker} has everything")
+
+
+def _deliver_all(spools: list[Spool]) -> tuple[list[Outcome], int]:
+    """What came of each, and how many were not tried: where one cannot be sent, no other is waited for."""
+    from eyas.track.delivery.process import deliver
+
+    outcomes: list[Outcome] = []
+    for done, spool in enumerate(spools, start=1):
+        outcomes += deliver(spool)
+        if any(outcome.error for outcome in outcomes):
+            return outcomes, len(spools) - done
+    return outcomes, 0
 
 
 def _spools(path: Path) -> list[Spool]:

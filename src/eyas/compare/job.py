@@ -68,10 +68,15 @@ def run_job(job: Job, watchers: Sequence[Callback] = ()) -> bool:
         return True
     callbacks = [*watchers, Prediction(dataset), Curves(), *make_trackers(config.track, job.family)]
     try:
-        return resume_run(run, dataset, callbacks, config).finished
+        return resume_run(run, dataset, callbacks, where_it_began(config, run)).finished
     except DivergenceError as error:  # an answer too: the other arms go on
         io.write_json(run.path / DIVERGED, {"reason": str(error)})
         return True
+
+
+def where_it_began(config: Config, run: RunFolder) -> Config:
+    """The configuration with the run's own `runs_dir`: the study's folder may go by another path now, or have moved."""
+    return config.model_copy(update={"runs_dir": run.config().runs_dir})
 
 
 def check_begun(job: Job) -> None:
@@ -81,7 +86,7 @@ def check_begun(job: Job) -> None:
         ResumeError: names the run.
     """
     run = find_run(job.config)
-    if run is not None and run.config() != job.config:
+    if run is not None and run.config() != where_it_began(job.config, run):
         raise ResumeError(f"{run.path} was begun under other settings than the study's now; start a new study")
 
 

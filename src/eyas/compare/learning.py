@@ -21,7 +21,7 @@ from eyas.compare.telling import close_parent
 from eyas.core import io
 from eyas.core.errors import TrainingError
 from eyas.data import Dataset
-from eyas.diagnose.data_size import FACTORS, DataSize, conclude, data_size
+from eyas.diagnose.data_size import FACTORS, DataSize, conclude, data_size, redraw_images
 from eyas.report.canvas import BLUE, GREY, INK, ORANGE, clean, new_figure, save, short
 
 FILES = ("results.json", "results.csv", "learning_curve.png")
@@ -76,14 +76,18 @@ def fit_learning_curve(found: Sequence[tuple[Training, Trained]], dataset: Datas
         if trained.diverged is not None:
             raise TrainingError(f"the training on the share {training.arms[0][1]} diverged: {trained.diverged}")
     sizes = np.array([_images(training, dataset) for training, _ in found], np.float64)
-    wrong = np.stack([~trained.val for _, trained in found])  # (P, S, N)
+    wrong = np.stack([~trained.val for _, trained in found], axis=1)  # (S, P, N)
     labels = dataset.val.labels
     by_class = {
-        name: data_size(sizes, wrong[:, :, labels == index].mean(2).T)
+        name: _fit(sizes, wrong[:, :, labels == index])
         for index, name in enumerate(dataset.classes)
         if (labels == index).any()
     }
-    return LearningCurve(data_size(sizes, wrong.mean(2).T), by_class, len(labels))
+    return LearningCurve(_fit(sizes, wrong), by_class, len(labels))
+
+
+def _fit(sizes: NDArray[np.float64], wrong: NDArray[np.bool_]) -> DataSize:
+    return data_size(sizes, wrong.mean(2), redraw_images(wrong))
 
 
 def draw(curve: LearningCurve, png: Path) -> None:

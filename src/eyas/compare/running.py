@@ -10,8 +10,9 @@ from eyas.compare.folder import FILES, write_results
 from eyas.compare.job import Job, find_run, is_done
 from eyas.compare.plan import RUNS, Plan, Training, check_plan, check_unchanged, save_plan
 from eyas.compare.results import StudyResult, Trained, compare_study, read_trained
-from eyas.compare.schedule import process_count, run_jobs
+from eyas.compare.schedule import run_jobs
 from eyas.compare.telling import close_parent, family_of, open_parent
+from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.runs import next_folder
 from eyas.data import Dataset
@@ -29,7 +30,7 @@ def begin_study(plan: Plan, dataset: Dataset) -> Path:
     require_validation(dataset)
     folder = next_folder(Path(plan.base().runs_dir), plan.name)
     save_plan(plan, folder)
-    (folder / DATASET).write_text(dataset.fingerprint + "\n")
+    io.write_text(folder / DATASET, dataset.fingerprint + "\n")
     return folder
 
 
@@ -56,9 +57,7 @@ def train_all(folder: Path, plan: Plan, dataset: Dataset, processes: int | None 
     Raises:
         EyasError: as the first run that fails otherwise than by diverging.
     """
-    base = plan.base()
-    process_count(base.train, processes)
-    open_parent(folder, plan, base, dataset)
+    open_parent(folder, plan, plan.base(), dataset)
     return run_jobs(jobs_of(folder, plan), processes)
 
 

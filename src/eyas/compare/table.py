@@ -1,14 +1,17 @@
-"""A study on the terminal."""
+"""A study, or a learning curve, on the terminal."""
 
 from __future__ import annotations
 
 from rich.table import Table
 
 from eyas.compare.convergence import Speed
+from eyas.compare.learning import LearningCurve
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.statistics import Estimate
 from eyas.core import console
+from eyas.diagnose.data_size import FACTORS, DataSize
 
+MOST_CLASSES = 10
 RANKED = ("arm", "val accuracy", "95 % interval", "to the best", "p (Holm)")
 
 
@@ -27,9 +30,39 @@ def ranking_table(result: StudyResult) -> Table:
 def speed_table(result: StudyResult) -> Table:
     """How soon, and the test images: for information only."""
     target = f"{result.target:g}"
-    columns = ("arm", "train", f"epochs to {target}", "seconds", "test", "95 % interval")
-    title = f"{result.name}: speed; accuracy in training, and on the test images, which decide nothing"
+    columns = ("arm", "train", "epochs", "seconds", "test", "95 % interval")
+    title = f"{result.name}: epochs and seconds to {target}; test images decide nothing"
     return console.table(title, columns, [_speed_row(arm) for arm in result.arms])
+
+
+def law_table(found: DataSize) -> Table:
+    """Errors by images, the law's beside them, and what it gives beyond."""
+    law, largest = found.law, float(found.sizes[-1])
+    rows = [
+        (f"{n:,.0f}", f"{errors.mean():.4f}", f"{errors.min():.4f}–{errors.max():.4f}", f"{law(n):.4f}")
+        for n, errors in zip(found.sizes, found.errors.T, strict=True)
+    ]
+    rows += [(f"{factor * largest:,.0f} (×{factor})", "", "", f"{law(factor * largest):.4f}") for factor in FACTORS]
+    columns = ("training images", "validation error", f"of {len(found.errors)} seeds", "fitted")
+    return console.table(f"error = {law.a:.4f} + {law.b:.4g} · n^(-{law.c:.2f})", columns, rows)
+
+
+def gain_table(curve: LearningCurve) -> Table:
+    """The classes that the law gives most from twice the data."""
+    order = sorted(curve.by_class.items(), key=lambda item: -item[1].gains[2].value)
+    rows = []
+    for name, found in order[:MOST_CLASSES]:
+        gain = found.gains[2]
+        span = f"{_hundredths(gain.low)} to {_hundredths(gain.high)}"
+        rows.append((name, f"{found.errors[:, -1].mean():.4f}", _hundredths(gain.value), span))
+    more = f": the first {MOST_CLASSES} of {len(order)}" if len(order) > MOST_CLASSES else ""
+    title = f"fall in error with twice the data, in points{more}"
+    return console.table(title, ("class", "error now", "fall", "95 % interval"), rows)
+
+
+def _hundredths(share: float) -> str:
+    """In points, and never -0.00."""
+    return f"{round(100 * share, 2) + 0.0:.2f}"
 
 
 def _speed_row(arm: ArmResult) -> tuple[str, ...]:

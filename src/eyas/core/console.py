@@ -50,4 +50,4 @@ def progress(*, transient: bool = False) -> Progress:
 
 
 def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").replace(".", "").replace("%", "").replace("-", "").strip().isdigit() or not cell
+    return cell.translate(dict.fromkeys(map(ord, "<,.%-"))).strip().isdigit() or not cell

@@ -5,7 +5,8 @@
 a is what no amount of such data would mend. For a given c the law is linear in a and b: non-negative least squares of
 two unknowns, which has a closed form; c is searched on a fine grid.
 
-Sources: Cortes et al. 1993, *Learning curves: asymptotic values and rate of convergence*; Hestness et al. 2017, §2.
+Sources: Cortes et al. 1993, *Learning curves: asymptotic values and rate of convergence*; Hestness et al. 2017, §2;
+Efron & Tibshirani 1993, §6.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import linregress
 
 from eyas.core.errors import DataError
 
@@ -25,6 +27,8 @@ RESAMPLES = 1000
 LEAST_SIZES = 3
 FACTORS = (2, 4)
 LEVEL = 0.95
+TREND = 0.01
+"""Chance of taking noise for a falling curve."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,16 @@ class DataSize:
 
     @property
     def can_tell(self) -> bool:
-        """Whether the fall with twice the data is beyond noise: several seeds, and an interval above 0.
+        """Whether errors fall with the data, and would with twice as many, beyond noise.
 
-        A fall of less than a thousandth of the error is none.
+        Several seeds; an interval of that fall above a thousandth of the error; and, as the fit allows no rise and so
+        finds a little fall in pure noise too, a falling line through all errors over ln n (one-sided t-test).
         """
-        gain = self.gains[FACTORS[0]]
-        return len(self.errors) > 1 and gain.low > 1e-3 * float(self.errors[:, -1].mean())
+        seeds = len(self.errors)
+        if seeds < 2 or self.gains[FACTORS[0]].low <= 1e-3 * float(self.errors[:, -1].mean()):
+            return False
+        line = linregress(np.tile(np.log(self.sizes), seeds), self.errors.ravel(), alternative="less")
+        return bool(line.pvalue < TREND)
 
     def band(self, sizes: Floats) -> tuple[Floats, Floats]:
         """The interval of the law at these sizes: (len(sizes),) each."""
@@ -108,14 +116,19 @@ def fit_power_law(sizes: Floats, errors: Floats) -> PowerLaw:
     return PowerLaw(float(a), float(b), float(c))
 
 
-def data_size(sizes: Floats, errors: Floats, *, resamples: int = RESAMPLES, seed: int = 0) -> DataSize:
+def data_size(
+    sizes: Floats, errors: Floats, redrawn: Floats | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+) -> DataSize:
     """Fit the law to the mean over seeds, and its interval by drawing seeds with replacement at each size.
 
-    Few seeds draw few different resamples: with three the interval is rough, with one there is none (it is the value).
+    Deviations are widened by √(S / (S - 1)): resamples of S values spread less than new values would. With three seeds
+    the interval is still rough, with one there is none (it is the value).
 
     Args:
         sizes: (P,) images, P ≥ 3, all different.
         errors: (S, P) of each seed, in [0, 1].
+        redrawn: (resamples, S, P) the errors on other draws of the images, of `redraw_images`; None: the images are
+            taken for all there are.
         resamples: how many.
         seed: of the draws.
 
@@ -127,11 +140,35 @@ def data_size(sizes: Floats, errors: Floats, *, resamples: int = RESAMPLES, seed
     sizes, errors = sizes[order].astype(np.float64), errors[:, order].astype(np.float64)
     seeds, points = errors.shape
     drawn = np.random.default_rng(seed).integers(0, seeds, (resamples, seeds, points))
-    means = np.take_along_axis(errors[None], drawn, axis=1).mean(1)
-    fitted = _fit(sizes, np.concatenate([errors.mean(0)[None], means]))
+    found = errors[None] if redrawn is None else redrawn[:, :, order]
+    centre = found.mean(1)
+    deviations = np.take_along_axis(found, drawn, axis=1).mean(1) - centre
+    widened = centre + deviations * (seeds / max(1, seeds - 1)) ** 0.5
+    fitted = _fit(sizes, np.concatenate([errors.mean(0)[None], widened]))
     laws = [PowerLaw(*map(float, row)) for row in fitted]
     gains = {factor: _gain(laws, float(sizes[-1]), factor) for factor in FACTORS}
     return DataSize(laws[0], sizes, errors, tuple(laws[1:]), gains)
+
+
+def redraw_images(wrong: NDArray[np.bool_], *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """The errors on images drawn anew with replacement, the same draw for all seeds and sizes.
+
+    Args:
+        wrong: (S, P, N) bool, N ≥ 1.
+        resamples: how many draws.
+        seed: of them.
+
+    Returns:
+        (resamples, S, P) in [0, 1].
+    """
+    seeds, points, images = wrong.shape
+    rng, answers = np.random.default_rng(seed), wrong.reshape(-1, images).T.astype(np.float32)
+    rows = [
+        np.bincount(rng.integers(0, images, images), minlength=images).astype(np.float32) @ answers
+        for _ in range(resamples)
+    ]
+    redrawn: Floats = np.array(rows, np.float64).reshape(resamples, seeds, points) / images
+    return redrawn
 
 
 def conclude(overall: DataSize, by_class: dict[str, DataSize]) -> str:
@@ -156,7 +193,8 @@ def conclude(overall: DataSize, by_class: dict[str, DataSize]) -> str:
         if most
         else " By class the spread is too wide to say which gain most."
     )
-    return f"More data would help: the error, now {100 * now:.2f} %, would fall by {' and by '.join(parts)}.{classes}"
+    falls = " and by ".join(parts)
+    return f"More data would help: the fitted error, now {100 * now:.2f} %, would fall by {falls}.{classes}"
 
 
 def _times(factor: int) -> str:
