@@ -129,3 +129,9 @@ def test_images_of_several_sizes_are_looked_at(tmp_path: Path) -> None:
     codes = {one.code for one in overview.report.findings}
     assert {"mixed-sizes", "corrupt-files"} < codes
     assert len(overview.pairs) == 1
+
+
+def test_a_copy_in_another_split_has_the_pairs_of_its_twin():
+    images = np.stack([BASE[0], CHANGES["shifted"], BASE[0], *BASE[50:]])
+    found = near_pairs(images, digests(images))
+    assert {(0, 1), (1, 2)} == set(zip(found.first.tolist(), found.second.tolist(), strict=True))

@@ -93,7 +93,9 @@ def test_seeds_are_diagnosed_together_and_other_runs_are_refused(tmp_path):
     found = diagnose(gather_evidence([run, other], dataset))
     assert found.decomposition.seeds == 2
     assert found.verdict.code == "high-variance"
-    third, _ = _train(tmp_path, _few(), ("model.dropout=0.5", "train.epochs=2"))
+    with pytest.raises(ConfigError, match=r"must have different train.seed, got \[0, 0\]"):
+        gather_evidence([run, run], dataset)
+    third, _ = _train(tmp_path, _few(), ("model.dropout=0.5", "train.epochs=2", "train.seed=2"))
     with pytest.raises(ConfigError, match=r"train.seed alone; .* in model, train$"):
         gather_evidence([run, third], dataset)
 
@@ -109,6 +111,18 @@ def test_a_known_reference_error_takes_the_blame_off_the_network(tmp_path):
         diagnose(gather_evidence([run], dataset, reference_error=2))
     with pytest.raises(ConfigError, match=r"tolerance must be greater than 0 and less than 1, got 0"):
         diagnose(gather_evidence([run], dataset), tolerance=0)
+
+
+def test_a_run_without_a_test_split_and_one_that_is_not_finished(tmp_path):
+    config = load_values(
+        {}, ["data.source=digits", "data.test_fraction=0", f"runs_dir={tmp_path}", "train.epochs=2"], ""
+    )
+    dataset = open_dataset(config.data)
+    run = start_run(config, dataset).run
+    assert "unfinished" not in [finding.code for finding in diagnose(gather_evidence([run], dataset)).findings]
+    run.config_file.write_text(run.config_file.read_text().replace("epochs: 2", "epochs: 9"))
+    found = next(f for f in diagnose(gather_evidence([run], dataset)).findings if f.code == "unfinished")
+    assert found.commands == (f"eyas train --resume {run.path}",)
 
 
 def test_a_run_without_validation_images_or_without_epochs_is_refused(tmp_path):

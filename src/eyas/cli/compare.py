@@ -67,7 +67,9 @@ def compare(
 def learning_curve(
     words: DataWords = None,
     config: ConfigFile = None,
-    fractions: Annotated[str, typer.Option(help="Shares of the training images.", metavar="SHARE,…")] = FRACTIONS,
+    fractions: Annotated[
+        str | None, typer.Option(help=f"Shares of the training images ({FRACTIONS}).", metavar="SHARE,…")
+    ] = None,
     seeds: SeedCount = None,
     jobs: Jobs = None,
     resume: Resume = None,
@@ -83,10 +85,10 @@ def learning_curve(
 
     name, given = _words(words)
     if resume:
-        _refuse_beside_resume({"--config": config, "--seeds": seeds})
+        _refuse_beside_resume({"--config": config, "--fractions": fractions, "--seeds": seeds})
         folder, plan, dataset = _go_on(resume, name, given, "learning-curve")
     else:
-        plan = plan_learning_curve(_shares(fractions), given, _file_values(config), seeds)
+        plan = plan_learning_curve(_shares(fractions or FRACTIONS), given, _file_values(config), seeds)
         folder, dataset = _begin(plan, jobs)
     _train(folder, plan, dataset, jobs)
     _print_curve(finish_learning_curve(folder, plan, dataset), folder, as_json)

@@ -19,7 +19,7 @@ from eyas.evaluate import Evaluation, evaluate, fit_temperature
 from eyas.nn import load_network
 from eyas.report import Examples, Layer, RunFacts
 from eyas.report.environment import environment
-from eyas.train import answers_of, gather_evidence, require_finished_epoch
+from eyas.train import answers_of, gather_evidence, read_result, require_finished_epoch
 
 LONG_NUMBER = re.compile(r"\d+\.\d{6,}")  # 1 - 0.99, as torch shows it
 MEASURED: tuple[SplitName, ...] = ("val", "test")
@@ -32,8 +32,11 @@ def diagnose_runs(paths: Sequence[Path], reference_error: float | None, toleranc
     return diagnose_evidence(evidence, tolerance)
 
 
-def look_at(path: Path) -> RunFacts:
-    """Everything that a report says of a run. The test split is measured, and the result recorded in `metrics.json`.
+def look_at(path: Path, *, record: bool = True) -> RunFacts:
+    """Everything that a report says of a run. The test split is measured.
+
+    Args:
+        record: the measures go into `metrics.json`; False leaves the run folder as it is.
 
     Raises:
         ConfigError: no run folder.
@@ -61,17 +64,20 @@ def look_at(path: Path) -> RunFacts:
         parameters=network.trainable_parameters(),
         layers=list(_layers(network)),
         best_epoch=int(about["epoch"]),
-        evaluations=_measure(run, dataset, answers),
+        evaluations=_measure(run, dataset, answers, record=record),
+        finished=read_result(run, dataset).finished,
         examples=Examples(dataset.split(last), answers[last]),
-        temperature=fit_temperature(np.log(np.maximum(val.probabilities, 1e-12)), val.labels) if val else None,
+        temperature=fit_temperature(np.log(np.maximum(val.probabilities, 1e-37)), val.labels) if val else None,
         diagnosis=diagnose_evidence(gather_evidence([run], dataset)) if val else None,
         environment=environment(),
     )
 
 
-def _measure(run: RunFolder, dataset: Dataset, answers: dict[SplitName, Answers]) -> dict[SplitName, Evaluation]:
+def _measure(
+    run: RunFolder, dataset: Dataset, answers: dict[SplitName, Answers], *, record: bool
+) -> dict[SplitName, Evaluation]:
     found = {name: evaluate(given.probabilities, given.labels, dataset.classes) for name, given in answers.items()}
-    for name, evaluation in found.items():
+    for name, evaluation in found.items() if record else ():
         run.add_metrics(name, evaluation.summary())
     return found
 

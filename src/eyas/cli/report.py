@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +24,8 @@ def report(
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
-    Of a study: its arms, their ranking, how sure it is, and the conclusion. A run's test split is measured for it.
+    Of a study: its arms, their ranking, how sure it is, and the conclusion. A run's test split is measured for it, and
+    recorded in the run unless --out names another folder.
 
     Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-optimizers-1 --lang fr
     """
@@ -35,8 +36,11 @@ def report(
         from eyas.report import write_html, write_pdf
 
     with tempfile.TemporaryDirectory() as folder:
-        make = _of_study if (path / "study.yaml").exists() else _of_run
-        document = make(path, lang, Path(folder), datetime.now(UTC).date())
+        today = datetime.now().astimezone().date()
+        if (path / "study.yaml").exists():
+            document = _of_study(path, lang, Path(folder), today)
+        else:
+            document = _of_run(path, lang, Path(folder), today, record=out is None)
         for wanted, write, suffix in ((pdf or not html, write_pdf, "pdf"), (html, write_html, "html")):
             if wanted:
                 file = (out or path) / f"report-{lang}.{suffix}"
@@ -44,20 +48,22 @@ def report(
                 typer.echo(f"wrote {file}")
 
 
-def _of_run(path: Path, lang: str, folder: Path, on: date) -> Document:
+def _of_run(path: Path, lang: str, folder: Path, on: date, *, record: bool) -> Document:
     from eyas.cli.looking_back import look_at
     from eyas.report import run_document
 
-    return run_document(look_at(path), lang, folder, on)
+    return run_document(look_at(path, record=record), lang, folder, on)
 
 
 def _of_study(path: Path, lang: str, folder: Path, on: date) -> Document:
     from eyas.compare.document import study_document
     from eyas.compare.plan import load_plan
-    from eyas.compare.running import read_results
+    from eyas.compare.running import check_going_on, read_results
     from eyas.data import open_dataset
 
     plan = load_plan(path)
     if plan.kind != "compare":
         raise ConfigError(f"{path} must be a run or a study of eyas compare, got one of eyas {plan.kind}")
-    return study_document(path, plan, read_results(path, plan, open_dataset(plan.base().data)), lang, folder, on)
+    dataset = open_dataset(plan.base().data)
+    check_going_on(path, plan, {}, dataset)
+    return study_document(path, plan, read_results(path, plan, dataset), lang, folder, on)

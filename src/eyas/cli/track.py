@@ -74,5 +74,5 @@ def _spools(path: Path) -> list[Spool]:
     from eyas.track.delivery.spool import Spool
 
     is_study = (path / "study.yaml").is_file()
-    folders = [path, *sorted((path / "runs").iterdir())] if is_study else [open_run(path).path]
+    folders = [path, *sorted((path / "runs").glob("*/"))] if is_study else [open_run(path).path]
     return [spool for spool in map(Spool, folders) if spool.trackers()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.words import words
@@ -35,14 +36,18 @@ def _ranking(result: StudyResult, say: Phrases) -> str:
     if not near:
         return say("is_best", best=best.name, value=best.val.mean, lead=_lead("lead", result, beaten[0], say))
     no_lead = _lead("no_lead", result, near[-1], say)  # the farthest of those that cannot be told from the best
+    alike = all(
+        result.pair(*names).p >= ALPHA
+        for names in combinations((arm.name for arm in result.arms if arm not in beaten), 2)
+    )
     if not beaten:
-        return say("no_difference", no_lead=no_lead)
+        return say("no_difference" if alike else "none_from_best", no_lead=no_lead)
     return say(
-        "ahead_of_some",
+        "ahead_of_some" if alike else "ahead_of_some_unlike",
         best=best.name,
         beaten=_names(beaten, say),
         lead=_lead("lead", result, beaten[0], say),
-        near=_names([best, *near], say),
+        near=_names([best, *near] if alike else near, say),
         no_lead=no_lead,
     )
 
@@ -87,13 +92,14 @@ def _sooner(arm: ArmResult, other: ArmResult) -> bool:
 def _on_test(result: StudyResult, say: Phrases) -> str:
     """How the best by validation stands there. Nothing is chosen by it."""
     tested = [(arm, arm.test.mean) for arm in result.arms if arm.test]
-    if len(tested) < 2:
+    if len(tested) < 2 or len(result.seeds) < 2:
         return ""
     (best, own), (top, most) = tested[0], max(tested, key=lambda found: found[1])
     if best is top:
         return say("test_too", best=best.name, own=own)
     pair = result.pair(best.name, top.name)
-    noise = say("within" if pair.test and pair.test.p >= ALPHA else "beyond")
+    clear = pair.test is not None and pair.test.p * len(result.pairs) < ALPHA  # Bonferroni: it is the highest of many
+    noise = say("beyond" if clear else "within")
     return say("test_other", top=top.name, most=most, best=best.name, own=own, noise=noise)
 
 

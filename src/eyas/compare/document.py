@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -78,7 +79,7 @@ def _arms(plan: Plan, say: Phrases) -> Iterator[Block]:
 
 def _reproduce(folder: Path, say: Phrases) -> Iterator[Block]:
     yield Text(say("reproduce.text"))
-    yield Code(f"eyas compare --resume {folder}")
+    yield Code(f"eyas compare --resume {quote(str(folder))}")
     rows = [[name, value] for name, value in environment().items()]
     yield Table(say("reproduce.environment"), [say(f"reproduce.columns.{name}") for name in ("name", "value")], rows)
 
@@ -104,7 +105,7 @@ def _ranked(result: StudyResult, say: Phrases) -> Iterator[list[str]]:
     for arm in result.arms[1:]:
         pair = result.pair(best.name, arm.name)
         difference = say("signed", value=-100 * pair.val.mean)
-        p = say_p(pair.p, say).removeprefix("= ")
+        p = say_p(pair.p, say).removeprefix("= ") if len(result.seeds) > 1 else ""
         yield [arm.name, say("share", value=arm.val.mean), _span(arm.val, say), difference, p]
     for name in result.diverged:
         yield [say("diverged", name=name), "", "", "", ""]

@@ -16,6 +16,7 @@ Or, in place of `arms`:
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -30,6 +31,7 @@ from eyas.core.errors import ConfigError
 
 KEYS = ("name", "seeds", "target", "settings", "arms", "grid")
 MOST_ARMS = 200
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes a folder's
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def read_grid(file: Path) -> Written:
         got = "both" if "arms" in found else "neither"
         raise ConfigError(f"{file} must have either arms or grid, got {got}")
     name = str(found.get("name") or file.stem)
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"the name of the study in {file} must be letters, digits, `.`, `_` and `-`, got {name!r}")
     arms = _arms(found["arms"], file) if "arms" in found else _grid(found["grid"], file)
     settings = _section(found.get("settings") or {}, "settings", file)
     return Written(Study(name, arms, name), flatten(settings), _seeds(found, file), _target(found, file))

@@ -42,8 +42,8 @@ class Job:
 def find_run(config: Config) -> RunFolder | None:
     """The run that was begun for this configuration."""
     root, pattern = Path(config.runs_dir), re.compile(re.escape(str(config.name)) + r"-(\d+)")
-    begun = [path for path in root.glob(f"{config.name}-*") if pattern.fullmatch(path.name)]
-    whole = [RunFolder(path) for path in sorted(begun) if (path / "config.yaml").exists()]
+    begun = {int(match[1]): path for path in root.glob(f"{config.name}-*") if (match := pattern.fullmatch(path.name))}
+    whole = [RunFolder(begun[number]) for number in sorted(begun) if (begun[number] / "config.yaml").exists()]
     return whole[-1] if whole else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas.compare.grid import read_grid
-from eyas.compare.plan import Arm, Plan, Study, flatten, seeds_of
+from eyas.compare.plan import Arm, Plan, Study, seeds_of, validated
 from eyas.compare.studies import COURSE, FIXED, course_studies
 from eyas.core.config import overlay
 from eyas.core.errors import ConfigError
@@ -70,8 +70,12 @@ def plan_learning_curve(
     if len(shares) < 3 or not all(0 < share <= 1 for share in shares):
         raise ConfigError(f"--fractions must be at least 3 different shares in (0, 1], got {list(fractions)}")
     settings = overlay(overlay(dict(own_file or {}), {**FIXED, "train.monitor": "val_loss"}), given)
-    train = settings.get("train")
-    epochs = train.get("epochs", 20) if isinstance(train, dict) else 20
+    config = validated(settings, "the settings of the learning curve")
+    if config.data.train_fraction != 1:
+        raise ConfigError(
+            f"data.train_fraction must be left to --fractions in a learning curve, got {config.data.train_fraction:g}"
+        )
+    epochs = config.train.epochs
     arms = tuple(
         Arm(f"{share:g}", {"data.train_fraction": share, "train.epochs": max(1, round(epochs / share))})
         for share in shares
@@ -87,8 +91,3 @@ def _named(settings: dict[str, Any], name: str) -> str:
         return str(settings["name"])
     source = str((settings.get("data") or {}).get("source") or "data")
     return f"{Path(source.rpartition(':')[2]).stem}-{name}"
-
-
-def as_settings(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """What a configuration says, dotted."""
-    return flatten(nested)

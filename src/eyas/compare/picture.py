@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from eyas.compare.convergence import Curve
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.words import words
 from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, clean, new_figure, save, short
+from eyas.report.words import percent_ticks
 
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", INK, GREY)  # Okabe & Ito's
 STYLES: tuple[Any, ...] = ("-", "--", "-.", ":")
@@ -31,7 +32,7 @@ def draw_studies(results: Sequence[StudyResult], png: Path, language: str = "en"
             _draw(left, arm, "val_accuracy", index)
             _draw(right, arm, "val_loss", index)
         left.axhline(result.target, color=GREY, linewidth=1, linestyle=":")
-        left.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        left.yaxis.set_major_formatter(percent_ticks(language))
         many = len(result.arms) > MOST_DRAWN
         note = say("figure.note", most=MOST_DRAWN, count=len(result.arms)) if many else ""
         clean(left, say("figure.title", study=result.name, note=note, target=result.target))

@@ -26,6 +26,8 @@ NOT_FOR_ARMS = (
     "serve",
     "export",
     "data.source",
+    "data.fixes",
+    "data.force",
     "data.seed",
     "data.val_fraction",
     "data.test_fraction",
@@ -124,10 +126,6 @@ class Plan:
     def base(self) -> Config:
         """The settings that all arms share."""
         return validated(dict(self.settings), f"the settings of {self.name}")
-
-    def with_settings(self, settings: Mapping[str, Any]) -> Plan:
-        """The same under other settings."""
-        return replace(self, settings=settings)
 
 
 def validated(values: dict[str, Any], where: str) -> Config:

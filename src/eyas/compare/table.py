@@ -21,7 +21,7 @@ def ranking_table(result: StudyResult) -> Table:
     rows = [(best.name, _share(best.val), _span(best.val), "", "")]
     for arm in result.arms[1:]:
         pair = result.pair(best.name, arm.name)
-        rows.append((arm.name, _share(arm.val), _span(arm.val), f"{-100 * pair.val.mean:+.2f}", _p(pair.p)))
+        rows.append((arm.name, _share(arm.val), _span(arm.val), f"{-100 * pair.val.mean:+.2f}", _p(pair.p, result)))
     rows += [(name, "diverged", "", "", "") for name in result.diverged]
     seeds = f"{len(result.seeds)} seed{'s' if len(result.seeds) > 1 else ''}"
     return console.table(f"{result.name}: ranked by validation accuracy, {seeds}", RANKED, rows)
@@ -91,5 +91,7 @@ def _span(found: Estimate) -> str:
     return f"{max(0.0, found.low):.4f}–{min(1.0, found.high):.4f}"
 
 
-def _p(p: float) -> str:
+def _p(p: float, result: StudyResult) -> str:
+    if len(result.seeds) < 2:  # one seed says nothing of the next
+        return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

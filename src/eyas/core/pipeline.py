@@ -60,11 +60,13 @@ plots:
 def dvc_yaml(config: Config) -> str:
     """The pipeline for this configuration.
 
-    What lies in files of the user's own is watched too: `data.source` where it is a path, the source of a custom
-    network, the teacher.
+    What lies in files of the user's own is watched too: `data.source` where it is a path, the fixes, the source of
+    a custom network, the teacher.
     """
     source = config.data.source
     data = ["${data.source}"] if source and Path(source).exists() else []  # params.yaml has it; a named set is no file
+    if config.data.fixes:
+        data.append("${data.fixes}")
     train = ["dataset.json"]  # its fingerprint changes with any pixel, label or split
     if isinstance(config.model, CustomConfig):
         train.append(config.model.name.rpartition(":")[0])

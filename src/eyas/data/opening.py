@@ -15,7 +15,7 @@ from eyas.data.fixes import read_fixes
 from eyas.data.importer import load
 from eyas.data.report import take_survey
 from eyas.data.sources import open_source
-from eyas.data.splits import Rows, make_splits, readable_rows
+from eyas.data.splits import Rows, make_splits, readable_rows, share_of_train
 from eyas.image import ImagePolicy
 
 
@@ -45,6 +45,7 @@ def open_dataset(config: DataConfig) -> Dataset:
         )
         labels, copies = fixed.labels, fixed.copies
         rows = {name: fixed.splits[name] for name in rows}
+    rows = share_of_train(rows, labels, config)
     _, height, width, channels = entry.images.shape
     policy = ImagePolicy(height, width, 1 if channels == 1 else 3, config.resize)
     splits = {name: _split(name, entry.images, rows[name], labels) for name in rows}

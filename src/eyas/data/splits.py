@@ -54,9 +54,16 @@ def make_splits(
         if name not in parts:
             keep = 2 if name == "test" and "val" not in parts and config.val_fraction else 1
             made[name], train = carve(train, labels, fraction, seed=(config.seed, STREAM[name]), keep=keep)
-    if config.train_fraction < 1:
-        train = thin(train, labels, config.train_fraction, config.train_fraction_seed)
     return {"train": train, "val": made["val"], "test": made["test"]}
+
+
+def share_of_train(
+    splits: Mapping[SplitName, Rows], labels: NDArray[np.int64], config: DataConfig
+) -> dict[SplitName, Rows]:
+    """The splits with the share of train that `config.train_fraction` says; fixes come before it."""
+    if config.train_fraction == 1:
+        return dict(splits)
+    return {**splits, "train": thin(splits["train"], labels, config.train_fraction, config.train_fraction_seed)}
 
 
 def thin(rows: Rows, labels: NDArray[np.int64], fraction: float, seed: int) -> Rows:

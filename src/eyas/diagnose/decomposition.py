@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from eyas.diagnose.evidence import Answers, SeedAnswers
 from eyas.diagnose.findings import Decomposition, Estimate
 
-DRAWS = 20_000
+DRAWS = 10_000
 
 Draws = NDArray[np.float64]
 
@@ -20,7 +21,9 @@ def decompose(seeds: Sequence[SeedAnswers], reference: float | None, tolerance: 
 
     The two differences are the avoidable bias and the variance. Both errors are uncertain: n answers of which k are
     wrong leave the error distributed as Beta(k + ½, n - k + ½), Jeffreys' posterior, which is not certain of 0 where no
-    answer was wrong. With several seeds each draw takes as many of them with replacement, so that their spread counts.
+    answer was wrong. S seeds answer about the same images: a draw stands at the same quantile of each posterior. It
+    takes S seeds with replacement; their deviation from the mean counts √(S / (S - 1)) times, for that of a sample is
+    too small.
 
     Args:
         seeds: at least one run.
@@ -57,9 +60,12 @@ def _by_split(seeds: Sequence[SeedAnswers]) -> tuple[list[Answers], list[Answers
 
 def _errors(answers: Sequence[Answers], chosen: NDArray[np.int64], generator: np.random.Generator) -> Draws:
     """(DRAWS,) the mean error over the chosen seeds."""
-    wrong = np.array([part.wrong for part in answers])[chosen]
-    images = np.array([part.images for part in answers])[chosen]
-    draws: Draws = generator.beta(wrong + 0.5, images - wrong + 0.5).mean(axis=1)
+    quantiles = generator.random(DRAWS)
+    seeds = np.array([beta.ppf(quantiles, part.wrong + 0.5, part.images - part.wrong + 0.5) for part in answers])
+    mean = seeds.mean(axis=0)
+    drawn = np.take_along_axis(seeds, chosen.T, axis=0).mean(axis=0)
+    count = len(answers)
+    draws: Draws = mean + (drawn - mean) * (count / max(count - 1, 1)) ** 0.5
     return draws
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.schema import Config
 from eyas.diagnose.findings import Finding, Phases, Severity
 from eyas.diagnose.history import History
 
@@ -19,7 +18,7 @@ UNDERFIT_SHARE = 0.1
 OVERFIT_RISE = 0.05
 # A step up of the training loss larger than this is no noise of dropout or augmentation.
 JUMP = 0.1
-# Times the loss of answering the classes' shares: no epoch's mean is so large but by steps that are far too long.
+# Times ln K, the loss of knowing nothing: no epoch's mean is so large but by steps that are far too long.
 EXPLOSION = 10
 # Over the last third of the epochs, relatively.
 PLATEAU_FALL, STILL_FALL = 0.01, 0.03
@@ -41,9 +40,7 @@ def find_phases(history: History) -> Phases:
     )
 
 
-def of_curves(
-    history: History, config: Config, phases: Phases, train_error: float, tolerance: float
-) -> Iterator[Finding]:
+def of_curves(history: History, phases: Phases, train_error: float, tolerance: float) -> Iterator[Finding]:
     """Findings that the curves alone give.
 
     Args:
@@ -51,7 +48,6 @@ def of_curves(
         tolerance: the share from which it is called high.
     """
     losses, val_losses = history["loss"], history["val_loss"]
-    planned = config.train.epochs
     if phases.overfit_from is not None:
         yield Finding(
             "overfitting-epochs",
@@ -63,8 +59,6 @@ def of_curves(
                 "train_fall": 1 - losses[-1] / losses[phases.best - 1],
             },
         )
-    if planned > len(losses) and phases.best == len(losses):
-        yield Finding("unfinished", "warning", {"epochs": len(losses), "planned": planned})
     if _decaying(history):
         return
     third = max(2, len(losses) // 3)
@@ -88,9 +82,10 @@ def of_learning_rate(history: History, class_counts: NDArray[np.int64]) -> Itera
     losses, rate = history["loss"], _rate(history)
     shares = class_counts[class_counts > 0] / class_counts.sum()
     entropy = float(-(shares * np.log(shares)).sum())
-    peak, lowest = losses.max(), losses.min()
-    if peak > EXPLOSION * entropy or losses[-1] > 2 * lowest:
-        values = {"loss": peak, "epoch": int(np.argmax(losses)) + 1, "lowest": lowest, "rate": rate}
+    exploded, lowest = losses.max() > EXPLOSION * np.log(len(class_counts)), losses.min()
+    if exploded or losses[-1] > max(2 * lowest, entropy):
+        worst = int(np.argmax(losses)) if exploded else len(losses) - 1
+        values = {"loss": losses[worst], "epoch": worst + 1, "lowest": lowest, "rate": rate}
         yield Finding("diverged", "problem", values)
         return
     last = slice(-FLAT_EPOCHS, None)

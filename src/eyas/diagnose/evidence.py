@@ -66,6 +66,8 @@ class Evidence:
     """Split → (K,) images of each class."""
     leaks: Mapping[str, tuple[int, int]]
     """Split → its images whose very pixels stand in a split that trains or chooses too, and how many it has."""
+    finished: bool
+    """False where epochs are left to train."""
     reference_error: float | None
     """The error of a person, or the least that is possible (Bayes), in [0, 1); None where nobody knows it."""
 

@@ -16,7 +16,7 @@ History = dict[str, NDArray[np.float64]]
 
 
 def read_history(file: Path) -> History:
-    """The columns of a run's `history.csv`: (epochs,) each, NaN where a cell is empty.
+    """All columns of a run's `history.csv`, `COLUMNS` among them: (epochs,) each, NaN where a cell is empty.
 
     Raises:
         DataError: no such file, a column missing, a cell that is no number, or no epochs.
@@ -31,16 +31,16 @@ def read_history(file: Path) -> History:
     missing = [name for name in COLUMNS if name not in rows[0]]
     if missing:
         raise DataError(f"{file} must have the columns {', '.join(COLUMNS)}; it lacks {', '.join(missing)}")
-    return {name: np.array([_number(file, row, name) for row in rows]) for name in COLUMNS}
+    return {name: np.array([_number(file, row, name) for row in rows]) for name in rows[0]}
 
 
 def best_epoch(history: History, monitor: str) -> tuple[int, str]:
     """Row of the best epoch by `monitor`, and what it was judged by: its training twin where it is empty.
 
-    Lower is better for a loss, higher for an accuracy; the first of equals, as in training.
+    Lower is better for a loss and for the ECE, higher for the others; the first of equals, as in training.
     """
     name = monitor if np.isfinite(history[monitor]).any() else monitor.removeprefix("val_")
-    values = history[name] if name.endswith("loss") else -history[name]
+    values = history[name] if name.endswith(("loss", "ece")) else -history[name]
     return int(np.argmin(np.where(np.isfinite(values), values, np.inf))), name
 
 

@@ -14,7 +14,8 @@ from eyas.diagnose.findings import Finding
 # in their test splits (Northcutt et al. 2021, NeurIPS datasets track, table 1).
 NOISY = 0.08
 SURE = 0.5
-DEVIATIONS = 4.0
+# Of an accuracy by chance: learnt is what lies this far above it, not learnt what does not even lie `AT_CHANCE` above.
+DEVIATIONS, AT_CHANCE = 4.0, 2.5
 
 
 def of_labels(evidence: Evidence) -> Iterator[Finding]:
@@ -71,4 +72,4 @@ def _is_random(evidence: Evidence) -> bool:
 
     gained = float(np.nanmax(evidence.history["accuracy"])) - chance
     learnt = above(train) > DEVIATIONS or gained > 0.1
-    return learnt and above(val) < DEVIATIONS and gained > 3 * (1 - val.error - chance)
+    return learnt and above(val) < AT_CHANCE and gained > 3 * (1 - val.error - chance)

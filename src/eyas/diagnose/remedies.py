@@ -22,7 +22,8 @@ def remedies(finding: Finding, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _commands(finding: Finding, evidence: Evidence) -> Iterator[str]:
-    run, source = shlex.quote(str(evidence.run)), shlex.quote(evidence.config.data.source or "")
+    run = shlex.quote(str(evidence.run))
+    check = f"eyas data check -c {run}/config.yaml"
 
     def again(*changes: str) -> str:
         return f"eyas train -c {run}/config.yaml {' '.join(changes)}"
@@ -48,11 +49,11 @@ def _commands(finding: Finding, evidence: Evidence) -> Iterator[str]:
         case "overfitting-epochs":
             yield again(f"train.epochs={finding.values['best']}", "train.schedule=cosine")
         case "random-labels" | "noisy-labels":
-            yield f"eyas data check {source} --labels --html {run}/data"
+            yield f"{check} --labels --html {run}/data"
         case "shift":
-            yield f"eyas data check {source} --html {run}/data"
+            yield f"{check} --html {run}/data"
         case "leak-val" | "leak-test":
-            yield f"eyas data check {source} --fix fixes.yaml"
+            yield f"{check}{' data.fixes=null' if evidence.config.data.fixes else ''} --fix fixes.yaml"
             yield again("data.fixes=fixes.yaml")
         case "class-shift":
             yield again("train.class_weight=balanced")

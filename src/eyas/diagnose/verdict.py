@@ -38,7 +38,8 @@ def diagnose(evidence: Evidence, tolerance: float = TOLERANCE) -> Diagnosis:
         *of_splits(evidence),
         *of_labels(evidence),
         *of_learning_rate(evidence.history, evidence.class_counts),
-        *of_curves(evidence.history, evidence.config, phases, parts.train_error.value, tolerance),
+        *of_curves(evidence.history, phases, parts.train_error.value, tolerance),
+        *_of_end(evidence),
     ]
     if not any(finding.severity == "problem" and finding.code in EXPLAINS_ERRORS for finding in found):
         found += _of_decomposition(parts)
@@ -47,6 +48,12 @@ def diagnose(evidence: Evidence, tolerance: float = TOLERANCE) -> Diagnosis:
     ordered = sorted(found, key=lambda finding: _rank(finding, parts))
     with_commands = [replace(finding, commands=remedies(finding, evidence)) for finding in ordered]
     return Diagnosis(parts, phases, with_commands)
+
+
+def _of_end(evidence: Evidence) -> Iterator[Finding]:
+    if not evidence.finished:
+        planned = evidence.config.train.epochs
+        yield Finding("unfinished", "warning", {"epochs": len(evidence.history["epoch"]), "planned": planned})
 
 
 def _of_decomposition(parts: Decomposition) -> Iterator[Finding]:

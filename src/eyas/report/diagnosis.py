@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from eyas.core import io
@@ -15,6 +15,7 @@ from eyas.diagnose.findings import Diagnosis, Phases
 from eyas.diagnose.history import History, read_history
 from eyas.diagnose.wording import phrases
 from eyas.report.canvas import BLUE, GREY, INK, ORANGE, PALE, clean, new_figure, save
+from eyas.report.words import percent_ticks
 
 Floats = NDArray[np.float64]
 FOLDER = "diagnosis"
@@ -43,7 +44,7 @@ def draw_phases(history: History, phases: Phases, png: Path, language: str = "en
     _draw_gap(left, history["epoch"], history["loss"], history["val_loss"], language)
     clean(left, words("curves.loss"))
     _draw_gap(right, history["epoch"], 1 - history["accuracy"], 1 - history["val_accuracy"], language)
-    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    right.yaxis.set_major_formatter(percent_ticks(language))
     clean(right, words("curves.error"))
     for axes in (left, right):
         _mark_phases(axes, phases, len(history["epoch"]), language)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from eyas.data import Split
 from eyas.diagnose import Answers
 from eyas.report.canvas import GREY, INK, ORANGE, new_figure, save, short
+from eyas.report.words import words
 
 Choice = Literal["right", "wrong", "unsure"]
 COLUMNS, CELL = 6, 1.25  # inches a cell
@@ -40,13 +41,16 @@ class Examples:
         return order[:count].astype(np.int64)
 
 
-def draw_examples(examples: Examples, rows: NDArray[np.int64], classes: Sequence[str], png: Path) -> None:
+def draw_examples(
+    examples: Examples, rows: NDArray[np.int64], classes: Sequence[str], png: Path, language: str = "en"
+) -> None:
     """The images in a grid, each with its class and, in orange where it is another, the predicted one.
 
     Args:
         rows: (n,) positions in the split, n ≥ 1.
         classes: K names.
         png: the picture to write.
+        language: of its numbers.
     """
     images = examples.split.take(rows)
     height, width = images.shape[1:3]
@@ -57,11 +61,12 @@ def draw_examples(examples: Examples, rows: NDArray[np.int64], classes: Sequence
         axes.set_axis_off()
     for axes, image, row in zip(grid, images, rows.tolist(), strict=False):
         probs, label = examples.answers.probabilities[row], int(examples.answers.labels[row])
-        _show(axes, image, classes[label], classes[int(probs.argmax())], float(probs.max()))
+        confidence = words(language)("figures.confidence_of", value=float(probs.max()))
+        _show(axes, image, classes[label], classes[int(probs.argmax())], confidence)
     save(figure, png)
 
 
-def _show(axes: Axes, image: NDArray[np.uint8], label: str, predicted: str, confidence: float) -> None:
+def _show(axes: Axes, image: NDArray[np.uint8], label: str, predicted: str, confidence: str) -> None:
     pixels = image[..., 0] if image.shape[-1] == 1 else image
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xticks([])
@@ -69,7 +74,7 @@ def _show(axes: Axes, image: NDArray[np.uint8], label: str, predicted: str, conf
     axes.spines[:].set(color=GREY, linewidth=0.5)
     right = label == predicted
     axes.set_title(short(label), fontsize=8, color=INK, pad=2)
-    text = f"{confidence:.0%}" if right else f"→ {short(predicted)} {confidence:.0%}"
+    text = confidence if right else f"→ {short(predicted)} {confidence}"
     axes.set_xlabel(text, fontsize=7.5, color=INK if right else ORANGE, labelpad=2)
 
 

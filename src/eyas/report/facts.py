@@ -54,6 +54,8 @@ class RunFacts:
     diagnosis: Diagnosis | None
     """None without a validation split."""
     environment: Mapping[str, str]
+    finished: bool
+    """False where epochs are left to train."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -64,11 +66,3 @@ class RunFacts:
     def final(self) -> tuple[SplitName, Evaluation]:
         """Test where there is one, else validation."""
         return list(self.evaluations.items())[-1]
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done or early stopping has ended it."""
-        patience = self.config.train.early_stopping
-        done = len(self.history["epoch"])
-        stopped = patience is not None and done - self.best_epoch >= patience.patience
-        return done >= self.config.train.epochs or stopped

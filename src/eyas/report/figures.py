@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from eyas.core.language import Phrases
 from eyas.core.schema import Monitor
 from eyas.diagnose.history import History, best_epoch, read_history
 from eyas.evaluate import Evaluation
 from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PALE, clean, new_figure, save, short
-from eyas.report.words import words
+from eyas.report.words import percent_ticks, words
 
 # More classes than this get no name each on the confusion matrix, and only their extremes among the per-class scores.
 NAMED_CLASSES = 120
@@ -23,35 +24,35 @@ ALL_BARS = 40
 EXTREMES = 20
 
 
-def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss") -> None:
+def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss", language: str = "en") -> None:
     """Loss, accuracy and learning rate by epoch, the best epoch marked.
 
     Args:
         history_csv: of a run; its validation columns may be empty.
         png: the picture to write.
         monitor: what the best epoch is judged by; without a validation split, its training twin.
+        language: of its words.
 
     Raises:
         DataError: no such history, or one without epochs.
     """
-    history = read_history(history_csv)
+    terms, history = words(language), read_history(history_csv)
     best, judged_by = best_epoch(history, monitor)
     figure = new_figure(13, 4.2)
     left, middle, right = figure.subplots(1, 3)
-    _draw_pair(left, history, "loss", "Loss")
-    _draw_pair(middle, history, "accuracy", "Accuracy")
-    middle.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    _draw_pair(left, history, "loss", terms)
+    _draw_pair(middle, history, "accuracy", terms)
+    middle.yaxis.set_major_formatter(percent_ticks(language))
     right.plot(history["epoch"], history["learning_rate"], color=GREEN, **_marks(history), drawstyle="steps-mid")
     right.set_yscale("log")
-    clean(right, "Learning rate")
+    clean(right, terms("figures.curves.learning_rate"))
     for axes in (left, middle, right):
         axes.axvline(history["epoch"][best], color=GREY, linestyle=":", linewidth=1.5)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(terms("figures.curves.epoch"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     value = history[judged_by][best]
-    figure.suptitle(
-        f"Best epoch (dotted): {history['epoch'][best]:.0f}, {judged_by} {value:.4g}", fontsize=10, color=INK
-    )
+    said = terms("figures.curves.best", epoch=int(history["epoch"][best]), monitor=judged_by, value=float(value))
+    figure.suptitle(said, fontsize=10, color=INK)
     save(figure, png)
 
 
@@ -87,7 +88,7 @@ def draw_confusion(classes: tuple[str, ...], confusion: NDArray[np.int64], png: 
     bar = figure.colorbar(
         image, ax=axes, fraction=0.04, pad=0.02, aspect=35, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1]
     )
-    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    bar.ax.yaxis.set_major_formatter(percent_ticks(language, 0))
     bar.set_label(terms("figures.share"), color=INK)
     bar.outline.set_visible(False)
     save(figure, png)
@@ -149,13 +150,20 @@ def _marks(history: History) -> dict[str, Any]:
     return {"marker": "o", "markersize": 3.5, "linewidth": 1.8} if len(history["epoch"]) <= 30 else {"linewidth": 1.8}
 
 
-def _draw_pair(axes: Axes, history: History, name: str, title: str) -> None:
+def _draw_pair(axes: Axes, history: History, name: str, terms: Phrases) -> None:
     """The training and, where there is one, the validation curve."""
-    axes.plot(history["epoch"], history[name], color=BLUE, label="training", **_marks(history))
+    axes.plot(history["epoch"], history[name], color=BLUE, label=terms("figures.curves.training"), **_marks(history))
     if np.isfinite(history[f"val_{name}"]).any():
         marks = _marks(history)
-        axes.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, linestyle="--", label="validation", **marks)
-    clean(axes, title)
+        axes.plot(
+            history["epoch"],
+            history[f"val_{name}"],
+            color=ORANGE,
+            linestyle="--",
+            label=terms("figures.curves.validation"),
+            **marks,
+        )
+    clean(axes, terms(f"figures.curves.{name}"))
     axes.legend(frameon=False, fontsize=9)
 
 

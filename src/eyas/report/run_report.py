@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,9 @@ def _summary(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]:
     if not facts.finished:
         done = {"epochs": len(facts.history["epoch"]), "planned": facts.config.train.epochs, "best": facts.best_epoch}
         text = say_it("summary.unfinished", **done)
-        yield Callout("warning", say_it("summary.unfinished_title"), [text], [f"eyas train --resume {facts.run.path}"])
+        yield Callout(
+            "warning", say_it("summary.unfinished_title"), [text], [f"eyas train --resume {quote(str(facts.run.path))}"]
+        )
     if facts.diagnosis:
         certainty = say_certainty(facts.diagnosis.verdict, facts.diagnosis.decomposition, say_it.language)
         yield _callout(facts.diagnosis.verdict, say_it.language, certainty)
@@ -151,7 +154,7 @@ def _training(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]
         draw_phases(facts.history, facts.diagnosis.phases, folder / "curves.png", say_it.language)
         yield Figure("curves.png", say_it("training.curves"))
     else:
-        draw_curves(facts.run.history, folder / "curves.png", monitor=train.monitor)
+        draw_curves(facts.run.history, folder / "curves.png", monitor=train.monitor, language=say_it.language)
         yield Figure("curves.png", say_it("training.curves_no_val"))
 
 
@@ -214,14 +217,14 @@ def _examples(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]
     for choice in choices:
         rows = facts.examples.pick(choice, SHOWN_EXAMPLES)
         if len(rows):
-            draw_examples(facts.examples, rows, facts.classes, folder / f"{choice}.png")
+            draw_examples(facts.examples, rows, facts.classes, folder / f"{choice}.png", say_it.language)
             yield Figure(f"{choice}.png", say_it(f"examples.{choice}"))
         elif choice == "wrong":
             yield Text(say_it("examples.no_mistakes", split=split))
 
 
 def _reproduce(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]:
-    run = facts.run.path
+    run = quote(str(facts.run.path))
     yield Text(say_it("reproduce.text"))
     report = f"eyas report {run} --lang {say_it.language}"
     yield Code("\n".join([f"eyas train -c {run}/config.yaml", f"eyas evaluate {run}", report]))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import ConfigError
-from eyas.core.schema import Config
+from eyas.core.schema import Config, DistillationConfig
 from eyas.data import Dataset, Split
 from eyas.evaluate import softmax
 from eyas.nn import load_network, run_network
@@ -85,9 +85,19 @@ def _part(dataset: Dataset, rows: NDArray[np.int64], labels: NDArray[np.int64], 
 def _held_out(config: Config, dataset: Dataset) -> NDArray[np.float32]:
     """(n, K) probabilities of the test split; the run folder is thrown away."""
     train = config.train.model_copy(
-        update={"monitor": "loss", "early_stopping": None, "reduce_on_plateau": None, "workers": 1}
+        update={
+            "monitor": "loss",
+            "early_stopping": None,
+            "reduce_on_plateau": None,
+            "workers": 1,
+            "teacher": None,  # it may have learnt the images that are held out
+            "distillation": DistillationConfig(),
+        }
     )
     with tempfile.TemporaryDirectory(prefix="eyas-fold-") as folder:
         own = config.model_copy(update={"train": train, "track": (), "runs_dir": folder, "name": "fold"})
-        network, _ = load_network(start_run(own, dataset).run)
+        result = start_run(own, dataset)
+        if not result.finished:  # Ctrl-C: a network that is half trained doubts what it has not learnt
+            raise KeyboardInterrupt
+        network, _ = load_network(result.run)
         return softmax(run_network(network, dataset.test).logits).astype(np.float32)

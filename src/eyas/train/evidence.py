@@ -16,6 +16,7 @@ from eyas.diagnose.history import read_history
 from eyas.diagnose.shift import thumbnails
 from eyas.evaluate import softmax
 from eyas.nn import load_network, run_network
+from eyas.train.run import read_result
 
 # The training error is known to 0.5 % from this many images, and a network on a CPU answers for them in seconds.
 TRAIN_IMAGES = 10_000
@@ -51,7 +52,10 @@ def gather_evidence(runs: Sequence[RunFolder], dataset: Dataset, *, reference_er
         history=read_history(first.history),
         seeds=[_answers(run, dataset) for run in runs],
         class_counts=_counts(dataset.train, dataset),
-        thumbnails={split.name: thumbnails(split.take(_sample(split, THUMBNAILS))) for split in dataset.splits},
+        thumbnails={
+            split.name: thumbnails(split.take(_sample(split, THUMBNAILS))) for split in dataset.splits if len(split)
+        },
+        finished=read_result(first, dataset).finished,
         shares={split.name: _counts(split, dataset) for split in dataset.splits},
         leaks=_leaks(first, dataset),
         reference_error=reference_error,
@@ -72,6 +76,9 @@ def require_finished_epoch(run: RunFolder) -> None:
 
 
 def _require_same_but_seed(runs: Sequence[RunFolder]) -> None:
+    seeds = [run.config().train.seed for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"runs that are diagnosed together must have different train.seed, got {seeds}")
     settings = [_without_seed(run) for run in runs]
     for run, other in zip(runs[1:], settings[1:], strict=True):
         if different := sorted(key for key in settings[0] if settings[0][key] != other[key]):

@@ -39,7 +39,9 @@ def near_pairs(images: NDArray[np.uint8], digests: NDArray[np.uint8]) -> NearPai
     """
     if min(images.shape[1:3]) < SMALLEST or not len(images):
         return no_pairs()
-    unique = np.unique(np.ascontiguousarray(digests).view("V32").ravel(), return_index=True)[1]
+    unique, group = np.unique(
+        np.ascontiguousarray(digests).view("V32").ravel(), return_index=True, return_inverse=True
+    )[1:]
     rows = np.sort(unique).astype(np.int64)
     pixels = np.concatenate([canonical(np.asarray(images)[part]) for part in _parts(rows)])
     content = np.concatenate([has_content(pixels[part]) for part in _parts(np.arange(len(rows)))])
@@ -59,7 +61,7 @@ def near_pairs(images: NDArray[np.uint8], digests: NDArray[np.uint8]) -> NearPai
             score[part] = verifier(first[part], second[part], mirrored[part], apart[part])
             bar.advance(task, len(part))
     sure = SURE_GREY if pixels.shape[-1] == 1 else SURE
-    return _surest(rows[first], rows[second], mirrored, score, sure)
+    return _with_copies(_surest(rows[first], rows[second], mirrored, score, sure), group)
 
 
 def _surest(
@@ -75,6 +77,27 @@ def _surest(
     pairs = np.stack([first[order], second[order]], axis=1)
     once = order[np.sort(np.unique(pairs, axis=0, return_index=True)[1])]
     return NearPairs(first[once], second[once], mirrored[once], score[once])
+
+
+def _with_copies(pairs: NearPairs, group: NDArray[np.int64]) -> NearPairs:
+    """The pairs of all rows with these pixels: a copy may stand in another split than the first of its kind.
+
+    Args:
+        pairs: of the first row of each kind.
+        group: (M,) a number for each row, the same for equal pixels.
+    """
+    if len(np.unique(group)) == len(group):
+        return pairs
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], [np.arange(group.max() + 1), np.arange(1, group.max() + 2)])
+    whole = [
+        (min(one, other), max(one, other), at)
+        for at, (first, second) in enumerate(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+        for one in order[slice(*ends[:, group[first]])].tolist()
+        for other in order[slice(*ends[:, group[second]])].tolist()
+    ]
+    first, second, at = np.array(whole, np.int64).reshape(-1, 3).T
+    return NearPairs(first, second, pairs.mirrored[at], pairs.score[at])
 
 
 def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -13,7 +13,7 @@ from eyas.data import cache
 from eyas.data.near.pairs import NearPairs
 from eyas.data.writing import writing_cache
 
-VERSION = 1
+VERSION = 2
 """Part of the file's name: raised with every change of what is called a pair."""
 
 
