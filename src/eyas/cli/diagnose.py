@@ -55,24 +55,13 @@ def _print(found: Diagnosis, run: Path, lang: str) -> None:
     from rich.text import Text
 
     from eyas.core import console
-    from eyas.diagnose.wording import phrases, say, say_certainty
+    from eyas.diagnose.wording import phrases, say, say_certainty, tabulate
 
-    words, parts = phrases(lang), found.decomposition
+    words = phrases(lang)
     title = f"{run}: {say(found.verdict, lang).title}"
-    rows = []
-    for name in ("train_error", "val_error", "bias", "variance"):
-        estimate = getattr(parts, name)
-        high = ""
-        if name in ("bias", "variance"):
-            probability = getattr(parts, f"high_{name}")
-            high = words("quantity.high", probability=probability, tolerance=parts.tolerance)
-        interval = words.fill("{low:.1%} – {high:.1%}", low=estimate.low, high=estimate.high)
-        rows.append((words(f"quantity.{name}"), words.fill("{v:.1%}", v=estimate.value), interval, high))
-    reference = words("quantity.reference_known" if parts.reference_known else "quantity.reference_unknown")
-    rows.insert(0, (reference, words.fill("{v:.1%}", v=parts.reference), "", ""))
-    columns = [words(f"columns.{name}") for name in ("quantity", "value", "interval", "high")]
+    columns, rows = tabulate(found.decomposition, lang)
     console.out.print(console.table(title, columns, rows))
-    typer.echo(say_certainty(found.verdict, parts, lang))
+    typer.echo(say_certainty(found.verdict, found.decomposition, lang))
     for finding in found.findings:
         sentence = say(finding, lang)
         typer.echo(f"\n{words(f'severity.{finding.severity}')}: {sentence.title}")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from eyas.core.language import Phrases
-from eyas.diagnose.findings import Decomposition, Finding
+from eyas.diagnose.findings import Decomposition, Estimate, Finding
 
 TEXTS = Path(__file__).parent / "texts"
 
@@ -55,3 +55,17 @@ def say_certainty(finding: Finding, decomposition: Decomposition, language: str 
     if probability is None:
         return basis
     return words("basis.sure", probability=probability, basis=basis)
+
+
+def tabulate(parts: Decomposition, language: str = "en") -> tuple[list[str], list[list[str]]]:
+    """Where the validation error comes from: names of columns, and rows of quantity, value, interval, certainty."""
+    words = phrases(language)
+    reference = words("quantity.reference_known" if parts.reference_known else "quantity.reference_unknown")
+    rows = [[reference, words.fill("{v:.1%}", v=parts.reference), "", ""]]
+    for name in ("train_error", "val_error", "bias", "variance"):
+        estimate: Estimate = getattr(parts, name)
+        probability = getattr(parts, f"high_{name}", None)
+        high = "" if probability is None else words("quantity.high", probability=probability, tolerance=parts.tolerance)
+        interval = words.fill("{low:.1%} – {high:.1%}", low=estimate.low, high=estimate.high)
+        rows.append([words(f"quantity.{name}"), words.fill("{v:.1%}", v=estimate.value), interval, high])
+    return [words(f"columns.{name}") for name in ("quantity", "value", "interval", "high")], rows

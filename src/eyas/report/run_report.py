@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from eyas.core.language import Phrases
 from eyas.core.schema import Config
 from eyas.diagnose.findings import Finding
-from eyas.diagnose.wording import phrases, say, say_certainty
+from eyas.diagnose.wording import phrases, say, say_certainty, tabulate
 from eyas.evaluate import Evaluation
 from eyas.report.balance import draw_balance
 from eyas.report.diagnosis import draw_phases
@@ -195,16 +195,7 @@ def _diagnosis(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block
     found = facts.diagnosis
     if found is None:
         return
-    parts, terms = found.decomposition, phrases(say_it.language)
-    reference = terms("quantity.reference_known" if parts.reference_known else "quantity.reference_unknown")
-    rows = [[reference, say_it("percent", value=parts.reference), "", ""]]
-    for name in ("train_error", "val_error", "bias", "variance"):
-        estimate, high = getattr(parts, name), ""
-        if name in ("bias", "variance"):
-            high = terms("quantity.high", probability=getattr(parts, f"high_{name}"), tolerance=parts.tolerance)
-        interval = say_it("interval", low=estimate.low, high=estimate.high)
-        rows.append([terms(f"quantity.{name}"), say_it("percent", value=estimate.value), interval, high])
-    columns = [terms(f"columns.{name}") for name in ("quantity", "value", "interval", "high")]
+    columns, rows = tabulate(found.decomposition, say_it.language)
     yield Table(say_it("diagnosis.table"), columns, rows, [False, True, True, True])
     for finding in found.findings:
         yield _callout(finding, say_it.language)
