@@ -70,7 +70,7 @@ def test_trouble_with_the_learning_rate(loss, accuracy, code):
 def test_small_losses_that_move_and_rare_classes_are_no_trouble():
     learnt_by_heart = _history([0.6, 0.1, 0.01, 0.001, 0.0021], accuracy=[0.8, 0.97, 1, 1, 1])
     assert list(of_learning_rate(learnt_by_heart, TEN)) == []
-    rare = _history([0.45, 0.2, 0.1, 0.06], accuracy=[0.9, 0.98, 0.99, 0.99])
+    rare = _history([0.45, 0.2, 0.05, 0.02], accuracy=[0.9, 0.98, 0.996, 0.998])
     assert list(of_learning_rate(rare, np.array([995, 5]))) == []
 
 
