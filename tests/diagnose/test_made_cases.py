@@ -9,8 +9,9 @@ from sklearn.datasets import load_digits
 from eyas.core.config import load_values
 from eyas.core.errors import ConfigError, DataError
 from eyas.data import open_dataset
-from eyas.diagnose import diagnose
-from eyas.train import gather_evidence, start_run
+from eyas.diagnose.verdict import diagnose
+from eyas.train import start_run
+from eyas.train.evidence import gather_evidence
 
 GENERATOR = np.random.default_rng(0)
 ORDER = GENERATOR.permutation(1797)

@@ -13,13 +13,14 @@ from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, check_dataset, open_dataset
 from eyas.data.dataset import SplitName
 from eyas.diagnose import Answers, Diagnosis
-from eyas.diagnose import diagnose as diagnose_evidence
 from eyas.diagnose.history import read_history
+from eyas.diagnose.verdict import diagnose as diagnose_evidence
 from eyas.evaluate import Evaluation, evaluate, fit_temperature
 from eyas.nn import load_network
 from eyas.report import Examples, Layer, RunFacts
 from eyas.report.environment import environment
-from eyas.train import answers_of, gather_evidence, read_result, require_finished_epoch
+from eyas.train import answers_of, read_result
+from eyas.train.evidence import gather_evidence, require_finished_epoch
 
 LONG_NUMBER = re.compile(r"\d+\.\d{6,}")  # 1 - 0.99, as torch shows it
 MEASURED: tuple[SplitName, ...] = ("val", "test")

@@ -2,7 +2,6 @@
 
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
 from eyas.train.evaluation import answers_of, evaluate_clean, evaluate_run
-from eyas.train.evidence import gather_evidence, require_finished_epoch
 from eyas.train.parallel.launch import launch
 from eyas.train.parallel.workers import in_group, is_main
 from eyas.train.progress.history import EpochRow
@@ -21,13 +20,11 @@ __all__ = [
     "check_resume",
     "evaluate_clean",
     "evaluate_run",
-    "gather_evidence",
     "in_group",
     "is_main",
     "launch",
     "prepare_run",
     "read_result",
-    "require_finished_epoch",
     "resume_run",
     "start_run",
 ]
