@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,11 +105,19 @@ def _group_is_gone(pid: int) -> bool:
 def test_ctrl_c_stops_at_a_checkpoint(home):
     words = ("model.hidden=[32]", "train.epochs=2000", "train.batch_size=32", "--seeds", "1", "--jobs", "1")
     command = [sys.executable, "-m", "eyas", "compare", "digits", "--study", "batchnorm", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell that starts the tests in the background has them ignore Ctrl-C; a group of its own leaves nothing behind.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed, start_new_session=True
+    )
     run = home / "runs/digits-batchnorm-1/runs/Without_batch_norm-seed0-1"
-    wait_until(lambda: (run / "last.pt").exists(), 100)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=100)
+    try:
+        wait_until(lambda: (run / "last.pt").exists(), 100)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=100)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err
     assert "go on with: eyas compare --resume runs/digits-batchnorm-1" in out
     assert "Traceback" not in err
