@@ -56,6 +56,7 @@ def check_family(folder, result, uri="", seeds=1):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # MLflow is loaded by a sender for each of the runs
 def test_parent_and_children_in_the_default_store(home):
     folder, result = run_study(seeds=2)
     check_family(folder, result, seeds=2)
@@ -64,6 +65,7 @@ def test_parent_and_children_in_the_default_store(home):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # MLflow is loaded by a sender for each of the runs
 def test_a_server_that_is_down_gets_all_of_it_later(home, monkeypatch, server_later):
     """The names are the course's own with one seed."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server_later.url)
