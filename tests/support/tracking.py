@@ -100,6 +100,6 @@ def wait_until(true: Callable[[], object], seconds: float) -> None:
 def eyas(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     """The command in the working directory."""
     command = [sys.executable, "-m", "eyas", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done
