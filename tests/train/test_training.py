@@ -32,9 +32,10 @@ def config(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
+# Keras's momentum of 0.99 lags behind 45 steps an epoch by how much the processor's rounding decides.
+@pytest.mark.parametrize("model", [("model=mlp",), ("model=cnn", "model.batch_norm_momentum=0.9")], ids=["mlp", "cnn"])
 def test_a_network_learns_the_digits(config, digits, model):
-    result = start_run(config(f"model={model}", "train.epochs=8", "train.batch_size=32"), digits)
+    result = start_run(config(*model, "train.epochs=8", "train.batch_size=32"), digits)
     assert result.finished
     assert evaluate_run(result.run, digits, "test").accuracy > 0.9
     with result.run.history.open() as file:
