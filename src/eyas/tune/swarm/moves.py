@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from eyas.tune.swarm.encoding import Encoding, Floats, Ints, Points
+from eyas.tune.swarm.encoding import Encoding, Flags, Floats, Ints, Points
 
 INERTIA = 0.7298  # ω
 PULL = 1.49618  # c₁ and c₂
@@ -117,7 +117,7 @@ def _new_positions(rng: Generator, state: State, own: Points, informants: Points
     x = state.position
     inertia = INERTIA * 2.0 * rng.random((count, 1))
     to_own, to_informant = own.numbers - x, informants.numbers - x
-    moved = (
+    moved: Floats = (
         x
         + inertia * state.velocity
         + PULL * rng.random((count, width)) * to_own
@@ -125,15 +125,14 @@ def _new_positions(rng: Generator, state: State, own: Points, informants: Points
     )
     moved[near] = informants.numbers[near]
     reach = np.exp(rng.uniform(np.log(LEAST_REACH), np.log(MOST_REACH), (count, 1)))
-    disturbance = _disturbed(rng, (count, width), informants) * reach * rng.standard_normal((count, width))
-    disturbed: Floats = moved + disturbance
-    return disturbed
+    return moved + _some(rng, informants, width) * reach * rng.standard_normal((count, width))
 
 
-def _disturbed(rng: Generator, shape: tuple[int, int], informants: Points) -> Floats:
-    """1 for the coordinates that are disturbed: one or two on average, and at most half of them."""
+def _some(rng: Generator, informants: Points, width: int) -> Flags:
+    """(count, width) which coordinates are disturbed: one or two of each move on average, at most half of them."""
     dimensions = informants.numbers.shape[1] + informants.picks.shape[1]
-    return (rng.random(shape) < min(0.5, 1.5 / dimensions)).astype(float)
+    chosen: Flags = rng.random((len(informants), width)) < min(0.5, 1.5 / dimensions)
+    return chosen
 
 
 def _new_picks(
@@ -142,7 +141,7 @@ def _new_picks(
     count, width = informants.picks.shape
     rows = np.arange(count)
     preferences, picks = np.empty((count, int(encoding.first[-1]))), np.empty((count, width), dtype=np.int64)
-    changed = rng.random((count, width)) < min(0.5, 1.5 / max(1, sum(encoding.width)))
+    changed = _some(rng, informants, width)
     for k, size in enumerate(encoding.sizes):
         own_columns = slice(encoding.first[k], encoding.first[k + 1])
         q = np.tile(INERTIA * state.preferences[own_columns] + CHOICE_FLOOR / size, (count, 1))

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class Swarm:
         self.space, self.seed, self.particles = space, seed, particles
         self._encoding = Encoding(space)
         self._history = History(self._encoding)
-        self._theta: Floats | None = None
+        self._theta: Floats = np.empty(0)
         self._gains: dict[int, float] = {}
         self._fitted_at = 0
         rng = np.random.default_rng(seed)
@@ -180,15 +180,29 @@ class Swarm:
         return int(np.argmin(mean - abs(rng.normal(0.0, CAUTION)) * deviation))
 
     def _model(self) -> surrogate.Model:
-        told = self._history.told
-        due = self._theta is None or told >= self._fitted_at * REFIT
-        if due:
-            self._gains, self._fitted_at = self._history.gains(), told
-        features, values = self._history.known(self._gains)
-        rows = surrogate.chosen_rows(values)
-        z, x, groups = surrogate.warped(values[rows]), features[rows], self._encoding.groups
-        if due or self._theta is None:
+        due, groups = _last_fit(self._history.told), self._encoding.groups
+        if due != self._fitted_at:
+            self._gains, self._fitted_at = self._history.gains(), due
+            z, x = self._seen(due)
             self._theta = surrogate.fitted(x, z, groups)
+        z, x = self._seen(self._history.told)
         model = surrogate.condition(self._theta, x, z, groups)
         pending = self._history.pending()
         return model.believing(pending) if len(pending) else model
+
+    def _seen(self, count: int) -> tuple[Floats, Floats]:
+        """What the model is to see of the first `count` points: (n,) warped values and (n, F) features."""
+        features, values = self._history.known(self._gains)
+        rows = surrogate.chosen_rows(values[:count])
+        return surrogate.warped(values[rows]), features[rows]
+
+
+def _last_fit(told: int) -> int:
+    """How many points the lengths are fitted to: first `UNGUIDED`, then a quarter more each time.
+
+    It hangs on the number of points alone, so that a swarm made again from its moves has the same lengths.
+    """
+    due = UNGUIDED
+    while (following := ceil(due * REFIT)) <= told:
+        due = following
+    return due
