@@ -7,9 +7,9 @@ Every (method, problem, seed) is kept in build/tune-race as it ends, so that a r
 picks some. SMAC3 needs about a minute for 100 trials and is left out unless it is named: 30 seeds on 15 tables would
 take eight hours. The others take about an hour and a half for both suites on 2 cores.
 
-Printed: regret after a quarter of the trials and after all (1 is the median configuration of a table), medians and means
-with 95 % bootstrap intervals over seeds, Friedman's mean ranks with Nemenyi's critical distance; for all problems, and
-for those that no setting of the swarm was chosen on.
+Printed: regret after a quarter of the trials and after all (1 is the median configuration of a table), medians and
+means with 95 % bootstrap intervals over seeds, Friedman's mean ranks with Nemenyi's critical distance; for all
+problems, and for those that no setting of the swarm was chosen on.
 """
 
 from __future__ import annotations
