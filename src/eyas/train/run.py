@@ -51,10 +51,12 @@ class TrainResult:
     best: EpochRow | None
     """The epoch whose weights `best.pt` holds; None where not one epoch was finished."""
     finished: bool
-    """False where Ctrl-C stopped it."""
+    """False where Ctrl-C stopped it, or where it paused."""
     parameters: int
     """Trainable."""
     precision: Precision
+    paused: bool = False
+    """It reached the epoch that it was to pause after, and epochs are left."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,17 @@ def _create(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
 
 
 def resume_run(
-    run: RunFolder, dataset: Dataset, callbacks: Sequence[Callback] = (), config: Config | None = None
+    run: RunFolder,
+    dataset: Dataset,
+    callbacks: Sequence[Callback] = (),
+    config: Config | None = None,
+    until: int | None = None,
 ) -> TrainResult:
     """Go on where the run stopped, as if it had never stopped: with one process, to the last bit.
 
     Args:
         config: the run's own, or one that differs only where `checkpoint.MAY_CHANGE` allows.
+        until: pause after this epoch, counted from the run's first; None: go on to the end.
 
     Raises:
         ResumeError: another dataset, or another configuration.
@@ -121,7 +128,7 @@ def resume_run(
     config = check_resume(run, dataset, config)
     workers = join(config.train.workers, device_kind(config.train))
     built = _build(config, dataset, workers.count, run)
-    return _train(run, config, dataset, built, callbacks, workers)
+    return _train(run, config, dataset, built, callbacks, workers, until)
 
 
 def check_resume(run: RunFolder, dataset: Dataset, config: Config | None) -> Config:
@@ -183,6 +190,7 @@ def _train(
     built: Built,
     callbacks: Sequence[Callback],
     workers: Workers,
+    until: int | None = None,
 ) -> TrainResult:
     settings, network = config.train, built.network
     callbacks = callbacks if workers.main else ()
@@ -215,17 +223,22 @@ def _train(
         position=position,
         keeper=keeper,
         callbacks=callbacks,
+        until=until,
     )
     with ExitStack() as stack:
         for callback in callbacks:
             stack.callback(callback.close)
         for callback in callbacks:
             callback.on_start(start)
-        finished = fit(job)
+        outcome = fit(job)
+        finished, paused = outcome == "finished", outcome == "paused"
         best = next((row for row in position.history if row.epoch == stopping.best.best_epoch), None)
         for callback in callbacks:
-            callback.on_end(RunEnd(finished, best))
-    return TrainResult(run, position.history, best, finished, network.trainable_parameters(), precision)
+            if paused:
+                callback.on_pause(RunEnd(False, best))
+            else:
+                callback.on_end(RunEnd(finished, best))
+    return TrainResult(run, position.history, best, finished, network.trainable_parameters(), precision, paused)
 
 
 def _learner(
@@ -267,6 +280,19 @@ def device_kind(config: TrainConfig) -> str:
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
+
+
+def precision_of(config: Config, dataset: Dataset) -> Precision:
+    """The precision that a run of this configuration takes: what it names, or by the probe.
+
+    Raises:
+        ConfigError: as `start_run`.
+    """
+    check_config(config, dataset)
+    workers = join(1, device_kind(config.train))
+    device = set_up(config.train, workers)
+    network = _build(config, dataset, 1).network.to(device)
+    return _precision(config.train, network, Feed(dataset.train, device))
 
 
 def _precision(config: TrainConfig, network: Network, feed: Feed) -> Precision:
