@@ -68,7 +68,11 @@ class Built:
 
 
 def start_run(
-    config: Config, dataset: Dataset, callbacks: Sequence[Callback] = (), target: Path | None = None
+    config: Config,
+    dataset: Dataset,
+    callbacks: Sequence[Callback] = (),
+    target: Path | None = None,
+    until: int | None = None,
 ) -> TrainResult:
     """Train in a new run folder.
 
@@ -76,6 +80,7 @@ def start_run(
 
     Args:
         target: exactly this folder, which must not exist; by default the next free `<runs_dir>/<name>-<n>`.
+        until: pause after this epoch; None: train to the end.
 
     Raises:
         ConfigError: the target exists, a device that is not there, a monitored split that is empty, a network that
@@ -86,7 +91,7 @@ def start_run(
     workers = join(config.train.workers, device_kind(config.train))
     built = _build(config, dataset, workers.count)  # before the folder: what cannot be built leaves none
     path = str(_create(config, dataset, target).path) if workers.main else ""
-    return _train(RunFolder(Path(workers.broadcast(path))), config, dataset, built, callbacks, workers)
+    return _train(RunFolder(Path(workers.broadcast(path))), config, dataset, built, callbacks, workers, until)
 
 
 def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) -> RunFolder:
