@@ -64,7 +64,7 @@ def point_of(config: Config, space: Space) -> tuple[dict[str, Any], bool]:
 
 
 def effective(config: Config, key: str) -> Any:
-    """A key's value as training takes it: an unset learning rate is the optimiser's own. Tuples as lists, as in YAML."""
+    """A key's value as training takes it: an unset learning rate is the optimiser's. Tuples as lists, as in YAML."""
     value = value_of(config, key)
     if value is None and key == "train.learning_rate":
         return DEFAULT_LEARNING_RATE[config.train.optimizer]

@@ -11,7 +11,7 @@ Every end and every choice is tried on the configuration as it is read, so that 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +158,14 @@ class _Reader:
     def _around(self) -> dict[str, Any]:
         """A point of the choices that this dimension depends on, and of those that they depend on."""
         around: dict[str, Any] = {}
-        wanted = dict(self._when)
+        wanted: list[tuple[str, Sequence[Any]]] = list(self._when.items())
         while wanted:
-            name, values = wanted.popitem()
+            name, values = wanted.pop()
             dimension = self._before.get(name)
             if dimension is None or not values:  # `Space` says so
                 continue
             around[name] = values[0]
-            wanted |= {key: own for key, own in dimension.when.items() if key not in around}
+            wanted += [(key, own) for key, own in dimension.when.items() if key not in around]
         return {name: around[name] for name in self._before if name in around}
 
 
