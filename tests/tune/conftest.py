@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from support.tracking import eyas
+from eyas.cli import app
 
 SPACE = """\
 train.optimizer: [adam, sgd]
@@ -32,6 +33,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "space.yaml").write_text(SPACE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        words = ("model.hidden=[32]", "train.epochs=4", "--space", "space.yaml", "--trials", "5", "--workers", "2")
-        eyas("tune", "digits", *words, "--sampler", "tpe", "--seeds", "2")
+        words = ["model.hidden=[32]", "train.epochs=4", "--space", "space.yaml", "--trials", "5", "--workers", "2"]
+        done = CliRunner().invoke(app, ["tune", "digits", *words, "--sampler", "tpe", "--seeds", "2"])
+        assert done.exit_code == 0, done.output
     return home / "runs" / "digits-tune-1"

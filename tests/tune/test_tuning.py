@@ -12,17 +12,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from eyas.cli import app
 from eyas.core.config import load_config
+from eyas.core.errors import EyasError
 from eyas.core.runs import RunFolder
 from eyas.train import read_result
-from eyas.tune.final import read_final
 from eyas.tune.plan import load_plan
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
 from support.tracking import eyas, wait_until
 
-SLOW = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "space.yaml", "--sampler", "random")
+SLOW = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "slow.yaml", "--sampler", "random")
+SLOW_SPACE = "model.hidden: [[128], [256]]\nmodel.dropout: {low: 0.0, high: 0.5}\n"
 
 
 def test_what_a_search_leaves(searched, digits):
@@ -66,11 +69,11 @@ def test_the_best_is_compared_with_the_baseline_for_the_same_seeds(searched, dig
 def test_a_search_that_is_over_is_not_repeated(searched, monkeypatch):
     monkeypatch.chdir(searched.parents[1])
     before = {file: file.stat().st_mtime_ns for file in searched.rglob("*.pt")}
-    again = json.loads(eyas("tune", "--resume", "runs/digits-tune-1", "--json").stdout)
+    again = json.loads(CliRunner().invoke(app, ["tune", "--resume", "runs/digits-tune-1", "--json"]).stdout)
     assert before == {file: file.stat().st_mtime_ns for file in searched.rglob("*.pt")}
     assert again["final"] == json.loads((searched / FILE).read_text())["final"]
-    refused = eyas("tune", "--resume", "runs/digits-tune-1", "--sampler", "random", "train.epochs=9", code=2)
-    assert "leave train.epochs=9 and --sampler out" in refused.stderr
+    said = refused("--resume", "runs/digits-tune-1", "--sampler", "random", "train.epochs=9", code=2)
+    assert "leave train.epochs=9 and --sampler out" in said
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -93,9 +96,18 @@ def is_gone(pid: int) -> bool:
     return True
 
 
+def refused(*words: object, code: int) -> str:
+    """The message of a command that fails, in this process."""
+    error = CliRunner().invoke(app, ["tune", *map(str, words)]).exception
+    assert isinstance(error, EyasError), error
+    assert error.exit_code == code, error
+    return str(error)
+
+
 @pytest.mark.slow
 def test_a_search_survives_its_processes(home):
     folder = home / "runs" / "digits-tune-1"
+    Path("slow.yaml").write_text(SLOW_SPACE)
     process = start("digits", *SLOW, "--trials", "4", "--workers", "1", "--seeds", "1")
     try:
         wait_until(lambda: (folder / "runs/trial-0/last.pt").exists(), 60)
@@ -122,6 +134,7 @@ def test_a_search_survives_its_processes(home):
 def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
     folder = home / "runs" / "digits-tune-1"
     url = "sqlite:///trials.db"
+    Path("slow.yaml").write_text(SLOW_SPACE)
     process = start(
         "digits", *SLOW, "train.epochs=900", "--minutes", "5", "--workers", "1", "--seeds", "1", "--storage", url
     )
@@ -138,18 +151,17 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
     assert "Traceback" not in err
     assert [one.state for one in read_trials(folder, url)] == ["running"]
 
-    refused = eyas("tune", "--resume", folder, code=2)
-    assert "give its URL with --storage or in EYAS_TUNE_STORAGE, got none" in refused.stderr
-    spent = eyas("tune", "--resume", folder, "--storage", url, "--minutes", "0.01", code=4)
-    assert "no trial finished an epoch in the time that it had" in spent.stderr
+    assert "give its URL with --storage or in EYAS_TUNE_STORAGE, got none" in refused("--resume", folder, code=2)
+    spent = refused("--resume", folder, "--storage", url, "--minutes", "0.01", code=4)
+    assert "no trial finished an epoch in the time that it had" in spent
 
 
 def test_a_search_where_every_trial_fails_says_why(home):
     Path("space.yaml").write_text("train.learning_rate: {low: 1.0e+25, high: 1.0e+30, log: true}\n")
     words = ("model.hidden=[8]", "train.epochs=1", "train.optimizer=sgd", "train.learning_rate=1e28")
-    failed = eyas("tune", "digits", *words, "--space", "space.yaml", "--trials", "9", "--sampler", "random", code=4)
-    assert "all 5 trials failed, " in failed.stderr
-    assert " of them alike: the " in failed.stderr
+    said = refused("digits", *words, "--space", "space.yaml", "--trials", "9", "--sampler", "random", code=4)
+    assert "all 5 trials failed, " in said
+    assert " of them alike: " in said
     records = read_trials(home / "runs/digits-tune-1")
     assert {one.state for one in records if one.state != "running"} == {"failed"}
 
@@ -174,30 +186,28 @@ def test_bad_words_are_refused_before_anything_is_made(home):
         (("--storage", "sqlite:///no/such/folder.db"), 4, "the storage sqlite:///no/such/folder.db does not answer"),
         (("--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/x"), 4, "me:***@127.0.0.1:1/x does not answer"),
     ):
-        refused = eyas("tune", "digits", *words, *(() if "--sampler" in words else ("--sampler", "random")), code=code)
-        assert says in refused.stderr
-        assert "secret" not in refused.stderr
+        said = refused("digits", *words, *(() if "--sampler" in words else ("--sampler", "random")), code=code)
+        assert says in said
+        assert "secret" not in said
     assert not Path("runs").exists()
-    assert "is not a tuning study" in eyas("tune", "--resume", "space.yaml", code=2).stderr
+    assert "is not a tuning study" in refused("--resume", "space.yaml", code=2)
 
 
 def test_two_machines_search_together(home):
-    url, words = (
-        "sqlite:///together.db",
-        ("model.hidden=[16]", "train.epochs=1", "--space", "space.yaml", "--seeds", "1"),
-    )
-    words = (*words, "--sampler", "random", "--workers", "1", "--storage", url, "--study", "both")
-    one = start("digits", *words, "--trials", "6")
-    two = start("digits", *words, "--trials", "6", "name=other")
-    for process in (one, two):
-        _, err = process.communicate(timeout=100)
-        assert process.returncode == 0, err
+    url = "sqlite:///together.db"
+    words = ["digits", "model.hidden=[16]", "train.epochs=1", "--space", "space.yaml", "--seeds", "1", "--trials", "6"]
+    words += ["--sampler", "random", "--workers", "1", "--storage", url, "--study", "both"]
+    both = [start(*words), start(*words, "name=other")]
+    try:
+        for process in both:
+            _, err = process.communicate(timeout=200)
+            assert process.returncode == 0, err
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
     records = read_trials(home / "runs/digits-tune-1", url)
     new = [record for record in records if record.continues is None]
     assert 6 <= len(new) <= 8  # each looks before it asks, and both may look at the same moment
     assert len({record.owner for record in records}) == 2
-    refused = eyas("tune", "digits", *words, "train.epochs=2", code=4)
-    assert "has other settings, rungs than this one" in refused.stderr
-    refused = eyas("tune", "digits", *words[:-2], "name=both2", "--study", "both", "--metric", "val_loss", code=4)
-    assert "metric" in refused.stderr
-    assert read_final
+    assert "has other settings, metric than this one" in refused(*words, "--metric", "val_loss", code=4)

@@ -16,6 +16,7 @@ from typing import Protocol
 from eyas.compare.telling import UP
 from eyas.core.errors import ConfigError, TrainingError
 from eyas.track.describe import Family
+from eyas.train.loop import ctrl_c
 from eyas.tune.executors import Ended, EpochDone, Event, Executor, Failed, Lost, TrialJob
 from eyas.tune.inheriting import giver
 from eyas.tune.ledger import Ledger
@@ -100,16 +101,17 @@ class Search:
         self._began = monotonic()
         try:
             self._recover()
-            while not self._time_is_up():
-                self._refuse_hopeless()
-                self._hand_out()
-                if not self._running:
-                    break
-                self._hear(self.executor.events(LISTEN_SECONDS))
-            self._end_what_runs()
-        except KeyboardInterrupt:
-            self._hear(self.executor.stop(), stopping=True)
-            return False
+            with ctrl_c() as interrupted:  # noted, and looked at here: it must not break into the storage's work
+                while not (interrupted() or self._time_is_up()):
+                    self._refuse_hopeless()
+                    self._hand_out()
+                    if not self._running:
+                        break
+                    self._hear(self.executor.events(LISTEN_SECONDS))
+                if interrupted():
+                    self._hear(self.executor.stop(), stopping=True)
+                    return False
+                self._end_what_runs()
         finally:
             self.ledger.spend(self._seconds())
         self._refuse_hopeless(at_the_end=True)

@@ -6,8 +6,9 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
 from eyas.tune.plan import JOURNAL
@@ -24,6 +25,9 @@ from eyas.tune.plan import JOURNAL
 VARIABLE = "EYAS_TUNE_STORAGE"
 MASK = "***"
 DIALECTS = ("sqlite", "postgresql")
+BUSY_SECONDS = 60
+"""That SQLite waits for another writer."""
+ATTEMPTS, PAUSE_SECONDS = 3, 0.5
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
@@ -48,11 +52,21 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
         )
     try:
         with storage_is_there(masked(url)):
-            return get_storage(RDBStorage(url))
+            return get_storage(_database(url))
     except ImportError as error:
         raise MissingExtraError(
             f'{masked(url)} needs a driver that is not installed: pip install "eyas[postgres]"'
         ) from error
+
+
+def _database(url: str) -> RDBStorage:
+    """Tables are made by whoever is first; one that is beaten to it by another machine finds them then."""
+    patience = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    for _ in range(ATTEMPTS):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs=dict(patience))
+        sleep(PAUSE_SECONDS)
+    return RDBStorage(url, engine_kwargs=dict(patience))
 
 
 @contextmanager
