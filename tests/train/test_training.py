@@ -236,6 +236,16 @@ def test_a_run_that_pauses_goes_on_as_if_it_had_not(config, digits):
     assert_same_weights(weights(whole.run), weights(parts))
 
 
+def test_a_run_begins_with_another_s_weights(config, digits):
+    first = start_run(config(), digits).run
+    again = start_run(config(f"train.start_from={first.path}", "train.learning_rate=1e-9", "train.epochs=1"), digits)
+    assert again.best.val_accuracy == pytest.approx(evaluate_run(first, digits, "val").accuracy)
+    with pytest.raises(ConfigError, match=r"same network; in .* must have the shape \[16, 64\], got \[512, 64\]"):
+        start_run(config(f"train.start_from={first.path}", "model.hidden=[16]"), digits)
+    with pytest.raises(ConfigError, match=r"is not a run folder"):
+        start_run(config("train.start_from=nowhere"), digits)
+
+
 def test_a_diverged_run_is_told_a_lower_rate_of_its_own_not_of_its_warm_up(config, digits):
     words = ("train.learning_rate=1e30", "train.optimizer=sgd", "train.schedule=cosine", "train.warmup_epochs=2")
     with pytest.raises(DivergenceError, match=r"start a new run with train\.learning_rate=1e\+29"):

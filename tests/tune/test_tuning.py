@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from eyas.cli import app
@@ -22,7 +23,7 @@ from eyas.train import read_result
 from eyas.tune.plan import load_plan
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
-from support.tracking import eyas, wait_until
+from support.tracking import store, wait_until
 
 SLOW = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "slow.yaml", "--sampler", "random")
 SLOW_SPACE = "model.hidden: [[128], [256]]\nmodel.dropout: {low: 0.0, high: 0.5}\n"
@@ -122,7 +123,10 @@ def test_a_search_survives_its_processes(home):
 
     before = [one for one in read_trials(folder) if one.state != "running"]
     assert [(one.number, one.deaths, one.state, one.epochs) for one in before[:1]] == [(0, 1, "complete", 9)]
-    found = json.loads(eyas("tune", "--resume", folder, "--workers", "2", "--json").stdout)
+    done = CliRunner().invoke(
+        app, ["tune", "--resume", str(folder), "--workers", "1", "--json"], catch_exceptions=False
+    )
+    found = json.loads(done.stdout)
     after = read_trials(folder)
     assert [one for one in after if one.number < len(before)] == before  # no finished trial again
     assert found["totals"]["configurations"] == 4
@@ -154,6 +158,41 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
     assert "give its URL with --storage or in EYAS_TUNE_STORAGE, got none" in refused("--resume", folder, code=2)
     spent = refused("--resume", folder, "--storage", url, "--minutes", "0.01", code=4)
     assert "no trial finished an epoch in the time that it had" in spent
+
+
+def test_new_trials_begin_with_the_weights_of_the_best_and_the_store_has_all_runs(home):
+    words = [
+        "digits",
+        "model.hidden=[32]",
+        "train.epochs=3",
+        "--space",
+        "space.yaml",
+        "--trials",
+        "6",
+        "--workers",
+        "1",
+    ]
+    words += ["--sampler", "random", "--seeds", "1", "--inherit", "track=[mlflow]"]
+    done = CliRunner().invoke(app, ["tune", *words], catch_exceptions=False)
+    assert done.exit_code == 0
+    folder = home / "runs/digits-tune-1"
+    records = read_trials(folder)
+    heirs = {}
+    for one in (one for one in records if one.continues is None):
+        config = load_config(folder / "runs" / one.run / "config.yaml")
+        if config.train.start_from:
+            heirs[one.run] = RunFolder(Path(config.train.start_from)).config().model == config.model
+    assert heirs
+    assert all(heirs.values())
+
+    found = MlflowClient(store()).search_runs(["1"], max_results=100)
+    names = {run.info.run_name for run in found}
+    assert names == {"digits-tune-1", "final baseline seed 0", "final tuned seed 0", *(one.run for one in records)}
+    (parent,) = [run for run in found if run.info.run_name == "digits-tune-1"]
+    children = [run for run in found if run is not parent]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert parent.data.metrics["best_value"] > 0
 
 
 def test_a_search_where_every_trial_fails_says_why(home):

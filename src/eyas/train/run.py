@@ -17,10 +17,11 @@ from eyas.core.machine import keep_freed_memory
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config, CustomConfig, TrainConfig
 from eyas.data import Dataset, Split
-from eyas.nn import Network, build_network, fit_stem
+from eyas.nn import Network, build_network, fit_stem, load_weights
 from eyas.nn.custom import source_file
 from eyas.nn.weights import CUSTOM_SOURCE
 from eyas.train.augment import Augment
+from eyas.train.beginning import begin_with, check_beginning, first_difference
 from eyas.train.callbacks import Callback, RunEnd, RunStart
 from eyas.train.checks import check_config, check_network
 from eyas.train.feed import Feed
@@ -136,6 +137,14 @@ def resume_run(
     return _train(run, config, dataset, built, callbacks, workers, until)
 
 
+def can_begin_with(run: RunFolder, config: Config, dataset: Dataset) -> bool:
+    """Whether `train.start_from` could be this run: it has weights, and they are of the same network."""
+    if not run.best.exists():
+        return False
+    network = _network(config, dataset, ([0.0], [1.0]), None)
+    return not first_difference(load_weights(run.best)["weights"], network)
+
+
 def check_resume(run: RunFolder, dataset: Dataset, config: Config | None) -> Config:
     """The configuration of a continuation: `config`, or the run's own.
 
@@ -170,6 +179,8 @@ def _build(config: Config, dataset: Dataset, workers: int, run: RunFolder | None
     check_network(config, network, workers)
     if config.train.teacher:
         check_teacher(Path(config.train.teacher), dataset)
+    if config.train.start_from and run is None:
+        check_beginning(Path(config.train.start_from), network)
     return Built(network, scaling)
 
 
@@ -206,6 +217,8 @@ def _train(
     state = read_checkpoint(run.last, dataset)
     if state is None:
         fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
+        if settings.start_from:
+            begin_with(Path(settings.start_from), network)
     precision = cast(
         Precision, workers.broadcast(state["precision"] if state else _precision(settings, network, train))
     )

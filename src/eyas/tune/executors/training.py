@@ -10,8 +10,11 @@ from pathlib import Path
 from eyas.compare.job import dataset_of, where_it_began
 from eyas.core.errors import EyasError
 from eyas.core.runs import RunFolder
+from eyas.core.schema import Config
+from eyas.data import Dataset
 from eyas.track.trackers import make_trackers
 from eyas.train import Callback, EpochEnd, EpochRow, RunStart, resume_run, start_run
+from eyas.train.run import can_begin_with
 from eyas.tune.executors.contract import Ended, EpochDone, Event, Failed, TrialJob
 
 Say = Callable[[Event], None]
@@ -35,7 +38,7 @@ def train_trial(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool]) -
 
 def _train(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool]) -> Ended:
     run, dataset = RunFolder(runs / job.run), dataset_of(job.config.data)
-    config = job.config.model_copy(update={"runs_dir": str(runs)})
+    config = _config(job, run, runs, dataset)
     callbacks = [Stream(job, say), StopWhen(stop), *make_trackers(config.track, job.family)]
     if run.config_file.exists():
         result = resume_run(run, dataset, callbacks, where_it_began(config, run), job.until)
@@ -49,6 +52,17 @@ def _train(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool]) -> End
         seconds=sum(row.seconds for row in result.history if row.epoch > job.after),
         stopped=not (result.finished or result.paused),
     )
+
+
+def _config(job: TrialJob, run: RunFolder, runs: Path, dataset: Dataset) -> Config:
+    """Of the run. One that goes on keeps what it began with; a new one begins with the giver's weights if they fit."""
+    config = job.config.model_copy(update={"runs_dir": str(runs)})
+    beginning = config.train.start_from
+    if run.config_file.exists():
+        beginning = run.config().train.start_from
+    elif job.start_from and can_begin_with(RunFolder(runs / job.start_from), config, dataset):
+        beginning = str(runs / job.start_from)
+    return config.model_copy(update={"train": config.train.model_copy(update={"start_from": beginning})})
 
 
 def kept_value(history: Sequence[EpochRow], metric: str, *, rising: bool) -> float | None:
