@@ -11,7 +11,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.runs import open_run
 from eyas.nn import Network, load_weights
 
-SCALING = ("mean", "std")
+SCALING = ("normalise.scale", "normalise.shift")
 """Of the images: each run has its own data's."""
 
 
