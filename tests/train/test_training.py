@@ -17,7 +17,7 @@ from eyas.core.config import load_config
 from eyas.core.errors import ConfigError, DataError, DivergenceError, ResumeError, TrainingError
 from eyas.core.runs import RunFolder, open_run
 from eyas.nn import build_network, load_network, load_weights
-from eyas.train import Callback, evaluate_run, resume_run, start_run
+from eyas.train import Callback, evaluate_run, prepare_run, resume_run, start_run
 from eyas.train.precision import choose_precision
 from support.training import StopAfter, assert_same_weights, weights
 
@@ -201,6 +201,49 @@ def test_callbacks_are_closed_whether_training_ends_or_fails(config, digits):
     with pytest.raises(DivergenceError):
         start_run(config("train.learning_rate=1e30", "train.optimizer=sgd"), digits, [failed])
     assert (ended.calls, failed.calls) == (["end", "close"], ["close"])
+
+
+class Pauses(Callback):
+    """Notes how each part of a run ended."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_pause(self, end):
+        self.calls.append(("pause", end.best.epoch if end.best else None))
+
+    def on_end(self, end):
+        self.calls.append(("end", end.finished))
+
+
+def test_a_run_that_pauses_goes_on_as_if_it_had_not(config, digits):
+    # The schedule unfolds over all epochs; dropout and momentum carry state over the pause.
+    words = (
+        "train.optimizer=sgd",
+        "train.momentum=0.9",
+        "train.schedule=one_cycle",
+        "train.epochs=4",
+        "model.dropout=0.3",
+    )
+    whole = start_run(config(*words), digits)
+    parts, seen = prepare_run(config(*words), digits), Pauses()
+    for until, epochs in ((1, 1), (1, 1), (3, 3)):  # once more to where it is: nothing to do
+        result = resume_run(parts, digits, [seen], until=until)
+        assert (result.finished, result.paused, len(result.history)) == (False, True, epochs)
+    assert resume_run(parts, digits, [seen], until=9).finished
+    assert [call for call, _ in seen.calls] == ["pause", "pause", "pause", "end"]
+    assert_same_weights(weights(whole.run, "last.pt"), weights(parts, "last.pt"))
+    assert_same_weights(weights(whole.run), weights(parts))
+
+
+def test_a_run_begins_with_another_s_weights(config, digits):
+    first = start_run(config(), digits).run
+    again = start_run(config(f"train.start_from={first.path}", "train.learning_rate=1e-9", "train.epochs=1"), digits)
+    assert again.best.val_accuracy == pytest.approx(evaluate_run(first, digits, "val").accuracy)
+    with pytest.raises(ConfigError, match=r"same network; in .* must have the shape \[16, 64\], got \[512, 64\]"):
+        start_run(config(f"train.start_from={first.path}", "model.hidden=[16]"), digits)
+    with pytest.raises(ConfigError, match=r"is not a run folder"):
+        start_run(config("train.start_from=nowhere"), digits)
 
 
 def test_a_diverged_run_is_told_a_lower_rate_of_its_own_not_of_its_warm_up(config, digits):

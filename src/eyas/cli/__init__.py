@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eyas.cli import answer, compare, data, demo, diagnose, doctor, learn, report, track
+from eyas.cli import answer, compare, data, demo, diagnose, doctor, learn, report, track, tune
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(report.report)
 app.command()(learn.export)
 app.command()(compare.compare)
 app.command()(compare.learning_curve)
+app.command()(tune.tune)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
 app.command()(answer.serve)

@@ -62,7 +62,7 @@ def run_job(job: Job, watchers: Sequence[Callback] = ()) -> bool:
         ResumeError: the run was begun under another configuration.
     """
     config = job.config
-    dataset = _dataset(config.data)
+    dataset = dataset_of(config.data)
     run = find_run(config) or prepare_run(config, dataset)
     if is_done(run):
         return True
@@ -126,5 +126,6 @@ class Prediction(Callback):
 
 
 @lru_cache(maxsize=2)
-def _dataset(config: DataConfig) -> Dataset:
+def dataset_of(config: DataConfig) -> Dataset:
+    """`open_dataset`, remembered from one run of this process to the next."""
     return open_dataset(config)

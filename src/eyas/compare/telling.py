@@ -23,14 +23,27 @@ def open_parent(folder: Path, plan: Plan, config: Config, dataset: Dataset) -> N
 
     A study that goes on has one already.
     """
+    about = {"seeds": json.dumps(list(plan.seeds)), "studies": ", ".join(s.name for s in plan.studies)}
+    open_family(folder, f"eyas {plan.kind}", about, config, dataset)
+
+
+def open_family(folder: Path, command: str, about: Mapping[str, str], config: Config, dataset: Dataset) -> None:
+    """`open_parent` for any command that trains many runs.
+
+    Args:
+        folder: of the study.
+        command: that began it.
+        about: what its runs share, as parameters.
+        config: of the run that they vary.
+        dataset: theirs.
+    """
     carried = [name for name in config.track if name == "mlflow"]  # W&B groups runs and has no parents
     spool = Spool(folder)
     if not carried or spool.start():
         return
     record = opening(folder.name, config, dataset)
-    record["params"] = {name: value for name, value in record["params"].items() if name != "seed"}
-    record["params"] |= {"seeds": json.dumps(list(plan.seeds)), "studies": ", ".join(s.name for s in plan.studies)}
-    record["tags"] |= {"eyas.study": str(folder.absolute()), "mlflow.source.name": f"eyas {plan.kind}"}
+    record["params"] = {name: value for name, value in record["params"].items() if name != "seed"} | dict(about)
+    record["tags"] |= {"eyas.study": str(folder.absolute()), "mlflow.source.name": command}
     spool.append({**record, "trackers": carried})
 
 

@@ -74,6 +74,11 @@ class TensorBoard(Callback):
                 self._draw(writer, end.row.epoch, end.predictions)
         writer.flush()
 
+    def on_pause(self, end: RunEnd) -> None:
+        """Close the file; the continuation writes on in another."""
+        if self._writer:
+            self._writer.close()
+
     def on_end(self, end: RunEnd) -> None:
         """The best epoch's confusion matrix and figures."""
         writer = self._writer or self._open(None)

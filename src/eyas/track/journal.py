@@ -63,6 +63,12 @@ class Journal(Callback):
         if end.best:
             self._best = end.predictions
 
+    def on_pause(self, end: RunEnd) -> None:
+        """The best so far, and the senders' last round for now. To a tracker a run that may never go on is finished."""
+        self._write_best(end)
+        self._spool.append({"kind": "end", "status": "FINISHED"})
+        self._finish()
+
     def on_end(self, end: RunEnd) -> None:
         """The best epoch, pictures, files, and the senders' last round."""
         with ExitStack() as whatever_fails:  # the last first
@@ -70,14 +76,17 @@ class Journal(Callback):
             whatever_fails.callback(
                 self._spool.append, {"kind": "end", "status": "FINISHED" if end.finished else "KILLED"}
             )
-            if end.best:
-                best = {f"best_{name}": value for name, value in scalars(end.best.as_dict()).items() if name in BEST}
-                self._spool.append({"kind": "evaluation", "split": "best", "step": end.best.epoch, "values": best})
+            self._write_best(end)
             files = [name for name in FILES if (self._spool.run / name).exists()]
             self._spool.append(*({"kind": "file", "path": name} for name in files))
             if self._best is not None:
                 draw_predictions(self._start.dataset, self._best, self._start.run.path / CONFUSION)
                 self._spool.append({"kind": "picture", "key": "confusion", "path": CONFUSION})
+
+    def _write_best(self, end: RunEnd) -> None:
+        if end.best:
+            best = {f"best_{name}": value for name, value in scalars(end.best.as_dict()).items() if name in BEST}
+            self._spool.append({"kind": "evaluation", "split": "best", "step": end.best.epoch, "values": best})
 
     def _finish(self) -> None:
         for outcome in finish(self._deliveries):

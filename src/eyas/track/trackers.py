@@ -62,6 +62,10 @@ class Guarded(Callback):
         """Pass it on."""
         self._pass(lambda tracker: tracker.on_epoch(end))
 
+    def on_pause(self, end: RunEnd) -> None:
+        """Pass it on."""
+        self._pass(lambda tracker: tracker.on_pause(end))
+
     def on_end(self, end: RunEnd) -> None:
         """Pass it on."""
         self._pass(lambda tracker: tracker.on_end(end))

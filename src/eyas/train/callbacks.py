@@ -71,6 +71,9 @@ class Callback:
     def on_epoch(self, end: EpochEnd) -> None:
         """An epoch is done."""
 
+    def on_pause(self, end: RunEnd) -> None:
+        """The run has reached the epoch that it was to pause after, and may go on later. In place of `on_end`."""
+
     def on_end(self, end: RunEnd) -> None:
         """Training is over. Not called where it failed."""
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import isfinite
 from time import monotonic
 from types import FrameType
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ from eyas.train.validation import Validation, validate
 # Reading a loss makes the host wait for the GPU: it is done this often. On a CPU, nothing waits.
 STEPS_UNREAD_ON_GPU = 50
 
+Outcome = Literal["finished", "paused", "interrupted"]
+
 
 @dataclass
 class Job:
@@ -45,24 +48,28 @@ class Job:
     keeper: Keeper
     callbacks: Sequence[Callback]
     """None in any process but the main one."""
+    until: int | None = None
+    """Pause after this epoch; everything still unfolds over `train.epochs`."""
 
 
-def fit(job: Job) -> bool:
-    """Train until the epochs or the patience are used up.
+def fit(job: Job) -> Outcome:
+    """Train until the epochs or the patience are used up, or until `job.until`.
 
     Returns:
-        False where Ctrl-C stopped it; the checkpoint then stands at the last finished step.
+        `paused` where epochs are left; `interrupted` where Ctrl-C stopped it, and the checkpoint stands at the last
+        finished step.
 
     Raises:
         DivergenceError: the loss is no longer a finite number; the last checkpoint stays.
     """
     config, position, stopping = job.learner.config, job.position, job.stopping
+    last = config.epochs if job.until is None else min(job.until, config.epochs)
     with ctrl_c(job.learner.workers.count) as interrupted:
-        while position.epoch < config.epochs and not stopping.stop:
+        while position.epoch < last and not stopping.stop:
             started = monotonic() - position.seconds
             if not train_epoch(job, started, interrupted):
                 job.keeper.checkpoint()
-                return False
+                return "interrupted"
 
             found = validate(job.learner, job.val) if len(job.val) else None
             require_finite(job, found)
@@ -79,7 +86,7 @@ def fit(job: Job) -> bool:
                 callback.on_epoch(end)
             if job.learner.workers.main:
                 warn_if_flat(position.history, job.train.split.labels, job.learner.optimizer.base_rate)
-    return True
+    return "finished" if stopping.stop or position.epoch >= config.epochs else "paused"
 
 
 def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bool:

@@ -17,10 +17,11 @@ from eyas.core.machine import keep_freed_memory
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config, CustomConfig, TrainConfig
 from eyas.data import Dataset, Split
-from eyas.nn import Network, build_network, fit_stem
+from eyas.nn import Network, build_network, fit_stem, load_weights
 from eyas.nn.custom import source_file
 from eyas.nn.weights import CUSTOM_SOURCE
 from eyas.train.augment import Augment
+from eyas.train.beginning import begin_with, check_beginning, first_difference
 from eyas.train.callbacks import Callback, RunEnd, RunStart
 from eyas.train.checks import check_config, check_network
 from eyas.train.feed import Feed
@@ -51,10 +52,12 @@ class TrainResult:
     best: EpochRow | None
     """The epoch whose weights `best.pt` holds; None where not one epoch was finished."""
     finished: bool
-    """False where Ctrl-C stopped it."""
+    """False where Ctrl-C stopped it, or where it paused."""
     parameters: int
     """Trainable."""
     precision: Precision
+    paused: bool = False
+    """It reached the epoch that it was to pause after, and epochs are left."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ class Built:
 
 
 def start_run(
-    config: Config, dataset: Dataset, callbacks: Sequence[Callback] = (), target: Path | None = None
+    config: Config,
+    dataset: Dataset,
+    callbacks: Sequence[Callback] = (),
+    target: Path | None = None,
+    until: int | None = None,
 ) -> TrainResult:
     """Train in a new run folder.
 
@@ -74,6 +81,7 @@ def start_run(
 
     Args:
         target: exactly this folder, which must not exist; by default the next free `<runs_dir>/<name>-<n>`.
+        until: pause after this epoch; None: train to the end.
 
     Raises:
         ConfigError: the target exists, a device that is not there, a monitored split that is empty, a network that
@@ -84,7 +92,7 @@ def start_run(
     workers = join(config.train.workers, device_kind(config.train))
     built = _build(config, dataset, workers.count)  # before the folder: what cannot be built leaves none
     path = str(_create(config, dataset, target).path) if workers.main else ""
-    return _train(RunFolder(Path(workers.broadcast(path))), config, dataset, built, callbacks, workers)
+    return _train(RunFolder(Path(workers.broadcast(path))), config, dataset, built, callbacks, workers, until)
 
 
 def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) -> RunFolder:
@@ -108,12 +116,17 @@ def _create(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
 
 
 def resume_run(
-    run: RunFolder, dataset: Dataset, callbacks: Sequence[Callback] = (), config: Config | None = None
+    run: RunFolder,
+    dataset: Dataset,
+    callbacks: Sequence[Callback] = (),
+    config: Config | None = None,
+    until: int | None = None,
 ) -> TrainResult:
     """Go on where the run stopped, as if it had never stopped: with one process, to the last bit.
 
     Args:
         config: the run's own, or one that differs only where `checkpoint.MAY_CHANGE` allows.
+        until: pause after this epoch, counted from the run's first; None: go on to the end.
 
     Raises:
         ResumeError: another dataset, or another configuration.
@@ -121,7 +134,15 @@ def resume_run(
     config = check_resume(run, dataset, config)
     workers = join(config.train.workers, device_kind(config.train))
     built = _build(config, dataset, workers.count, run)
-    return _train(run, config, dataset, built, callbacks, workers)
+    return _train(run, config, dataset, built, callbacks, workers, until)
+
+
+def can_begin_with(run: RunFolder, config: Config, dataset: Dataset) -> bool:
+    """Whether `train.start_from` could be this run: it has weights, and they are of the same network."""
+    if not run.best.exists():
+        return False
+    network = _network(config, dataset, ([0.0], [1.0]), None)
+    return not first_difference(load_weights(run.best)["weights"], network)
 
 
 def check_resume(run: RunFolder, dataset: Dataset, config: Config | None) -> Config:
@@ -158,6 +179,8 @@ def _build(config: Config, dataset: Dataset, workers: int, run: RunFolder | None
     check_network(config, network, workers)
     if config.train.teacher:
         check_teacher(Path(config.train.teacher), dataset)
+    if config.train.start_from and run is None:
+        check_beginning(Path(config.train.start_from), network)
     return Built(network, scaling)
 
 
@@ -183,6 +206,7 @@ def _train(
     built: Built,
     callbacks: Sequence[Callback],
     workers: Workers,
+    until: int | None = None,
 ) -> TrainResult:
     settings, network = config.train, built.network
     callbacks = callbacks if workers.main else ()
@@ -193,6 +217,8 @@ def _train(
     state = read_checkpoint(run.last, dataset)
     if state is None:
         fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
+        if settings.start_from:
+            begin_with(Path(settings.start_from), network)
     precision = cast(
         Precision, workers.broadcast(state["precision"] if state else _precision(settings, network, train))
     )
@@ -215,17 +241,22 @@ def _train(
         position=position,
         keeper=keeper,
         callbacks=callbacks,
+        until=until,
     )
     with ExitStack() as stack:
         for callback in callbacks:
             stack.callback(callback.close)
         for callback in callbacks:
             callback.on_start(start)
-        finished = fit(job)
+        outcome = fit(job)
+        finished, paused = outcome == "finished", outcome == "paused"
         best = next((row for row in position.history if row.epoch == stopping.best.best_epoch), None)
         for callback in callbacks:
-            callback.on_end(RunEnd(finished, best))
-    return TrainResult(run, position.history, best, finished, network.trainable_parameters(), precision)
+            if paused:
+                callback.on_pause(RunEnd(False, best))
+            else:
+                callback.on_end(RunEnd(finished, best))
+    return TrainResult(run, position.history, best, finished, network.trainable_parameters(), precision, paused)
 
 
 def _learner(
@@ -267,6 +298,19 @@ def device_kind(config: TrainConfig) -> str:
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
+
+
+def precision_of(config: Config, dataset: Dataset) -> Precision:
+    """The precision that a run of this configuration takes: what it names, or by the probe.
+
+    Raises:
+        ConfigError: as `start_run`.
+    """
+    check_config(config, dataset)
+    workers = join(1, device_kind(config.train))
+    device = set_up(config.train, workers)
+    network = _build(config, dataset, 1).network.to(device)
+    return _precision(config.train, network, Feed(dataset.train, device))
 
 
 def _precision(config: TrainConfig, network: Network, feed: Feed) -> Precision:

@@ -135,6 +135,8 @@ class TrainConfig(Section):
     image_sizes: Annotated[dict[float, int] | None, BeforeValidator(_sizes)] = None
     """Progressive resizing: share of the run: side in pixels, such as {0: 20, 0.4: 24, 0.7: 32}. Images are always
     validated at their own size."""
+    start_from: str | None = None
+    """A run folder whose best weights the network begins with; it must be the same network. Unset: random weights."""
     teacher: str | None = None
     """A run folder or a bundle, trained on the same classes, to learn from."""
     distillation: DistillationConfig = DistillationConfig()

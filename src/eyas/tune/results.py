@@ -1,0 +1,79 @@
+"""`optimization_results.json`: every trial, the best, the baseline beside it, and what it was all made with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eyas.core import io
+from eyas.report.environment import environment
+from eyas.tune.final import Final
+from eyas.tune.plan import TunePlan
+from eyas.tune.records import TrialRecord, best_of
+from eyas.tune.writing import to_plain
+
+FILE = "optimization_results.json"
+SCHEMA = 1
+
+
+def write_results(
+    folder: Path, plan: TunePlan, records: Sequence[TrialRecord], seconds: float, final: Final | None, says: str
+) -> dict[str, Any]:
+    """Write the file, replacing an older one, and give what is in it.
+
+    Args:
+        folder: of the study.
+        plan: what was searched.
+        records: every trial.
+        seconds: of searching.
+        final: None before the comparison, or where the best is the baseline itself.
+        says: the conclusion, in a sentence.
+    """
+    values = {
+        "schema_version": SCHEMA,
+        "study": folder.name,
+        "settings": dict(plan.settings),
+        "space": to_plain(plan.space),
+        "sampler": plan.sampler,
+        "seed": plan.seed,
+        "metric": plan.metric,
+        "direction": "maximize" if plan.rising else "minimize",
+        "rungs": list(plan.rungs),
+        "budget": {"trials": plan.trials, "minutes": plan.minutes},
+        "inherit": plan.inherit,
+        "storage": plan.storage,
+        "trials": [one.to_json() for one in records],
+        "best": _summary(best_of(records, rising=plan.rising)),
+        "baseline": _summary(next((one for one in records if one.baseline), None)),
+        "final": final.to_json() if final else None,
+        "conclusion": says,
+        "totals": _totals(records, seconds),
+        "environment": environment(),
+    }
+    io.write_json(folder / FILE, values)
+    return values
+
+
+def _summary(one: TrialRecord | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    names = ("number", "state", "params", "value", "rung", "epochs", "seconds", "run", "cause")
+    values = one.to_json()
+    return {name: values[name] for name in names}
+
+
+def _totals(records: Sequence[TrialRecord], seconds: float) -> dict[str, Any]:
+    """Epochs and training seconds are the sums of all trials' own."""
+    before = {one.number: one.epochs for one in records}
+    own = [one.epochs - (before[one.continues] if one.continues is not None else 0) for one in records]
+    return {
+        "configurations": sum(one.continues is None and one.state != "withdrawn" for one in records),
+        "trials": len(records),
+        "states": {
+            state: sum(one.state == state for one in records) for state in sorted({one.state for one in records})
+        },
+        "epochs": sum(max(0, epochs) for epochs in own),
+        "training_seconds": round(sum(one.seconds for one in records), 3),
+        "search_seconds": round(seconds, 3),
+    }

@@ -1,0 +1,334 @@
+"""A search from its first words to its results."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+from optuna.storages import BaseStorage
+
+from eyas.compare.running import require_validation
+from eyas.compare.telling import close_parent, open_family
+from eyas.core.config import overlay
+from eyas.core.errors import ConfigError, ResumeError, TrainingError
+from eyas.core.machine import usable_cores
+from eyas.core.runs import next_folder
+from eyas.core.schema import Config, Monitor
+from eyas.data import Dataset
+from eyas.train.checks import check_config
+from eyas.train.run import device_kind, precision_of
+from eyas.tune.defaults import default_space
+from eyas.tune.executors import Executor
+from eyas.tune.executors.local import LocalExecutor
+from eyas.tune.final import BEST, FOLDER, Final, final_plan, read_final, sentence, train_final, write_best
+from eyas.tune.ledger import Ledger, create_study, require_same
+from eyas.tune.plan import TunePlan, load_plan, runs_of, save_plan
+from eyas.tune.records import TrialRecord, best_of
+from eyas.tune.results import FILE, write_results
+from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
+from eyas.tune.samplers import make_sampler, require_sampler
+from eyas.tune.search import Search, Watcher
+from eyas.tune.storage import masked, open_storage, sole_use, storage_is_there
+from eyas.tune.writing import corners, read_space
+
+TRIALS = 40
+SEEDS = 3
+METRIC = "val_accuracy"
+
+MakeExecutor = Callable[[Path, int], Executor]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for."""
+
+    trials: int | None = None
+    minutes: float | None = None
+    workers: int | None = None
+    sampler: str = "swarm"
+    seed: int = 0
+    space: Path | None = None
+    metric: str | None = None
+    rungs: int | None = None
+    halving: bool = True
+    seeds: int = SEEDS
+    storage: str | None = None
+    study: str | None = None
+    inherit: bool = False
+
+
+class Screen(Watcher, AbstractContextManager["Screen"], Protocol):
+    """A watcher that is there for the time of the search."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a search."""
+
+    folder: Path
+    plan: TunePlan
+    records: Sequence[TrialRecord]
+    best: TrialRecord
+    final: Final | None
+    """None where the best is the baseline itself."""
+    says: str
+    results: Mapping[str, Any]
+    """What `optimization_results.json` holds."""
+
+
+def check_wishes(wishes: Wishes) -> None:
+    """Refuse what can be refused before the data are read.
+
+    Raises:
+        ConfigError: names the option, the rule and what it got.
+        MissingExtraError: the sampler's library is not installed.
+    """
+    require_sampler(wishes.sampler)
+    for name, value, least in (
+        ("--trials", wishes.trials, 2),
+        ("--workers", wishes.workers, 1),
+        ("--rungs", wishes.rungs, 1),
+        ("--seeds", wishes.seeds, 1),
+        ("--seed", wishes.seed, 0),
+    ):
+        if value is not None and value < least:
+            raise ConfigError(f"{name} must be at least {least}, got {value}")
+    if wishes.minutes is not None and not wishes.minutes > 0:
+        raise ConfigError(f"--minutes must be greater than 0, got {wishes.minutes:g}")
+    known = [name for name in get_args(Monitor) if name.startswith("val_")]
+    if wishes.metric is not None and wishes.metric not in known:
+        raise ConfigError(f"--metric must be one of {', '.join(known)}, got {wishes.metric}")
+    if not wishes.halving and wishes.rungs not in (None, 1):
+        raise ConfigError(f"--no-halving trains every trial to the end; leave --rungs {wishes.rungs} out")
+
+
+def begin_tuning(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dataset: Dataset) -> Path:
+    """Check all of it, and make the study's folder, `<runs_dir>/<name>-tune-<n>`.
+
+    Args:
+        settings: nested, of the baseline, without defaults.
+        fixed: dotted keys that the command line gives: the default space leaves them alone.
+        wishes: as `check_wishes` allows.
+        dataset: the baseline's.
+
+    Raises:
+        ConfigError: a wish, a space or a baseline that cannot be.
+        TrainingError: the storage does not answer.
+    """
+    require_validation(dataset)
+    plan = _plan(settings, fixed, wishes, dataset)
+    check_space(plan, dataset)
+    storage = open_storage(wishes.storage, Path()) if wishes.storage else None
+    folder = next_folder(Path(plan.base().runs_dir), f"{plan.base().name or dataset.name}-tune")
+    study = wishes.study or folder.name
+    plan = replace(plan, name=folder.name, study=study, owner=f"{folder.name}-{uuid.uuid4().hex[:8]}")
+    with storage_is_there(str(plan.storage)):
+        create_study(storage or open_storage(None, folder), plan, join=wishes.study is not None)
+    save_plan(plan, folder)
+    return folder
+
+
+def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dataset: Dataset) -> TunePlan:
+    base = Config.model_validate(settings)
+    metric = wishes.metric or (base.train.monitor if _monitors(settings) else METRIC)
+    workers = worker_count(base, wishes.workers)
+    own: dict[str, Any] = {"train.monitor": metric}
+    if base.train.threads is None:
+        own["train.threads"] = max(1, usable_cores() // workers)
+    settled = overlay(dict(settings), own)
+    if base.train.precision == "auto" and device_kind(base.train) == "cpu":  # once, and not once a network
+        settled = overlay(settled, {"train.precision": precision_of(Config.model_validate(settled), dataset)})
+    space = (
+        read_space(wishes.space, settled)
+        if wishes.space
+        else default_space(settled, dataset.policy.shape, len(dataset.train), fixed)
+    )
+    most = 1 if not wishes.halving else wishes.rungs or min(MOST_RUNGS, rungs_for(_trials(wishes)))
+    return TunePlan(
+        name="tune",
+        settings=settled,
+        space=space,
+        metric=metric,
+        rungs=rung_epochs(base.train.epochs, most),
+        sampler=wishes.sampler,
+        seed=wishes.seed,
+        trials=_trials(wishes),
+        minutes=wishes.minutes,
+        seeds=tuple(range(wishes.seeds)),
+        inherit=wishes.inherit,
+        storage=masked(wishes.storage) if wishes.storage else None,
+        study="",
+        owner="",
+        fingerprint=dataset.fingerprint,
+    )
+
+
+def _monitors(settings: Mapping[str, Any]) -> bool:
+    """Whether the user's own settings name a validation value to look at."""
+    return str((settings.get("train") or {}).get("monitor", "")).startswith("val_")
+
+
+def _trials(wishes: Wishes) -> int | None:
+    """40, where nobody limits the search."""
+    return TRIALS if wishes.trials is None and wishes.minutes is None else wishes.trials
+
+
+def worker_count(config: Config, wanted: int | None) -> int:
+    """Processes: those wanted, else one on a GPU, else two where there are the cores."""
+    if config.train.workers > 1:
+        raise ConfigError(
+            f"train.workers must be 1 in a search: its trials share the cores, got {config.train.workers}"
+        )
+    if wanted is not None:
+        return wanted
+    return 1 if device_kind(config.train) == "cuda" else max(1, usable_cores() // (config.train.threads or 1))
+
+
+def check_space(plan: TunePlan, dataset: Dataset) -> None:
+    """Try every end and every choice on the configuration, before anything is trained.
+
+    Raises:
+        ConfigError: names the value and the rule.
+    """
+    check_config(plan.base(), dataset)
+    for where, config in corners(plan.space, plan.settings):
+        try:
+            check_config(config, dataset)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+
+def go_on(folder: Path, dataset: Dataset, plan: TunePlan, trials: int | None, minutes: float | None) -> TunePlan:
+    """The plan of a study that goes on, perhaps with a larger budget.
+
+    Raises:
+        ResumeError: other data.
+        ConfigError: a budget below the old one's.
+    """
+    if dataset.fingerprint != plan.fingerprint:
+        raise ResumeError(
+            f"{folder} was begun on other data than {dataset.name} is now: the fingerprint must be "
+            f"{plan.fingerprint[:12]}…, got {dataset.fingerprint[:12]}…"
+        )
+    longer = replace(plan, trials=trials or plan.trials, minutes=minutes or plan.minutes)
+    if longer != plan:
+        save_plan(longer, folder)
+    return longer
+
+
+def tune(
+    folder: Path,
+    dataset: Dataset,
+    screen: Screen,
+    workers: int | None = None,
+    storage: str | None = None,
+    make_executor: MakeExecutor = LocalExecutor,
+) -> Outcome | None:
+    """Search until the budget is used up, then compare the best with the baseline.
+
+    Args:
+        folder: that `begin_tuning` made.
+        dataset: the study's.
+        screen: shown how it goes.
+        workers: processes; by cores.
+        storage: URL with its password; None: the journal.
+        make_executor: from the folder of runs and the number of workers.
+
+    Returns:
+        None where Ctrl-C stopped it.
+
+    Raises:
+        TrainingError: every trial fails, or the storage does not answer.
+        ConfigError: another process searches in this folder, or the study's storage is not given.
+    """
+    plan = load_plan(folder)
+    count = worker_count(plan.base(), workers)
+    require_storage(plan, storage, folder)
+    with sole_use(folder):
+        with storage_is_there(str(plan.storage)):
+            kept = open_storage(storage if plan.storage else None, folder)
+            ledger, whole = _search(folder, plan, dataset, kept, screen, make_executor(runs_of(folder), count))
+            records, seconds = ledger.records(), ledger.seconds()
+        if not whole:
+            write_results(folder, plan, records, seconds, None, "The search is not over.")
+            return None
+        return _finish(folder, plan, dataset, records, seconds, count)
+
+
+def require_storage(plan: TunePlan, storage: str | None, folder: Path) -> None:
+    """A study in a database needs its URL again: the password is kept nowhere.
+
+    Raises:
+        ConfigError: it is not given, or it is another.
+    """
+    if plan.storage and masked(storage or "") != plan.storage:
+        raise ConfigError(
+            f"{folder} is kept in {plan.storage}; give its URL with --storage or in EYAS_TUNE_STORAGE, "
+            f"got {masked(storage) if storage else 'none'}"
+        )
+
+
+def _search(
+    folder: Path, plan: TunePlan, dataset: Dataset, storage: BaseStorage, screen: Screen, executor: Executor
+) -> tuple[Ledger, bool]:
+    require_same(storage, plan)
+    known = len(Ledger(storage, plan).records())
+    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, known))
+    about = {"sampler": plan.sampler, "sampler_seed": str(plan.seed), "searched": ", ".join(plan.space.dimensions)}
+    open_family(folder, "eyas tune", about, plan.base(), dataset)
+    try:
+        with screen:
+            return ledger, Search(plan, ledger, executor, folder, screen).run()
+    finally:
+        executor.close()
+
+
+def _finish(
+    folder: Path, plan: TunePlan, dataset: Dataset, records: Sequence[TrialRecord], seconds: float, workers: int
+) -> Outcome | None:
+    best = best_of(records, rising=plan.rising)
+    if best is None:
+        raise TrainingError(f"{folder}: no trial finished an epoch in the time that it had; give more --minutes")
+    config = write_best(folder, plan, best)
+    two = final_plan(plan, config)
+    final: Final | None = None
+    says = "The best that was found is the baseline itself."
+    write_results(folder, plan, records, seconds, None, "The best is not compared with the baseline yet.")
+    if two is not None:
+        if not train_final(folder, two, workers):
+            return None
+        final = read_final(folder, two, dataset)
+        says = sentence(final)
+    results = write_results(folder, plan, records, seconds, final, says)
+    close_parent(folder, _metrics(best, final), (FILE, BEST, f"{FOLDER}/curves.png"))
+    return Outcome(folder, plan, records, best, final, says, results)
+
+
+def _metrics(best: TrialRecord, final: Final | None) -> dict[str, float]:
+    """Of the parent run in trackers."""
+    values = {"best_value": float(best.value or 0.0), "best_trial": float(best.number)}
+    for arm in final.result.arms if final else ():
+        values[f"final_val_accuracy/{arm.name}"] = arm.val.mean
+        if arm.test:
+            values[f"final_test_accuracy/{arm.name}"] = arm.test.mean
+    return values
+
+
+def read_trials(folder: Path, storage: str | None = None) -> list[TrialRecord]:
+    """All trials of a study as plain values.
+
+    Args:
+        folder: of the study.
+        storage: URL with its password, where the study is kept in a database.
+
+    Raises:
+        ConfigError, ResumeError, TrainingError: as `tune`.
+    """
+    plan = load_plan(folder)
+    require_storage(plan, storage, folder)
+    with storage_is_there(str(plan.storage)):
+        return Ledger(open_storage(storage if plan.storage else None, folder), plan).records()

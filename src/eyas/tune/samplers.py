@@ -1,0 +1,74 @@
+"""What proposes the next configuration, by name."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+
+import numpy as np
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+
+from eyas.core.errors import ConfigError, MissingExtraError
+
+DEFAULT = "swarm"
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "swarm": lambda seed: _swarm(seed),
+    "tpe": lambda seed: TPESampler(
+        seed=seed, constant_liar=True
+    ),  # those that run count: several are asked for at once
+    "random": lambda seed: RandomSampler(seed=seed),
+    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
+    "cmaes": lambda seed: CmaEsSampler(seed=seed, warn_independent_sampling=False),
+    "qmc": lambda seed: QMCSampler(
+        seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
+    ),
+    "nsga": lambda seed: NSGAIISampler(seed=seed),
+}
+# They draw from one stream, and one that begins anew beside finished trials would repeat their points.
+STREAMS = ("tpe", "random", "gp", "cmaes", "nsga")
+
+
+def require_sampler(name: str) -> None:
+    """Refuse a name that there is no sampler for, or one whose library is missing.
+
+    Raises:
+        ConfigError: with the nearest name.
+        MissingExtraError: with what installs it.
+    """
+    if name not in SAMPLERS:
+        near = difflib.get_close_matches(name, SAMPLERS, n=1, cutoff=0.5)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"unknown sampler {name}{hint} (known: {', '.join(SAMPLERS)})")
+    if name == "cmaes" and find_spec("cmaes") is None:
+        raise MissingExtraError("cmaes is not installed; --sampler cmaes needs it: pip install cmaes")
+
+
+def _swarm(seed: int) -> BaseSampler:
+    made: BaseSampler = import_module("eyas.tune.sampler").SwarmSampler(seed=seed)
+    return made
+
+
+def make_sampler(name: str, seed: int, finished: int = 0) -> BaseSampler:
+    """The sampler.
+
+    Args:
+        name: as `require_sampler` allows.
+        seed: the study's.
+        finished: trials that the study has already.
+    """
+    own = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0]) if name in STREAMS and finished else seed
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return SAMPLERS[name](own)

@@ -1,0 +1,148 @@
+"""Where a search is remembered: a journal file of its own, or a database that several machines share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import sleep
+from typing import IO
+from urllib.parse import urlsplit
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
+
+from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
+from eyas.tune.plan import JOURNAL
+
+VARIABLE = "EYAS_TUNE_STORAGE"
+MASK = "***"
+DIALECTS = ("sqlite", "postgresql")
+BUSY_SECONDS = 60
+"""That SQLite waits for another writer."""
+ATTEMPTS, PAUSE_SECONDS = 3, 0.5
+
+
+def open_storage(url: str | None, folder: Path) -> BaseStorage:
+    """The storage of a study.
+
+    Args:
+        url: None for the journal in `folder`.
+
+    Raises:
+        ConfigError: a URL that is none, or of another kind of database.
+        MissingExtraError: the database's driver is not installed.
+        TrainingError: nothing answers there.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is None:
+        file = folder / JOURNAL
+        _mend(file)
+        return JournalStorage(JournalFileBackend(str(file), KernelLock(file)))
+    if not url.startswith(DIALECTS) or "://" not in url:
+        raise ConfigError(
+            f"--storage must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE, got {masked(url)!r}"
+        )
+    try:
+        with storage_is_there(masked(url)):
+            return get_storage(_database(url))
+    except ImportError as error:
+        raise MissingExtraError(
+            f'{masked(url)} needs a driver that is not installed: pip install "eyas[postgres]"'
+        ) from error
+
+
+def _database(url: str) -> RDBStorage:
+    """Tables are made by whoever is first; one that is beaten to it by another machine finds them then."""
+    patience = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    for _ in range(ATTEMPTS):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs=dict(patience))
+        sleep(PAUSE_SECONDS)
+    return RDBStorage(url, engine_kwargs=dict(patience))
+
+
+@contextmanager
+def storage_is_there(where: str) -> Iterator[None]:
+    """Turn a database's failure inside the block into ours.
+
+    Raises:
+        ConfigError: a URL that is none.
+        TrainingError: it does not answer, or not any more.
+    """
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ConfigError(f"--storage {where} is no database's URL: {_first_line(error)}") from None
+    except (StorageInternalError, SQLAlchemyError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not isinstance(error, SQLAlchemyError):
+            raise
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        raise TrainingError(f"the storage {where} does not answer: {_first_line(cause)}") from None
+
+
+def storage_url(given: str | None) -> str | None:
+    """What the command line gives, else the environment."""
+    return given or os.environ.get(VARIABLE) or None
+
+
+def masked(url: str) -> str:
+    """The URL without its password, to be shown and kept."""
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", f":{MASK}@", 1) if password else re.sub(r"(password=)[^&]+", rf"\1{MASK}", url)
+
+
+class KernelLock(BaseJournalFileLock):
+    """A lock that ends with the process that holds it, however that ends: Optuna's own would stand for 30 s."""
+
+    def __init__(self, file: Path) -> None:
+        self._path = file.with_name(f"{file.name}.lock")
+        self._held: IO[str] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for it."""
+        self._held = self._path.open("a")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._held:
+            self._held.close()
+            self._held = None
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Be the only process that searches in this folder.
+
+    Raises:
+        ConfigError: another one does.
+    """
+    with (folder / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{folder} is being searched by another process; wait for it, or stop it with Ctrl-C"
+            ) from None
+        yield
+
+
+def _mend(file: Path) -> None:
+    """Cut off a last line that a crash left half written: Optuna could read nothing behind it."""
+    if not file.exists() or (content := file.read_bytes()).endswith(b"\n") or not content:
+        return
+    with file.open("r+b") as opened:
+        opened.truncate(content.rfind(b"\n") + 1)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
