@@ -103,8 +103,9 @@ def assemble(
     state = read_checkpoint(run.last, dataset)
     if state is None:
         fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
-    precision = cast(Precision, workers.broadcast(state["precision"] if state else _choose(settings, network, train)))
-    learner = _learner(settings, dataset, network, device, precision, workers)
+    chosen = state["precision"] if state else precision_of(settings, network, train)
+    precision = cast(Precision, workers.broadcast(chosen))
+    learner = make_learner(settings, dataset, network, precision, device, workers)
     stopping = stopping_of(settings)
     position = restore_checkpoint(state, learner, stopping, run.last) if state else Position()
     if not workers.main:  # the main one goes on with the run's generator; the others must draw other masks
@@ -127,14 +128,15 @@ def assemble(
     return job, start
 
 
-def _learner(
+def make_learner(
     config: TrainConfig,
     dataset: Dataset,
     network: Network,
-    device: torch.device,
     precision: Precision,
+    device: torch.device,
     workers: Workers,
 ) -> Learner:
+    """A network and what `config` has it moved by, on the device."""
     forward = workers.shared(network)
     return Learner(
         network=network,
@@ -168,7 +170,8 @@ def device_kind(config: TrainConfig) -> str:
     return config.device
 
 
-def _choose(config: TrainConfig, network: Network, feed: Feed) -> Precision:
+def precision_of(config: TrainConfig, network: Network, feed: Feed) -> Precision:
+    """What `train.precision` names; where it is `auto`, by `choose_precision`."""
     if config.precision != "auto":
         return config.precision
     return choose_precision(network, *feed.take(batches(len(feed), config.batch_size, config.seed, 0)[0]))

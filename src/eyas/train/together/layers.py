@@ -34,7 +34,7 @@ class StackedFlatten:
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Each model's numbers in the order in which its own network has them."""
-        return maps.unflatten(1, (-1, self.channels)).transpose(0, 1).flatten(2)
+        return torch.unflatten(maps, 1, (-1, self.channels)).transpose(0, 1).flatten(2)
 
 
 class StackedLinear:
@@ -129,7 +129,7 @@ class StackedDropout:
             return x * self._masks(x[0].numel(), x.dtype).view(models, *x.shape[1:])
         n, _, height, width = x.shape
         masks = self._masks(x.numel() // models, x.dtype).view(models, n, height, width, -1)  # a network's own order
-        return (x.unflatten(1, (models, -1)) * masks.permute(1, 0, 4, 2, 3)).flatten(1, 2)
+        return (torch.unflatten(x, 1, (models, -1)) * masks.permute(1, 0, 4, 2, 3)).flatten(1, 2)
 
     def _masks(self, size: int, dtype: torch.dtype) -> Tensor:
         """(B, size): 0 or the scale. Every 64-bit draw gives four masks of 16 bits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -107,13 +107,15 @@ def stack_rules(optimizers: Sequence[Optimizer]) -> StackedRule:
     Raises:
         TrainingError: there is none for their class.
     """
-    for kind, stacked in ((SGD, StackedSGD), (Adam, StackedAdam), (RMSprop, StackedRMSprop)):
-        if all(isinstance(optimizer, kind) for optimizer in optimizers):
-            return stacked(optimizers)  # type: ignore[no-any-return, operator]
-    names = ", ".join(sorted({type(optimizer).__name__ for optimizer in optimizers}))
-    raise TrainingError(f"optimisers can be stacked where all are SGD, Adam or RMSprop, got {names}")
+    if sgd := [optimizer for optimizer in optimizers if isinstance(optimizer, SGD)]:
+        return StackedSGD(sgd)
+    if adam := [optimizer for optimizer in optimizers if isinstance(optimizer, Adam)]:
+        return StackedAdam(adam)
+    if rmsprop := [optimizer for optimizer in optimizers if isinstance(optimizer, RMSprop)]:
+        return StackedRMSprop(rmsprop)
+    raise TrainingError(f"optimisers can be stacked where all are SGD, Adam or RMSprop, got {type(optimizers[0])}")
 
 
-def _column(values: object) -> Tensor:
+def _column(values: Iterable[float]) -> Tensor:
     """(B, 1) float32."""
-    return torch.tensor([list(values)]).T  # type: ignore[call-overload, no-any-return]
+    return torch.tensor(list(values))[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,17 +40,17 @@ class Stack:
         """(B, P) float32."""
         self.l2 = torch.tensor([network.l2 for network in networks])
         shapes = [weight.shape for weight in networks[0].parameters()]
-        parts = self.weights.split([shape.numel() for shape in shapes], dim=1)
+        parts = torch.split(self.weights, [shape.numel() for shape in shapes], dim=1)
         self._leaves = [
-            part.unflatten(1, shape).detach().requires_grad_() for part, shape in zip(parts, shapes, strict=True)
+            torch.unflatten(part, 1, shape).detach().requires_grad_() for part, shape in zip(parts, shapes, strict=True)
         ]
         self._layers = list(_stacked(networks, iter(self._leaves), generators))
 
     def __call__(self, images: Tensor) -> Tensor:
         """(n, H, W, C) uint8 images for all models, or (B, n, H, W, C) → (B, n, K) logits, in training mode."""
-        maps = self.networks[0].normalise(images.flatten(0, -4))
+        maps: Tensor = self.networks[0].normalise(images.flatten(0, -4))
         if images.ndim == 5:
-            maps = maps.unflatten(0, images.shape[:2]).transpose(0, 1).flatten(1, 2)
+            maps = torch.unflatten(maps, 0, images.shape[:2]).transpose(0, 1).flatten(1, 2)
         for layer in self._layers:
             maps = layer(maps)
         return maps
@@ -86,15 +87,9 @@ def as_row(tensors: Iterator[Tensor] | Sequence[Tensor]) -> Tensor:
 def fill(tensors: Iterator[Tensor] | Sequence[Tensor], row: Tensor) -> None:
     """Copy back what `as_row` gave."""
     tensors = list(tensors)
-    parts = row.split([tensor.numel() for tensor in tensors])
+    parts = torch.split(row, [tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
         tensor.copy_(part.view_as(tensor))
-
-
-def supports(network: Network) -> bool:
-    """Whether a stack can be made of networks like this one."""
-    known = (nn.Flatten, nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, Dropout, *SHARED)
-    return isinstance(network.body, nn.Sequential) and all(isinstance(layer, known) for layer in _chain(network))
 
 
 def _chain(network: Network) -> list[nn.Module]:
@@ -115,7 +110,8 @@ def _stacked(
             case nn.Conv2d(out_channels=channels, padding=(int(padding), _)):
                 yield StackedConv(next(weights), next(weights), padding)
             case nn.BatchNorm1d() | nn.BatchNorm2d():
-                yield StackedBatchNorm(layers, next(weights), next(weights))
+                norms = cast(list[nn.BatchNorm1d | nn.BatchNorm2d], layers)
+                yield StackedBatchNorm(norms, next(weights), next(weights))
             case layer if isinstance(layer, SHARED):
                 yield layer
             case layer if layer is None or isinstance(layer, Dropout):

@@ -56,10 +56,8 @@ def train_together(
     for target in targets:
         require_free(target)
     built = [_built(config, dataset) for config in configs]
-    runs = [
-        create_folder(config, dataset, target)
-        for config, target in zip(configs, targets or [None] * len(configs), strict=True)
-    ]
+    places: Sequence[Path | None] = targets or [None] * len(configs)
+    runs = [create_folder(config, dataset, place) for config, place in zip(configs, places, strict=True)]
     return _train(runs, configs, dataset, built, callbacks, until)
 
 
