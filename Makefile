@@ -13,7 +13,7 @@ BENCH ?=
 PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-together lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -53,6 +53,9 @@ bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+Ten
 
 bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a CPU, and the source's network in the same time (an hour)
 	$(BIN)/python benchmarks/train/recipe.py --keras-python build/keras/bin/python $(BENCH)
+
+bench-together: $(VENV)/.dev  ## small models trained as one program, against each alone on the same cores (about 15 minutes)
+	$(BIN)/python benchmarks/train/together.py $(BENCH)
 
 build/keras/.done: benchmarks/train/keras.lock
 	rm -rf build/keras && $(PYTHON) -m venv build/keras

@@ -1,13 +1,13 @@
 """Small models trained as one program against each in a run of its own, on the same cores.
 
-    make bench-together                                   all networks and sizes, 5 rounds: about N minutes
+    make bench-together                                   all networks and sizes, 3 rounds: about 15 minutes
     make bench-together BENCH="--rounds 3 --networks mlp-32 --models 16"
 
-Built-in digits, batch 128, adam, dropout, 8 epochs. Three sides, in turn:
+Built-in digits, batch 128, adam, dropout, 6 epochs. In turn:
 
-alone         as many processes as cores, each with one thread, train one run after the other
-programs      as many processes as cores, each with one thread, train B models as one program
-one program   one process with all cores trains B models
+alone              as many processes as cores, each with one thread, train one run after the other
+programs of B      as many processes as cores, each with one thread, train B models each as one program
+one program of B   one process with all cores trains B models
 
 `steps/s` are steps of single models a second, of all processes: in the loop, and over the whole fit with its
 validation and its files, which no side saves. The ratio is to `alone` of the same round.
@@ -40,9 +40,9 @@ NETWORKS = {
     "mlp-512": ("model=mlp", "model.hidden=[512]"),
     "cnn-8-16": ("model=cnn", "model.filters=[8, 16]", "model.dense=[32]"),
 }
-SETTINGS = ("data.source=digits", "train.epochs=8", "train.early_stopping=null", "train.precision=fp32")
+SETTINGS = ("data.source=digits", "train.epochs=6", "train.early_stopping=null", "train.precision=fp32")
 ALONE_MODELS = 3  # one after the other: their number does not change their speed
-SIDES = ("alone", "programs", "one program")
+ALONE = "alone"
 
 
 def main() -> None:
@@ -52,22 +52,20 @@ def main() -> None:
         return
     rows = []
     for network in options.networks:
-        for models in options.models:
-            rounds = [measure_round(network, models) for _ in range(options.rounds)]
-            rows += report(network, models, rounds)
-    columns = ("network", "B", "side", "steps/s in the loop", "ratio", "steps/s of the fit", "ratio")
+        rounds = [measure_round(network, options.models) for _ in range(options.rounds)]
+        rows += report(network, rounds)
+    columns = ("network", "side", "steps/s in the loop", "ratio", "steps/s of the fit", "ratio")
     out.print(table(f"Together or alone on {usable_cores()} cores, median of {options.rounds} rounds", columns, rows))
 
 
-def measure_round(network: str, models: int) -> dict[str, tuple[float, float]]:
+def measure_round(network: str, sizes: list[int]) -> dict[str, tuple[float, float]]:
     """Of each side, steps a second in the loop and over the fit."""
     cores = usable_cores()
-    found = {
-        "alone": measure(network, ALONE_MODELS, processes=cores, threads=1, together=False),
-        "programs": measure(network, models, processes=cores, threads=1, together=True),
-        "one program": measure(network, models, processes=1, threads=cores, together=True),
-    }
-    print(network, models, {side: [round(value) for value in pair] for side, pair in found.items()}, file=sys.stderr)
+    found = {ALONE: measure(network, ALONE_MODELS, processes=cores, threads=1, together=False)}
+    for models in sizes:
+        found[f"programs of {models}"] = measure(network, models, processes=cores, threads=1, together=True)
+        found[f"one program of {models}"] = measure(network, models, processes=1, threads=cores, together=True)
+    print(network, {side: [round(value) for value in pair] for side, pair in found.items()}, file=sys.stderr)
     return found
 
 
@@ -147,22 +145,22 @@ def fit(configs: list, dataset: object, *, together: bool) -> tuple[int, float]:
     return sum(clock.steps for clock in clocks), sum(clock.seconds for clock in clocks)
 
 
-def report(network: str, models: int, rounds: list[dict[str, tuple[float, float]]]) -> list[tuple[str, ...]]:
+def report(network: str, rounds: list[dict[str, tuple[float, float]]]) -> list[tuple[str, ...]]:
     """Medians, and the median of the ratios round by round."""
     rows = []
-    for side in SIDES:
+    for side in rounds[0]:
         cells = []
         for figure in (0, 1):
             speeds = [found[side][figure] for found in rounds]
-            ratios = [found[side][figure] / found["alone"][figure] for found in rounds]
+            ratios = [found[side][figure] / found[ALONE][figure] for found in rounds]
             cells += [f"{statistics.median(speeds):,.0f}", f"{statistics.median(ratios):.2f}"]
-        rows.append((network, str(models), side, *cells))
+        rows.append((network, side, *cells))
     return rows
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--models", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--worker", help=argparse.SUPPRESS)

@@ -18,7 +18,7 @@ from support.training import StopAfter
 FAST = ("train.precision=fp32", "train.epochs=2", "train.batch_size=64", "train.threads=1", "data.source=digits")
 MLP = ("model=mlp", "model.hidden=[24]")
 # Before batch norm a bias has no gradient but rounding, which Adam would blow up to full steps.
-SGD = ("train.optimizer=sgd", "train.learning_rate=0.05", "train.momentum=0.9")
+SGD = ("train.optimizer=sgd", "train.learning_rate=0.01", "train.momentum=0.9")
 NORMED = (*MLP, *SGD, "model.batch_norm=true", "model.hidden=[24, 16]")
 CNN = ("model=cnn", *SGD, "model.filters=[4, 8]", "model.dense=[16]")
 PLAIN_CNN = (*CNN, "model.dropout=0", "model.dense_dropout=0")
@@ -72,7 +72,7 @@ def test_every_optimizer_gives_the_losses_of_runs_alone(configs, digits, shared,
 @pytest.mark.parametrize(
     ("shared", "each"),
     [
-        (PLAIN_CNN, ([], ["train.learning_rate=0.01", "model.l2=0.001"])),
+        (PLAIN_CNN, ([], ["train.learning_rate=0.003", "model.l2=0.001"])),
         (PLAIN_CNN, (["train.seed=1"], ["train.seed=2"])),
         (CNN, (["model.dropout=0", "model.dense_dropout=0.2"], ["model.dropout=0.3"], ["model.dense_dropout=0"])),
         (NORMED, (["model.dropout=0", "model.input_dropout=0.1"], ["model.dropout=0.5", "train.seed=1"])),
