@@ -111,15 +111,17 @@ def test_until_stops_at_an_epoch_of_the_same_schedule(configs, digits):
     assert_same(one, other)
 
 
-def test_runs_at_different_steps_are_not_mixed(configs, digits):
-    made = configs((*MLP,), [], ["train.learning_rate=0.01"], ["train.learning_rate=0.02"])
-    far, near, _ = (result.run for result in train_together(made, digits, until=1))
-    resume_run(far, digits)
-    with pytest.raises(ConfigError, match="same step"):
-        resume_together([train_together(made[:1], digits, until=1)[0].run, prepare_run(made[1], digits)], digits)
-    done, gone_on = resume_together([far, near], digits)  # a finished one is at no step
-    assert done.finished
-    assert len(gone_on.history) == 2
+def test_runs_that_are_behind_catch_up_with_the_others(configs, digits):
+    """One not begun, one stopped within its first epoch, one at the end of it, one finished."""
+    made = configs((*MLP, "train.epochs=3"), *[[f"train.learning_rate={rate}"] for rate in (0.01, 0.02, 0.03, 0.04)])
+    new = prepare_run(made[0], digits)
+    within = start_run(made[1], digits, [StopAfter(0)]).run
+    (after,) = train_together(made[2:3], digits, until=1)
+    ended = start_run(made[3], digits)
+    results = resume_together([new, within, after.run, ended.run], digits)
+    for config, result in zip(made, results, strict=True):
+        assert result.finished
+        assert_same(result, start_run(config, digits))
 
 
 def test_a_model_that_diverges_leaves_the_others_alone(configs, digits, tmp_path):

@@ -32,6 +32,11 @@ class Model:
         """Whether there is a step left to train."""
         return self.error is None and self.job.position.epoch < epochs and not self.job.stopping.stop
 
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Finished epochs, steps of the next one, and the precision that its run began with."""
+        return self.job.position.epoch, self.job.position.step, self.job.learner.precision
+
     @contextmanager
     def own_state(self) -> Iterator[None]:
         """Within, torch's generator is the model's, as a checkpoint keeps it."""
@@ -44,19 +49,26 @@ def fit_together(models: Sequence[Model], until: int) -> bool:
     """Train each model until epoch `until` is finished, its patience is used up, or it diverges.
 
     Args:
-        models: all at the same step; one that diverges gets its error, the others go on.
+        models: those that are furthest behind take their steps first; one that diverges gets its error, and the others
+            go on.
 
     Returns:
         False where Ctrl-C stopped it; every checkpoint then stands at the last finished step.
     """
     with ctrl_c() as interrupted:
-        while active := [model for model in models if model.going_on(until)]:
-            if not train_epoch(active, interrupted):
+        while group := furthest_behind([model for model in models if model.going_on(until)]):
+            if not train_epoch(group, interrupted):
                 return False
-            ended = [(model.job, end) for model in active if (end := _finish(model))]
+            ended = [(model.job, end) for model in group if (end := _finish(model))]
             for job, end in ended:
                 tell_epoch(job, end)
     return True
+
+
+def furthest_behind(models: Sequence[Model]) -> list[Model]:
+    """Those with the fewest steps behind them; a kill may have come between the checkpoints of two models."""
+    least = min((model.place for model in models), default=None)
+    return [model for model in models if model.place == least]
 
 
 def train_epoch(models: Sequence[Model], interrupted: Callable[[], bool]) -> bool:

@@ -67,14 +67,14 @@ def resume_together(
     callbacks: Sequence[Sequence[Callback]] = (),
     until: int | None = None,
 ) -> list[Outcome]:
-    """Go on with runs that stand at the same step, whichever way they were trained until now.
+    """Go on with runs, whichever way they were trained until now; those behind catch up with the others first.
 
     Args:
         runs: their configurations are such as `can_train_together` lets pass.
         callbacks, until: as in `train_together`.
 
     Raises:
-        ConfigError: they cannot be trained together, or do not stand at the same step; `resume_run` goes on with each.
+        ConfigError: they cannot be trained together.
         DataError, ResumeError: as `resume_run`.
     """
     configs = [check_resume(run, dataset, None) for run in runs]
@@ -94,7 +94,6 @@ def _train(
     epochs = min(until or configs[0].train.epochs, configs[0].train.epochs)
     each = callbacks or [()] * len(configs)
     models = [_model(*parts, dataset) for parts in zip(runs, configs, built, each, strict=True)]
-    _require_same_step(models, epochs)
     with ExitStack() as stack:
         for model in models:
             for callback in model.job.callbacks:
@@ -144,10 +143,3 @@ def _require(configs: Sequence[Config]) -> None:
 def _require_as_many(count: int, given: Sequence[object], name: str) -> None:
     if given and len(given) != count:
         raise ConfigError(f"{name} must be as many as the {count} configurations, or none, got {len(given)}")
-
-
-def _require_same_step(models: Sequence[Model], epochs: int) -> None:
-    steps = {(m.job.position.epoch, m.job.position.step): m.start.run.path for m in models if m.going_on(epochs)}
-    if len(steps) > 1:
-        places = ", ".join(f"{path} at epoch {epoch}, step {step}" for (epoch, step), path in steps.items())
-        raise ConfigError(f"runs that go on together must stand at the same step, got {places}; go on with each alone")
