@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -24,8 +23,7 @@ from eyas.train.step import Learner
 from eyas.train.together.eligibility import can_train_together
 from eyas.train.together.learner import StackedLearner
 
-WARMUP, ROUNDS = 2, 9
-SECONDS = 3.0  # of rounds, where steps are long
+ROUNDS, SECONDS = 15, 3.0
 # A program that is hardly faster is not worth that all its models wait for the slowest epoch.
 GAIN = 1.1
 NUMBERS = ("dropout", "dense_dropout", "input_dropout", "l2")
@@ -68,7 +66,7 @@ def _identity(configs: Sequence[Config], dataset: Dataset, threads: int) -> str:
 
 
 def _probe(configs: Sequence[Config], dataset: Dataset, threads: int) -> tuple[float, float]:
-    """Median seconds of a step alone with one thread, and of one together, measured in turn on copies."""
+    """Seconds of a step alone with one thread, and of one together: the fastest of several in turn, on copies."""
     keep_freed_memory()
     train, feed = configs[0].train, Feed(dataset.train, torch.device("cpu"))
     alone, *learners = [_learner(config, dataset, feed) for config in (configs[0], *configs)]
@@ -76,18 +74,18 @@ def _probe(configs: Sequence[Config], dataset: Dataset, threads: int) -> tuple[f
     batch = Augmented(*feed.take(batches(len(feed), train.batch_size, train.seed, 0)[0]))
     own = batch if len({c.train.seed for c in configs}) == 1 else _for_each(batch, len(configs))
     count = len(batch.labels)
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in _rounds():
-        times[0].append(_seconds(lambda: alone.step(batch, count, 0.5).tolist(), 1))
-        times[1].append(_seconds(lambda: stacked.step(own, 0.5).tolist(), threads))
-    return statistics.median(times[0][WARMUP:]), statistics.median(times[1][WARMUP:])
+    rounds: list[tuple[float, float]] = []
+    for _ in _rounds():  # as many steps of a model on either side, so that a busy machine interrupts both as often
+        one = _seconds(lambda: [alone.step(batch, count, 0.5).tolist() for _ in configs], 1) / len(configs)
+        rounds.append((one, _seconds(lambda: stacked.step(own, 0.5).tolist(), threads)))
+    return min(one for one, _ in rounds), min(all_ for _, all_ in rounds)
 
 
 def _rounds() -> Iterator[int]:
-    """The warm-up, then at least one round."""
+    """`ROUNDS`, or fewer where they would take more than `SECONDS`; two at least, as the first warms up."""
     started = perf_counter()
-    for number in range(WARMUP + ROUNDS):
-        if number > WARMUP and perf_counter() - started > SECONDS:
+    for number in range(ROUNDS):
+        if number > 1 and perf_counter() - started > SECONDS:
             return
         yield number
 
