@@ -21,7 +21,7 @@ Seen on 2 cores (AMD EPYC, AVX2) that other work shared, B = 8, 2 rounds of 8 ep
     cnn-8-16                 98             2.9           2.0                2.2            1.5
 
 mlp-32 over 3 rounds in the loop: programs of 4 3.0, of 8 4.3, of 16 5.5. The built-in digits have 12 steps an epoch, so
-that two thirds of a fit are its checkpoints; with more images the fit comes near to the loop.
+that most of a fit together goes into its checkpoints, three files a model and epoch; more images change that share.
 """
 
 from __future__ import annotations
