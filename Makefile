@@ -13,7 +13,7 @@ BENCH ?=
 PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-together lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -61,6 +61,9 @@ build/peers/.done: benchmarks/tune/peers.lock
 	rm -rf build/peers && $(PYTHON) -m venv build/peers
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/tune/peers.lock
 	touch $@
+
+bench-together: $(VENV)/.dev  ## small models trained as one program, against each alone on the same cores (about 15 minutes)
+	$(BIN)/python benchmarks/train/together.py $(BENCH)
 
 build/keras/.done: benchmarks/train/keras.lock
 	rm -rf build/keras && $(PYTHON) -m venv build/keras
