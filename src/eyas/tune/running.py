@@ -278,7 +278,7 @@ def _search(
 ) -> tuple[Ledger, bool]:
     require_same(storage, plan)
     known = len(Ledger(storage, plan).records())
-    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, known))
+    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, plan.space, known))
     about = {"sampler": plan.sampler, "sampler_seed": str(plan.seed), "searched": ", ".join(plan.space.dimensions)}
     open_family(folder, "eyas tune", about, plan.base(), dataset)
     try:
