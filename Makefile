@@ -13,7 +13,7 @@ BENCH ?=
 PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-together lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -56,6 +56,9 @@ bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a C
 
 bench-tune: build/peers/.done  ## the swarm against other tuners, on real tables and BBOB (an hour and a half)
 	PYTHONPATH=src build/peers/bin/python benchmarks/tune/race.py $(BENCH)
+
+bench-tune-training: $(VENV)/.dev  ## the swarm against TPE+Hyperband and ASHA on real networks (about 2 hours)
+	$(BIN)/python benchmarks/tune/training.py $(BENCH)
 
 build/peers/.done: benchmarks/tune/peers.lock
 	rm -rf build/peers && $(PYTHON) -m venv build/peers
