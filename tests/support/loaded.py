@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -103,7 +104,6 @@ def main(address: str) -> None:
     if found := [name for name in FORKS_BADLY if name in sys.modules]:
         raise RuntimeError(f"one of {LOADED} loads what cannot be forked: {found}")
     gc.freeze()  # what is loaded stays shared with the forked
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a keeper ended
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
@@ -113,6 +113,7 @@ def main(address: str) -> None:
             if 0 in ready:
                 os._exit(0)
             connection, _ = listening.accept()
+            _reap()
             if os.fork() == 0:
                 break
             connection.close()
@@ -135,9 +136,15 @@ def _end_quickly(code: int) -> None:
     os._exit(code)
 
 
+def _reap() -> None:
+    """Forget the keepers that have ended; the time that they took is then ours."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _keep(connection: socket.socket) -> None:
     """Fork the command, pass signals on, and tell its exit code. Comes back in the command's process alone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request, streams = _receive(connection)
     pid = os.fork()
     if pid == 0:
