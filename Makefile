@@ -34,7 +34,7 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev
-	OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 $(PYTEST)  # threads that spin would starve the other process
+	OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)  # threads that spin would starve the other process
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
