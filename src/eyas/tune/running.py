@@ -39,7 +39,8 @@ TRIALS = 40
 SEEDS = 3
 METRIC = "val_accuracy"
 
-MakeExecutor = Callable[[Path, int], Executor]
+MakeExecutor = Callable[[Path, Config], Executor]
+"""From the folder of runs and the baseline's configuration."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Wishes:
     storage: str | None = None
     study: str | None = None
     inherit: bool = False
+    ray: str | None = None
+    """Address of a cluster; None: this machine."""
 
 
 class Screen(Watcher, AbstractContextManager["Screen"], Protocol):
@@ -138,7 +141,7 @@ def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dat
     workers = worker_count(base, wishes.workers)
     own: dict[str, Any] = {"train.monitor": metric}
     if base.train.threads is None:
-        own["train.threads"] = max(1, usable_cores() // workers)
+        own["train.threads"] = 1 if wishes.ray else max(1, usable_cores() // workers)
     settled = overlay(dict(settings), own)
     if base.train.precision == "auto" and device_kind(base.train) == "cpu":  # once, and not once a network
         settled = overlay(settled, {"train.precision": precision_of(Config.model_validate(settled), dataset)})
@@ -226,7 +229,7 @@ def tune(
     screen: Screen,
     workers: int | None = None,
     storage: str | None = None,
-    make_executor: MakeExecutor = LocalExecutor,
+    make_executor: MakeExecutor | None = None,
 ) -> Outcome | None:
     """Search until the budget is used up, then compare the best with the baseline.
 
@@ -234,9 +237,10 @@ def tune(
         folder: that `begin_tuning` made.
         dataset: the study's.
         screen: shown how it goes.
-        workers: processes; by cores.
+        workers: processes of this machine; by cores.
         storage: URL with its password; None: the journal.
-        make_executor: from the folder of runs and the number of workers.
+        make_executor: who trains the trials; None: processes of this machine. The comparison at the end is always
+            theirs.
 
     Returns:
         None where Ctrl-C stopped it.
@@ -251,7 +255,10 @@ def tune(
     with sole_use(folder):
         with storage_is_there(str(plan.storage)):
             kept = open_storage(storage if plan.storage else None, folder)
-            ledger, whole = _search(folder, plan, dataset, kept, screen, make_executor(runs_of(folder), count))
+            executor = (
+                make_executor(runs_of(folder), plan.base()) if make_executor else LocalExecutor(runs_of(folder), count)
+            )
+            ledger, whole = _search(folder, plan, dataset, kept, screen, executor)
             records, seconds = ledger.records(), ledger.seconds()
         if not whole:
             write_results(folder, plan, records, seconds, None, "The search is not over.")

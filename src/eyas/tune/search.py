@@ -28,6 +28,8 @@ from eyas.tune.rungs import leader, promotion
 HOPELESS = 5
 """Trials that fail from the first on, after which the search stops."""
 MOST_DEATHS = 2
+MOST_MACHINES = 8
+"""That a trial may lose; a machine seldom dies of what it trains."""
 LISTEN_SECONDS = 0.25
 
 
@@ -237,7 +239,7 @@ class Search:
     def _lost(self, record: TrialRecord, event: Lost) -> None:
         deaths = self.ledger.record(record.number).deaths + 1
         self.ledger.note(record.number, deaths=deaths)
-        if deaths >= MOST_DEATHS:
+        if deaths >= (MOST_MACHINES if event.machine else MOST_DEATHS):
             self._over(self.ledger.fail(record.number, f"{event.cause}, {deaths} times", whole=False))
         else:
             self._waiting.append(record)
