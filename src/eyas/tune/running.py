@@ -283,8 +283,9 @@ def _search(
     folder: Path, plan: TunePlan, dataset: Dataset, storage: BaseStorage, screen: Screen, executor: Executor
 ) -> tuple[Ledger, bool]:
     require_same(storage, plan)
-    known = len(Ledger(storage, plan).records())
-    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, known))
+    before = Ledger(storage, plan)
+    owner = plan.owner if before.join() else ""
+    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, len(before.records()), owner))
     about = {"sampler": plan.sampler, "sampler_seed": str(plan.seed), "searched": ", ".join(plan.space.dimensions)}
     open_family(folder, "eyas tune", about, plan.base(), dataset)
     try:

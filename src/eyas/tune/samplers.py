@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+import zlib
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -60,15 +61,18 @@ def _swarm(seed: int) -> BaseSampler:
     return made
 
 
-def make_sampler(name: str, seed: int, finished: int = 0) -> BaseSampler:
+def make_sampler(name: str, seed: int, finished: int = 0, owner: str = "") -> BaseSampler:
     """The sampler.
 
     Args:
         name: as `require_sampler` allows.
         seed: the study's.
         finished: trials that the study has already.
+        owner: where several search in it, who this one is: those that draw from streams must not draw the same points.
     """
-    own = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0]) if name in STREAMS and finished else seed
+    own = seed
+    if name in STREAMS and (finished or owner):
+        own = int(np.random.SeedSequence([seed, finished, zlib.crc32(owner.encode())]).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return SAMPLERS[name](own)
