@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +21,7 @@ from eyas.tune.plan import load_plan
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
 from support.tracking import store, wait_until
+from support.tuning import start
 
 SLOW = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "slow.yaml", "--sampler", "random")
 SLOW_SPACE = "model.hidden: [[128], [256]]\nmodel.dropout: {low: 0.0, high: 0.5}\n"
@@ -75,14 +73,6 @@ def test_a_search_that_is_over_is_not_repeated(searched, monkeypatch):
     assert again["final"] == json.loads((searched / FILE).read_text())["final"]
     said = refused("--resume", "runs/digits-tune-1", "--sampler", "random", "train.epochs=9", code=2)
     assert "leave train.epochs=9 and --sampler out" in said
-
-
-def start(*words: object) -> subprocess.Popen[str]:
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    command = [sys.executable, "-m", "eyas", "tune", *map(str, words)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed, start_new_session=True
-    )
 
 
 def trainers(coordinator: int) -> list[int]:

@@ -14,7 +14,7 @@ from eyas.core.errors import ConfigError, needs_extra
 if TYPE_CHECKING:
     from eyas.core.schema import DataConfig
     from eyas.data import Dataset
-    from eyas.tune.running import Outcome
+    from eyas.tune.running import MakeExecutor, Outcome
 
 
 def tune(
@@ -55,6 +55,10 @@ def tune(
     study: Annotated[
         str | None, typer.Option(help="Name in the storage; one that is there is joined.", metavar="NAME")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.", metavar="ADDRESS"),
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a search that was stopped.", metavar="STUDY")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,8 +89,10 @@ def tune(
         storage=storage_url(storage),
         study=study,
         inherit=inherit,
+        ray=ray,
     )
     check_wishes(wishes)
+    make_executor = _on_cluster(ray, workers) if ray else None
     if resume:
         named = {"--config": config, "--space": space, "--sampler": sampler, "--seed": seed, "--metric": metric}
         named |= {"--rungs": rungs, "--seeds": seeds, "--study": study}
@@ -100,11 +106,20 @@ def tune(
         fixed = [word.partition("=")[0] for word in split_words(words)[1]]
         folder = begin_tuning(settings.model_dump(mode="json", exclude_unset=True), fixed, wishes, dataset)
         typer.echo(f"searching in {folder}", err=True)
-    outcome = search(folder, dataset, LiveTable(), workers, wishes.storage)
+    outcome = search(folder, dataset, LiveTable(), None if ray else workers, wishes.storage, make_executor)
     if outcome is None:
         typer.echo(f"stopped; go on with: eyas tune --resume {folder}", err=as_json)
         raise typer.Exit(130)
     _print(outcome, as_json)
+
+
+def _on_cluster(address: str, workers: int | None) -> MakeExecutor:
+    """Join the cluster now, before anything is made."""
+    from eyas.tune.executors.cluster import connect
+    from eyas.tune.executors.ray import RayExecutor
+
+    connect(address)
+    return lambda runs, base: RayExecutor(runs, address, base, workers)
 
 
 def _go_on(folder: Path, trials: int | None, minutes: float | None) -> Dataset:

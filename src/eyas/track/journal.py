@@ -28,8 +28,8 @@ class Journal(Callback):
     A run that goes on writes only what the spool lacks: training is deterministic, so points that it has are the same.
     """
 
-    def __init__(self, trackers: Sequence[Tracker], family: Family | None = None) -> None:
-        self._trackers, self._family = trackers, family
+    def __init__(self, trackers: Sequence[Tracker], family: Family | None = None, *, senders: bool = True) -> None:
+        self._trackers, self._family, self._sent_by = trackers, family, trackers if senders else ()
         self._deliveries: list[Delivery] = []
         self._best: NDArray[np.int64] | None = None
 
@@ -48,7 +48,7 @@ class Journal(Callback):
         for row in start.history:
             self._write_row(row)
         self._curve = curve_of(start)
-        self._deliveries = [Delivery(self._spool, tracker) for tracker in self._trackers]
+        self._deliveries = [Delivery(self._spool, tracker) for tracker in self._sent_by]
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         """A point of the training curve now and then."""

@@ -20,18 +20,20 @@ from eyas.track.journal import Journal
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
 
 
-def make_trackers(names: Sequence[Tracker], family: Family | None = None) -> list[Callback]:
+def make_trackers(names: Sequence[Tracker], family: Family | None = None, *, senders: bool = True) -> list[Callback]:
     """The callbacks that track a run, for `config.track`.
 
     Args:
         names: which trackers.
         family: where the run stands among others that it is trained with.
+        senders: whether the spool is sent from here; else somebody sends it from where the run is kept.
 
     Raises:
         MissingExtraError: a tracker's library is not installed.
     """
     for name in names:
-        require_library(name)
+        if senders or name == "tensorboard":
+            require_library(name)
     chosen = wanted(dict.fromkeys(names))
     made: list[Callback] = []
     if "tensorboard" in chosen:
@@ -39,7 +41,7 @@ def make_trackers(names: Sequence[Tracker], family: Family | None = None) -> lis
 
         made.append(Guarded("tensorboard", TensorBoard()))
     if carried := [name for name in chosen if name != "tensorboard"]:
-        made.append(Guarded(" and ".join(carried), Journal(carried, family)))
+        made.append(Guarded(" and ".join(carried), Journal(carried, family, senders=senders)))
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from time import monotonic, sleep
 from typing import Any
 
 import optuna
@@ -20,7 +21,8 @@ from eyas.tune.records import PARTICLE, TrialRecord, record_of
 
 SHARED = "plan"
 SECONDS = "seconds"
-OPEN = (TrialState.RUNNING,)
+BEGINNING_SECONDS = 5.0
+"""For another machine to say what it searches, when it has only just made the study."""
 
 
 class Ledger:
@@ -42,8 +44,10 @@ class Ledger:
 
     def ask(self, **attrs: Any) -> TrialRecord:
         """A new configuration from the sampler."""
-        trial = self._study.ask()
-        trial.set_user_attr("owner", self._plan.owner)  # first: what has no owner is nobody's to go on with
+        # Not by Study.ask: a kill between it and the note of the owner would leave a trial that nobody goes on with.
+        self._study._thread_local.cached_all_trials = None
+        made = create_trial(state=TrialState.RUNNING, user_attrs={"owner": self._plan.owner})
+        trial = optuna.Trial(self._study, self._storage.create_new_trial(self._id, made))
         suggest(trial, self._plan.space)
         return self._noted(trial.number, {"run": f"trial-{trial.number}", **attrs})
 
@@ -101,6 +105,12 @@ class Ledger:
         """Set them."""
         self._study.set_user_attr(f"{SECONDS}:{self._plan.owner}", round(seconds, 3))
 
+    def join(self) -> bool:
+        """Be known as one that searches; whether others are, or were."""
+        self.spend(self.seconds())
+        own = f"{SECONDS}:{self._plan.owner}"
+        return any(name.startswith(f"{SECONDS}:") and name != own for name in self._study.user_attrs)
+
     def _noted(self, number: int, attrs: Mapping[str, Any]) -> TrialRecord:
         self.note(number, **attrs)
         return self.record(number)
@@ -146,7 +156,10 @@ def require_same(storage: BaseStorage, plan: TunePlan) -> None:
         study = optuna.load_study(study_name=plan.study, storage=storage)
     except KeyError:
         raise ResumeError(f"the storage has no study {plan.study}, which this folder belongs to") from None
-    before, now = json.loads(study.user_attrs.get(SHARED, "{}")), json.loads(json.dumps(plan.shared()))
+    deadline = monotonic() + BEGINNING_SECONDS
+    while (found := study.user_attrs.get(SHARED)) is None and monotonic() < deadline:
+        sleep(0.05)
+    before, now = json.loads(found or "{}"), json.loads(json.dumps(plan.shared()))
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         raise ResumeError(f"the study {plan.study} in the storage has other {', '.join(changed)} than this one")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from eyas.tune.writing import parse_space, to_plain
 
 FILE = "tune.yaml"
 JOURNAL = "journal.log"
+OWN = ("name", "runs_dir", "track", "train.threads", "data.source", "data.cache")
+"""Settings that each machine has for itself: where things are, and its cores. Data are known by their fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,19 @@ class TunePlan:
     def shared(self) -> dict[str, Any]:
         """What all that search in one storage must agree on."""
         return {
-            "settings": {
-                key: value for key, value in self.settings.items() if key not in ("name", "runs_dir", "track")
-            },
+            "settings": {section: _without(OWN, section, values) for section, values in self.settings.items()},
             "space": to_plain(self.space),
             "metric": self.metric,
             "rungs": list(self.rungs),
             "fingerprint": self.fingerprint,
         }
+
+
+def _without(keys: Collection[str], section: str, values: Any) -> Any:
+    """A section of the settings without these keys; None where the section is one of them."""
+    if section in keys or not isinstance(values, Mapping):
+        return None if section in keys else values
+    return {key: value for key, value in values.items() if f"{section}.{key}" not in keys}
 
 
 def _run_config(config: Config, runs: Path, run: str) -> Config:

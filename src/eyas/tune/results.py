@@ -45,7 +45,7 @@ def write_results(
         "storage": plan.storage,
         "trials": [one.to_json() for one in records],
         "best": _summary(best_of(records, rising=plan.rising)),
-        "baseline": _summary(next((one for one in records if one.baseline), None)),
+        "baseline": _summary(next((one for one in records if one.baseline and one.state != "withdrawn"), None)),
         "final": final.to_json() if final else None,
         "conclusion": says,
         "totals": _totals(records, seconds),

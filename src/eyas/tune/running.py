@@ -40,7 +40,8 @@ TRIALS = 40
 SEEDS = 3
 METRIC = "val_accuracy"
 
-MakeExecutor = Callable[[Path, int], Executor]
+MakeExecutor = Callable[[Path, Config], Executor]
+"""From the folder of runs and the baseline's configuration."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Wishes:
     storage: str | None = None
     study: str | None = None
     inherit: bool = False
+    ray: str | None = None
+    """Address of a cluster; None: this machine."""
 
 
 class Screen(Watcher, AbstractContextManager["Screen"], Protocol):
@@ -139,7 +142,7 @@ def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dat
     workers = worker_count(base, wishes.workers)
     own: dict[str, Any] = {"train.monitor": metric}
     if base.train.threads is None:
-        own["train.threads"] = max(1, usable_cores() // workers)
+        own["train.threads"] = 1 if wishes.ray else max(1, usable_cores() // workers)
     settled = overlay(dict(settings), own)
     if base.train.precision == "auto" and device_kind(base.train) == "cpu":  # once, and not once a network
         settled = overlay(settled, {"train.precision": precision_for(Config.model_validate(settled), dataset)})
@@ -227,7 +230,7 @@ def tune(
     screen: Screen,
     workers: int | None = None,
     storage: str | None = None,
-    make_executor: MakeExecutor = LocalExecutor,
+    make_executor: MakeExecutor | None = None,
 ) -> Outcome | None:
     """Search until the budget is used up, then compare the best with the baseline.
 
@@ -235,9 +238,10 @@ def tune(
         folder: that `begin_tuning` made.
         dataset: the study's.
         screen: shown how it goes.
-        workers: processes; by cores.
+        workers: processes of this machine; by cores.
         storage: URL with its password; None: the journal.
-        make_executor: from the folder of runs and the number of workers.
+        make_executor: who trains the trials; None: processes of this machine. The comparison at the end is always
+            theirs.
 
     Returns:
         None where Ctrl-C stopped it.
@@ -252,7 +256,10 @@ def tune(
     with sole_use(folder):
         with storage_is_there(str(plan.storage)):
             kept = open_storage(storage if plan.storage else None, folder)
-            ledger, whole = _search(folder, plan, dataset, kept, screen, make_executor(runs_of(folder), count))
+            executor = (
+                make_executor(runs_of(folder), plan.base()) if make_executor else LocalExecutor(runs_of(folder), count)
+            )
+            ledger, whole = _search(folder, plan, dataset, kept, screen, executor)
             records, seconds = ledger.records(), ledger.seconds()
         if not whole:
             write_results(folder, plan, records, seconds, None, "The search is not over.")
@@ -277,8 +284,9 @@ def _search(
     folder: Path, plan: TunePlan, dataset: Dataset, storage: BaseStorage, screen: Screen, executor: Executor
 ) -> tuple[Ledger, bool]:
     require_same(storage, plan)
-    known = len(Ledger(storage, plan).records())
-    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, plan.space, known))
+    before = Ledger(storage, plan)
+    owner = plan.owner if before.join() else ""
+    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, plan.space, len(before.records()), owner))
     about = {"sampler": plan.sampler, "sampler_seed": str(plan.seed), "searched": ", ".join(plan.space.dimensions)}
     open_family(folder, "eyas tune", about, plan.base(), dataset)
     try:

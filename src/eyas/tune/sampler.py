@@ -30,6 +30,8 @@ MOVE = "swarm:move"
 PARTICLE = "swarm:particle"
 CONTINUES = "continues"
 """User attribute: the number of the trial whose training this one took further; both are one point of the swarm."""
+WITHDRAWN = "withdrawn"
+"""User attribute of a failed trial that was given up before it began."""
 FINAL = 1 << 30
 """The rung of a completed trial: a pruned one never counts before it."""
 
@@ -144,7 +146,11 @@ class _Mirror:
     def _place(self, trial: FrozenTrial) -> None:
         """See that the swarm knows the point that is really being tried, which may have been fixed in part."""
         asked = self._asked.get(trial.number)
-        if asked is not None and all(trial.params.get(name, value) == value for name, value in asked.items()):
+        if (
+            asked is not None
+            and trial.params.keys() <= asked.keys()  # another process's trial is first seen with some of its values
+            and all(trial.params.get(name, value) == value for name, value in asked.items())
+        ):
             return
         if asked is not None:
             self.swarm.drop(trial.number)
@@ -158,6 +164,9 @@ class _Mirror:
 
     def _settle(self, trial: FrozenTrial, trials: list[FrozenTrial], sign: float) -> None:
         root = _root(trial, trials)
+        if root is trial and trial.user_attrs.get(WITHDRAWN):
+            self.swarm.drop(trial.number)  # never trained, which says nothing of its point
+            return
         if root is not trial and trial.state == TrialState.FAIL:
             return  # what it was to take further stands as it was
         if not root.params:

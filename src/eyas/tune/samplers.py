@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -57,7 +58,7 @@ def require_sampler(name: str) -> None:
         raise MissingExtraError("cmaes is not installed; --sampler cmaes needs it: pip install cmaes")
 
 
-def make_sampler(name: str, seed: int, space: Space, finished: int = 0) -> BaseSampler:
+def make_sampler(name: str, seed: int, space: Space, finished: int = 0, owner: str = "") -> BaseSampler:
     """The sampler.
 
     Args:
@@ -65,8 +66,11 @@ def make_sampler(name: str, seed: int, space: Space, finished: int = 0) -> BaseS
         seed: the study's.
         space: what is searched; only the swarm needs to know it beforehand.
         finished: trials that the study has already.
+        owner: where several search in it, who this one is: those that draw from streams must not draw the same points.
     """
-    own = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0]) if name in STREAMS and finished else seed
+    own = seed
+    if name in STREAMS and (finished or owner):
+        own = int(np.random.SeedSequence([seed, finished, zlib.crc32(owner.encode())]).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return SAMPLERS[name](own, space)

@@ -28,6 +28,8 @@ from eyas.tune.rungs import leader, promotion
 HOPELESS = 5
 """Trials that fail from the first on, after which the search stops."""
 MOST_DEATHS = 2
+MOST_MACHINES = 8
+"""That a trial may lose; a machine seldom dies of what it trains."""
 LISTEN_SECONDS = 0.25
 
 
@@ -150,29 +152,35 @@ class Search:
 
     def _next(self) -> TrialRecord | None:
         records = self.ledger.records()
-        if not any(one.baseline for one in records):
+        if not any(one.baseline and one.state != "withdrawn" for one in records):
             values, _ = point_of(self.plan.base(), self.plan.space)
-            return self.ledger.begin(values, baseline=True, rung=len(self.plan.rungs) - 1)
+            made = self.ledger.begin(values, baseline=True, rung=len(self.plan.rungs) - 1)
+            return self._unless_late(made, [one for one in self.ledger.records() if one.baseline], 1) or self._next()
         ranked, promoted = standings(records, self.plan.owner), continued(records)
         due = promotion(ranked, promoted, len(self.plan.rungs), rising=self.plan.rising)
         if due is None and self._wants_more(records):
-            return self.ledger.ask(rung=0)
+            made = self.ledger.ask(rung=0)
+            new = [one for one in self.ledger.records() if one.continues is None]
+            return self._unless_late(made, new, self.plan.trials) or self._next()
         if due is None and not self._running:
             due = leader(ranked, promoted, len(self.plan.rungs), rising=self.plan.rising)
-        return None if due is None else self._go_on_with(self.ledger.record(due))
+        return None if due is None else self._go_on_with(self.ledger.record(due)) or self._next()
 
     def _wants_more(self, records: Sequence[TrialRecord]) -> bool:
         new = sum(one.continues is None and one.state != "withdrawn" for one in records)
         return self.plan.trials is None or new < self.plan.trials
 
+    def _unless_late(self, made: TrialRecord, rivals: Sequence[TrialRecord], most: int | None) -> TrialRecord | None:
+        """A new trial; None where others were first, who looked at the same moment and began one too."""
+        first = [one.number for one in rivals if one.state != "withdrawn"][:most]
+        if made.number in first:
+            return made
+        self.ledger.fail(made.number, f"another machine began trial {first[-1]} at the same moment", withdrawn=True)
+        return None
+
     def _go_on_with(self, before: TrialRecord) -> TrialRecord | None:
-        """A trial that continues another; None where another coordinator was first."""
         made = self.ledger.begin(before.params, continues=before.number, rung=before.rung + 1, run=before.run)
-        rivals = [one for one in self.ledger.records() if one.continues == before.number and one.state != "withdrawn"]
-        if rivals[0].number != made.number:
-            self.ledger.fail(made.number, f"trial {rivals[0].number} continues the same", withdrawn=True)
-            return None
-        return made
+        return self._unless_late(made, [one for one in self.ledger.records() if one.continues == before.number], 1)
 
     def _job(self, record: TrialRecord) -> TrialJob:
         run, runs = str(record.run), Path("runs")
@@ -237,7 +245,7 @@ class Search:
     def _lost(self, record: TrialRecord, event: Lost) -> None:
         deaths = self.ledger.record(record.number).deaths + 1
         self.ledger.note(record.number, deaths=deaths)
-        if deaths >= MOST_DEATHS:
+        if deaths >= (MOST_MACHINES if event.machine else MOST_DEATHS):
             self._over(self.ledger.fail(record.number, f"{event.cause}, {deaths} times", whole=False))
         else:
             self._waiting.append(record)

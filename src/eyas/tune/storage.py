@@ -34,6 +34,8 @@ MASK = "***"
 DIALECTS = ("sqlite", "postgresql")
 BUSY_SECONDS = 60
 """That SQLite waits for another writer."""
+REACH_SECONDS = 10
+"""For a server to take a connection."""
 ATTEMPTS, PAUSE_SECONDS = 3, 0.5
 
 
@@ -68,7 +70,11 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
 
 def _database(url: str) -> RDBStorage:
     """Tables are made by whoever is first; one that is beaten to it by another machine finds them then."""
-    patience = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    patience = (
+        {"connect_args": {"timeout": BUSY_SECONDS}}
+        if url.startswith("sqlite")
+        else {"connect_args": {"connect_timeout": REACH_SECONDS}, "pool_pre_ping": True}
+    )
     for _ in range(ATTEMPTS):
         try:
             return RDBStorage(url, engine_kwargs=dict(patience))

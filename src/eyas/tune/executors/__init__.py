@@ -1,5 +1,5 @@
 """Who trains the trials: an executor takes jobs and gives back what becomes of them."""
 
-from eyas.tune.executors.contract import Ended, EpochDone, Event, Executor, Failed, Lost, TrialJob
+from eyas.tune.executors.contract import Ended, EpochDone, Event, Executor, Failed, Lost, RunFiles, TrialJob
 
-__all__ = ["Ended", "EpochDone", "Event", "Executor", "Failed", "Lost", "TrialJob"]
+__all__ = ["Ended", "EpochDone", "Event", "Executor", "Failed", "Lost", "RunFiles", "TrialJob"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +60,8 @@ class Failed:
 
     number: int
     cause: str
+    unreadable: bool = False
+    """Because of the data."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,21 @@ class Lost:
 
     number: int
     cause: str
+    machine: bool = False
+    """The machine itself is gone, which says little of the trial."""
 
 
-Event = EpochDone | Ended | Failed | Lost
+@dataclass(frozen=True)
+class RunFiles:
+    """What a trial on another machine has written since it last said so. Only executors hear of it."""
+
+    number: int
+    run: str
+    files: Mapping[str, bytes]
+    """Path in the run folder → content."""
+
+
+Event = EpochDone | Ended | Failed | Lost | RunFiles
 
 
 class Executor(Protocol):
@@ -90,7 +104,11 @@ class Executor(Protocol):
         ...
 
     def stop(self) -> Sequence[Event]:
-        """Stop all that runs at checkpoints, and wait: what has happened since, an end for each among it."""
+        """Stop all that runs at checkpoints, and wait.
+
+        Returns:
+            What has happened since, an end for each trial that had begun among it.
+        """
         ...
 
     def close(self) -> None:

@@ -18,8 +18,9 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
-from eyas.tune.executors.contract import Ended, Event, Failed, Lost, TrialJob
-from eyas.tune.executors.training import train_trial
+from eyas.tune.executors.carrying import Changes
+from eyas.tune.executors.contract import Ended, Event, Failed, Lost, RunFiles, TrialJob
+from eyas.tune.executors.training import Say, train_trial
 
 STOP = "stop"
 EXITING = 5.0
@@ -32,10 +33,12 @@ class LocalExecutor:
     Args:
         runs: where run folders are.
         workers: processes; started when they are first needed.
+        carried: whether `runs` is not the study's own: an event then comes after the files that were written before it,
+            and trackers are told from where the study is.
     """
 
-    def __init__(self, runs: Path, workers: int) -> None:
-        self._runs, self._count = runs.absolute(), workers
+    def __init__(self, runs: Path, workers: int, *, carried: bool = False) -> None:
+        self._runs, self._count, self._carried = runs.absolute(), workers, carried
         self._workers: list[_Worker] = []
 
     @property
@@ -47,7 +50,7 @@ class LocalExecutor:
         """To a process that waits, else to a new one."""
         worker = next((one for one in self._workers if one.job is None and one.alive), None)
         if worker is None:
-            worker = _Worker(self._runs)
+            worker = _Worker(self._runs, carried=self._carried)
             self._workers.append(worker)
         worker.give(job)
 
@@ -85,10 +88,10 @@ class LocalExecutor:
 class _Worker:
     """One process and its pipe."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, *, carried: bool) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, runs), daemon=True)
+        self.process = context.Process(target=work, args=(theirs, runs, carried), daemon=True)
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is the coordinator's, which stops us
         try:
             self.process.start()
@@ -132,7 +135,7 @@ class _Worker:
         return [Lost(job.number, f"its process was ended from outside ({how})")] if job else []
 
 
-def work(pipe: Connection, runs: Path) -> None:
+def work(pipe: Connection, runs: Path, carried: bool) -> None:
     """The process: train what comes, until the pipe is closed."""
     os.setpgrp()  # a Ctrl-C of the terminal would reach a run that installs its own handler
     jobs: SimpleQueue[TrialJob] = SimpleQueue()
@@ -140,10 +143,22 @@ def work(pipe: Connection, runs: Path) -> None:
     Thread(target=_listen, args=(pipe, jobs, stopping), daemon=True).start()
     while True:
         job = jobs.get()
-        ended = train_trial(job, runs, pipe.send, stopping.is_set)
+        say = _with_files(pipe, job, runs) if carried else pipe.send
+        ended = train_trial(job, runs, say, stopping.is_set, senders=not carried)
         if isinstance(ended, Ended) and ended.stopped and not stopping.is_set():
             os._exit(1)  # somebody interrupted this process alone: let the trial be given out again
-        pipe.send(ended)
+        say(ended)
+
+
+def _with_files(pipe: Connection, job: TrialJob, runs: Path) -> Say:
+    """Say what was written before what happened; training waits, so the files belong together."""
+    changes = Changes(runs / job.run)
+
+    def say(event: Event) -> None:
+        pipe.send(RunFiles(job.number, job.run, changes.take()))
+        pipe.send(event)
+
+    return say
 
 
 def _listen(pipe: Connection, jobs: SimpleQueue[TrialJob], stopping: Flag) -> None:

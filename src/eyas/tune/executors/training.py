@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eyas.compare.job import dataset_of, where_it_began
-from eyas.core.errors import EyasError
+from eyas.core.errors import DataError, EyasError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
@@ -20,26 +20,29 @@ from eyas.tune.executors.contract import Ended, EpochDone, Event, Failed, TrialJ
 Say = Callable[[Event], None]
 
 
-def train_trial(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool]) -> Ended | Failed:
+def train_trial(
+    job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool], *, senders: bool = True
+) -> Ended | Failed:
     """Train as far as the job says.
 
     Args:
         runs: the folder of run folders.
-        say: called at every epoch.
+        say: called at every epoch, when all that it wrote is in the run folder.
         stop: asked at every step; the run then stops at a checkpoint.
+        senders: whether trackers are told from here, or only the run's spool.
     """
     try:
-        return _train(job, runs, say, stop)
+        return _train(job, runs, say, stop, senders)
     except EyasError as error:
-        return Failed(job.number, str(error))
+        return Failed(job.number, str(error), unreadable=isinstance(error, DataError))
     except (RuntimeError, MemoryError, ValueError, OSError) as error:  # torch's own: out of memory, a shape
         return Failed(job.number, f"{type(error).__name__}: {error}")
 
 
-def _train(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool]) -> Ended:
+def _train(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool], senders: bool) -> Ended:
     run, dataset = RunFolder(runs / job.run), dataset_of(job.config.data)
     config = _config(job, run, runs, dataset)
-    callbacks = [Stream(job, say), StopWhen(stop), *make_trackers(config.track, job.family)]
+    callbacks = [*make_trackers(config.track, job.family, senders=senders), Stream(job, say), StopWhen(stop)]
     if run.config_file.exists():
         result = resume_run(run, dataset, callbacks, where_it_began(config, run), job.until)
     else:
