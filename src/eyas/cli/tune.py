@@ -46,6 +46,9 @@ def tune(
     inherit: Annotated[
         bool, typer.Option("--inherit", help="New trials begin with the weights of the best so far.")
     ] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Train small trials alone, even where one program for several is faster.")
+    ] = False,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +92,7 @@ def tune(
         storage=storage_url(storage),
         study=study,
         inherit=inherit,
+        together=not alone,
         ray=ray,
     )
     check_wishes(wishes)
@@ -96,7 +100,7 @@ def tune(
     if resume:
         named = {"--config": config, "--space": space, "--sampler": sampler, "--seed": seed, "--metric": metric}
         named |= {"--rungs": rungs, "--seeds": seeds, "--study": study}
-        named |= {"--no-halving": no_halving or None, "--inherit": inherit or None}
+        named |= {"--no-halving": no_halving or None, "--inherit": inherit or None, "--alone": alone or None}
         _refuse_beside_resume(words, named)
         folder, dataset = resume, _go_on(resume, trials, minutes)
     else:

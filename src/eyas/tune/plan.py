@@ -52,6 +52,8 @@ class TunePlan:
     """Of trials that are trained from this folder."""
     fingerprint: str
     """Of the dataset."""
+    together: int = 1
+    """Trials that one process trains as one program, where they differ in numbers alone."""
 
     @property
     def rising(self) -> bool:
@@ -104,6 +106,7 @@ def save_plan(plan: TunePlan, folder: Path) -> None:
         "rungs": list(plan.rungs),
         "seeds": list(plan.seeds),
         "inherit": plan.inherit,
+        "together": plan.together,
         "storage": plan.storage,
         "study": plan.study,
         "owner": plan.owner,

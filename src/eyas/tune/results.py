@@ -42,6 +42,7 @@ def write_results(
         "rungs": list(plan.rungs),
         "budget": {"trials": plan.trials, "minutes": plan.minutes},
         "inherit": plan.inherit,
+        "together": plan.together,
         "storage": plan.storage,
         "trials": [one.to_json() for one in records],
         "best": _summary(best_of(records, rising=plan.rising)),

@@ -25,6 +25,7 @@ from eyas.train.run import precision_for
 from eyas.tune.defaults import default_space
 from eyas.tune.executors import Executor
 from eyas.tune.executors.local import LocalExecutor
+from eyas.tune.executors.together import program_size
 from eyas.tune.final import BEST, FOLDER, Final, final_plan, read_final, sentence, train_final, write_best
 from eyas.tune.ledger import Ledger, create_study, require_same
 from eyas.tune.plan import TunePlan, load_plan, runs_of, save_plan
@@ -33,6 +34,7 @@ from eyas.tune.results import FILE, write_results
 from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
 from eyas.tune.samplers import make_sampler, require_sampler
 from eyas.tune.search import Search, Watcher
+from eyas.tune.space import Space
 from eyas.tune.storage import masked, open_storage, sole_use, storage_is_there
 from eyas.tune.writing import corners, read_space
 
@@ -61,6 +63,8 @@ class Wishes:
     storage: str | None = None
     study: str | None = None
     inherit: bool = False
+    together: bool = True
+    """Whether small trials may be trained as one program where that is faster."""
     ray: str | None = None
     """Address of a cluster; None: this machine."""
 
@@ -168,7 +172,15 @@ def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dat
         study="",
         owner="",
         fingerprint=dataset.fingerprint,
+        together=_together(wishes, Config.model_validate(settled), space, dataset),
     )
+
+
+def _together(wishes: Wishes, config: Config, space: Space, dataset: Dataset) -> int:
+    """Trials of one program: several only on this machine, and where a probe says that they are faster so."""
+    if not wishes.together or wishes.ray or wishes.inherit:
+        return 1
+    return program_size(config, space, dataset)
 
 
 def _monitors(settings: Mapping[str, Any]) -> bool:
@@ -257,7 +269,9 @@ def tune(
         with storage_is_there(str(plan.storage)):
             kept = open_storage(storage if plan.storage else None, folder)
             executor = (
-                make_executor(runs_of(folder), plan.base()) if make_executor else LocalExecutor(runs_of(folder), count)
+                make_executor(runs_of(folder), plan.base())
+                if make_executor
+                else LocalExecutor(runs_of(folder), count, together=plan.together)
             )
             ledger, whole = _search(folder, plan, dataset, kept, screen, executor)
             records, seconds = ledger.records(), ledger.seconds()

@@ -20,6 +20,7 @@ from time import monotonic
 
 from eyas.tune.executors.carrying import Changes
 from eyas.tune.executors.contract import Ended, Event, Failed, Lost, RunFiles, TrialJob
+from eyas.tune.executors.together import first_group, train_group
 from eyas.tune.executors.training import Say, train_trial
 
 STOP = "stop"
@@ -35,41 +36,62 @@ class LocalExecutor:
         workers: processes; started when they are first needed.
         carried: whether `runs` is not the study's own: an event then comes after the files that were written before it,
             and trackers are told from where the study is.
+        together: jobs of one process, which trains those that are alike as one program.
     """
 
-    def __init__(self, runs: Path, workers: int, *, carried: bool = False) -> None:
+    def __init__(self, runs: Path, workers: int, *, carried: bool = False, together: int = 1) -> None:
         self._runs, self._count, self._carried = runs.absolute(), workers, carried
+        self._together = together
         self._workers: list[_Worker] = []
+        self._waiting: list[TrialJob] = []
+        self._alone: set[int] = set()
 
     @property
     def free(self) -> int:
-        """Processes without a job, and those that are not started yet."""
-        return self._count - sum(worker.job is not None for worker in self._workers)
+        """Places in processes, those that are not started yet among them."""
+        return self._count * self._together - len(self._waiting) - sum(len(worker.jobs) for worker in self._workers)
 
     def submit(self, job: TrialJob) -> None:
-        """To a process that waits, else to a new one."""
-        worker = next((one for one in self._workers if one.job is None and one.alive), None)
-        if worker is None:
-            worker = _Worker(self._runs, carried=self._carried)
-            self._workers.append(worker)
-        worker.give(job)
+        """It begins at once, or, where others may come to be trained with it, at the next call of `events`."""
+        self._waiting.append(job)
+        if self._together == 1:
+            self._hand_out()
 
     def events(self, seconds: float) -> Sequence[Event]:
         """What the processes said, and which of them are gone."""
+        self._hand_out()
+        return self._listen(seconds)
+
+    def _hand_out(self) -> None:
+        """Groups of the jobs that wait, to processes that wait, else to new ones."""
+        while self._waiting:
+            worker = next((one for one in self._workers if not one.jobs and one.alive), None)
+            if worker is None and len(self._workers) == self._count:
+                return
+            if worker is None:
+                worker = _Worker(self._runs, carried=self._carried)
+                self._workers.append(worker)
+            group = first_group(self._waiting, self._together, self._alone)
+            self._waiting = [job for job in self._waiting if job not in group]
+            worker.give(group)
+
+    def _listen(self, seconds: float) -> Sequence[Event]:
         speakers = {worker.pipe: worker for worker in self._workers}
         found: list[Event] = []
         for pipe in wait(list(speakers), seconds):
             found += speakers[pipe].heard()  # type: ignore[index]
         self._workers = [worker for worker in self._workers if worker.alive]
+        self._alone |= {event.number for event in found if isinstance(event, Lost)}
         return found
 
     def stop(self) -> Sequence[Event]:
-        """Each stops at its next step."""
+        """Each stops at its next step; what waits never begins."""
+        self._waiting = []
         for worker in self._workers:
             worker.stop()
         found: list[Event] = []
-        while any(worker.job is not None for worker in self._workers):
-            found += self.events(1.0)
+        while any(worker.jobs for worker in self._workers):
+            found += self._listen(1.0)
         return found
 
     def close(self) -> None:
@@ -98,14 +120,14 @@ class _Worker:
         finally:
             signal.signal(signal.SIGINT, before)
         theirs.close()
-        self.job: TrialJob | None = None
+        self.jobs: list[TrialJob] = []
         self.alive = True
 
-    def give(self, job: TrialJob) -> None:
-        """Send it a job; if it has gone, `heard` will say so."""
-        self.job = job
+    def give(self, jobs: list[TrialJob]) -> None:
+        """Send it a group; if it has gone, `heard` will say so."""
+        self.jobs = jobs
         with suppress(OSError):
-            self.pipe.send(job)
+            self.pipe.send(jobs)
 
     def stop(self) -> None:
         """Ask it to stop what it does."""
@@ -120,7 +142,7 @@ class _Worker:
                 event: Event = self.pipe.recv()
                 found.append(event)
                 if isinstance(event, Ended | Failed):
-                    self.job = None
+                    self.jobs = [job for job in self.jobs if job.number != event.number]
         except (EOFError, OSError):
             found += self._gone()
         return found
@@ -129,25 +151,30 @@ class _Worker:
         self.alive = False
         self.process.join()
         self.pipe.close()
-        job, self.job = self.job, None
+        jobs, self.jobs = self.jobs, []
         code = self.process.exitcode or 0
         how = f"signal {-code}, perhaps for want of memory" if code < 0 else f"exit code {code}"
-        return [Lost(job.number, f"its process was ended from outside ({how})")] if job else []
+        return [Lost(job.number, f"its process was ended from outside ({how})") for job in jobs]
 
 
 def work(pipe: Connection, runs: Path, carried: bool) -> None:
     """The process: train what comes, until the pipe is closed."""
     os.setpgrp()  # a Ctrl-C of the terminal would reach a run that installs its own handler
-    jobs: SimpleQueue[TrialJob] = SimpleQueue()
+    groups: SimpleQueue[list[TrialJob]] = SimpleQueue()
     stopping = Flag()
-    Thread(target=_listen, args=(pipe, jobs, stopping), daemon=True).start()
+    Thread(target=_listen, args=(pipe, groups, stopping), daemon=True).start()
     while True:
-        job = jobs.get()
-        say = _with_files(pipe, job, runs) if carried else pipe.send
-        ended = train_trial(job, runs, say, stopping.is_set, senders=not carried)
-        if isinstance(ended, Ended) and ended.stopped and not stopping.is_set():
-            os._exit(1)  # somebody interrupted this process alone: let the trial be given out again
-        say(ended)
+        jobs = groups.get()
+        if len(jobs) > 1:
+            say: Say = pipe.send
+            ended = train_group(jobs, runs, say, stopping.is_set)
+        else:
+            say = _with_files(pipe, jobs[0], runs) if carried else pipe.send
+            ended = [train_trial(jobs[0], runs, say, stopping.is_set, senders=not carried)]
+        if any(isinstance(one, Ended) and one.stopped for one in ended) and not stopping.is_set():
+            os._exit(1)  # somebody interrupted this process alone: let its trials be given out again
+        for one in ended:
+            say(one)
 
 
 def _with_files(pipe: Connection, job: TrialJob, runs: Path) -> Say:
@@ -161,7 +188,7 @@ def _with_files(pipe: Connection, job: TrialJob, runs: Path) -> Say:
     return say
 
 
-def _listen(pipe: Connection, jobs: SimpleQueue[TrialJob], stopping: Flag) -> None:
+def _listen(pipe: Connection, groups: SimpleQueue[list[TrialJob]], stopping: Flag) -> None:
     """Hear of jobs, of the wish to stop, and of the coordinator's end."""
     while True:
         try:
@@ -171,4 +198,4 @@ def _listen(pipe: Connection, jobs: SimpleQueue[TrialJob], stopping: Flag) -> No
         if message == STOP:
             stopping.set()
         else:
-            jobs.put(message)
+            groups.put(message)

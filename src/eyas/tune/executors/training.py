@@ -13,7 +13,7 @@ from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.trackers import make_trackers
-from eyas.train import Callback, EpochEnd, EpochRow, RunStart, resume_run, start_run
+from eyas.train import Callback, EpochEnd, EpochRow, RunStart, TrainResult, resume_run, start_run
 from eyas.train.run import can_begin_with
 from eyas.tune.executors.contract import Ended, EpochDone, Event, Failed, TrialJob
 
@@ -48,6 +48,11 @@ def _train(job: TrialJob, runs: Path, say: Say, stop: Callable[[], bool], sender
     else:
         shutil.rmtree(run.path, ignore_errors=True)  # a kill came before its configuration
         result = start_run(config, dataset, callbacks, run.path, job.until)
+    return ended_of(job, result)
+
+
+def ended_of(job: TrialJob, result: TrainResult) -> Ended:
+    """What is said of a run that has paused, is over or was stopped."""
     return Ended(
         number=job.number,
         epochs=len(result.history),
