@@ -13,7 +13,7 @@ BENCH ?=
 PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -53,6 +53,14 @@ bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+Ten
 
 bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a CPU, and the source's network in the same time (an hour)
 	$(BIN)/python benchmarks/train/recipe.py --keras-python build/keras/bin/python $(BENCH)
+
+bench-tune: build/peers/.done  ## the swarm against other tuners, on real tables and BBOB (an hour and a half)
+	PYTHONPATH=src build/peers/bin/python benchmarks/tune/race.py $(BENCH)
+
+build/peers/.done: benchmarks/tune/peers.lock
+	rm -rf build/peers && $(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/tune/peers.lock
+	touch $@
 
 build/keras/.done: benchmarks/train/keras.lock
 	rm -rf build/keras && $(PYTHON) -m venv build/keras
