@@ -24,9 +24,9 @@ def report(
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
-    Of a study: its arms, their ranking, how sure it is, and the conclusion; of a search (eyas tune): whether it beat the
-    baseline, the best configuration, trials, cost and pictures. A run's test split is measured for it, and
-    recorded in the run unless --out names another folder.
+    Of a study: its arms, their ranking, how sure it is, and the conclusion. Of a search by eyas tune: whether it beat
+    the baseline, the best configuration, trials, cost, pictures, and what was not tested. A run's test split is
+    measured for it, and recorded in the run unless --out names another folder.
 
     Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-optimizers-1 --lang fr
     """

@@ -104,7 +104,7 @@ def _best(found: _Found) -> Iterator[Block]:
     yield Text(say("best.text", number=best.number, value=_value(best.value, say), epochs=best.epochs))
     rows = []
     for one in found.plan.space:
-        tuned, before = (_shown(values[one.name], say) if one.name in values else "" for values in (best.params, own))
+        tuned, before = (_shown(values[one.name]) if one.name in values else "" for values in (best.params, own))
         rows.append([one.name, before, tuned, "" if tuned == before else say("best.changed")])
     yield Table(say("best.caption"), _columns(say, "best", "key", "baseline", "tuned", "change"), rows)
     yield Code(f"eyas train --config {quote(str(found.folder / 'best.yaml'))}")
@@ -140,7 +140,7 @@ def _trials(found: _Found) -> Iterator[Block]:
             say("arm.baseline") if one.baseline else str(one.trial),
             f"{one.rung + 1}/{len(found.plan.rungs)}",
             _value(one.value, say),
-            ", ".join(f"{key}={_shown(value, say)}" for key, value in one.params.items()),
+            ", ".join(f"{key}={_shown(value)}" for key, value in one.params.items()),
         ]
         for one in ranked[:MOST]
     ]
@@ -163,8 +163,10 @@ def _cost(found: _Found) -> Iterator[Block]:
     rows = []
     for rung, epochs in enumerate(found.plan.rungs):
         here = [one for one in counted if one.rung == rung]
-        own = sum(max(0, one.epochs - before.get(one.continues, 0)) for one in here)  # type: ignore[arg-type]
-        failed = sum(one.state == "failed" for one in here)
+        own = sum(
+            max(0, one.epochs - (before.get(one.continues, 0) if one.continues is not None else 0)) for one in here
+        )
+        failed = len([one for one in here if one.state == "failed"])
         figures = [rung + 1, epochs, len(here), failed, own]
         rows.append([*map(str, figures), say("seconds", value=sum(one.seconds for one in here))])
     columns = _columns(say, "cost", "rung", "until", "trials", "failed", "epochs", "seconds")
@@ -186,7 +188,7 @@ def _pictures(found: _Found) -> Iterator[Block]:
 
 def _space(found: _Found) -> Iterator[Block]:
     say = found.say
-    rows = [[one.name, _extent(one, say), _condition(one, say)] for one in found.plan.space]
+    rows = [[one.name, _extent(one, say), _condition(one)] for one in found.plan.space]
     yield Table(say("space.caption"), _columns(say, "space", "key", "values", "when"), rows)
     yield Text(say("space.rest"))
     yield Code(yaml.safe_dump(dict(found.plan.settings), sort_keys=False, allow_unicode=True).rstrip())
@@ -231,21 +233,21 @@ def _estimate(found: Mapping[str, float] | None, say: Phrases) -> list[str]:
     return [say("share", value=found["mean"]), span]
 
 
-def _shown(value: Any, say: Phrases) -> str:
-    """A number to four digits; anything else as in YAML."""
+def _shown(value: Any) -> str:
+    """As in YAML, numbers to four digits."""
     if isinstance(value, float):
-        return say("digits", value=value)
+        return f"{value:.4g}"
     return yaml.safe_dump(value, default_flow_style=True, width=10_000).split("\n...")[0].strip()
 
 
 def _extent(one: Dimension, say: Phrases) -> str:
     if isinstance(one, Choice):
-        return " · ".join(_shown(choice, say) for choice in one.choices)
-    text = say("space.between", low=_shown(one.low, say), high=_shown(one.high, say))
+        return " · ".join(_shown(choice) for choice in one.choices)
+    text = say("space.between", low=_shown(one.low), high=_shown(one.high))
     if one.log:
         return say("space.log", span=text)
-    return say("space.step", span=text, step=_shown(one.step, say)) if one.step not in (None, 1) else text
+    return say("space.step", span=text, step=_shown(one.step)) if one.step not in (None, 1) else text
 
 
-def _condition(one: Dimension, say: Phrases) -> str:
-    return ", ".join(f"{name} = {' · '.join(_shown(v, say) for v in values)}" for name, values in one.when.items())
+def _condition(one: Dimension) -> str:
+    return ", ".join(f"{name} = {' · '.join(_shown(v) for v in values)}" for name, values in one.when.items())

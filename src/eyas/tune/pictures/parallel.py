@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -113,7 +114,7 @@ def _draw_line(
     elif one is scene.best:
         style = {"color": ORANGE, "linewidth": 2.8, "zorder": 5, "label": scene.say("figure.best", number=one.trial)}
     elif one.rung == scene.top:
-        colour = ScalarMappable(norm, COLOURS[scene.plan.rising]).to_rgba(one.value or 0.0) if norm else ORANGE
+        colour = colormaps[COLOURS[scene.plan.rising]](float(norm(one.value or 0.0))) if norm else ORANGE
         style = {"color": colour, "linewidth": 1.6, "alpha": 0.9, "zorder": 3, "label": scene.rung(scene.top)}
     else:
         style = {"color": GREY, "linewidth": 0.7, "alpha": 0.5, "zorder": 2, "label": scene.say("parallel.below")}

@@ -7,6 +7,7 @@ was trained to the end is filled. Other samplers have points alone.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def draw_particles(scene: Scene, png: Path) -> None:
 
 
 def chosen(scene: Scene) -> list[str]:
-    """The one or two keys of the axes: numbers before choices, what always matters before the rest, then by importance."""
+    """The one or two keys of the axes: numbers first, then what is active everywhere, then by importance."""
     dimensions, order = scene.plan.space.dimensions, scene.importance.order(scene.plan.space)
 
     def rank(key: str) -> tuple[bool, bool, int]:
@@ -106,7 +107,7 @@ def _draw_paths(axes: Axes, scene: Scene, places: dict[int, Place]) -> None:
     for particle, path in sorted(paths.items()):
         axes.plot([], [], color=_colour(path[0]), linewidth=2, label=scene.say("particles.particle", number=particle))
         points = np.array([places[one.number] for one in path])
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in pairwise(points):
             arrow: dict[str, Any] = {"arrowstyle": "-|>", "color": _colour(path[0]), "alpha": 0.55, "linewidth": 1.2}
             arrow |= {"shrinkA": 4, "shrinkB": 5, "mutation_scale": 9}
             axes.annotate("", end, start, arrowprops=arrow, zorder=2)
