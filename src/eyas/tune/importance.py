@@ -32,7 +32,7 @@ from eyas.tune.swarm.encoding import Encoding
 
 LEAST = 10
 """Configurations with a value below which nothing is said."""
-RESAMPLES, TREES = 20, 16
+RESAMPLES, TREES = 20, 8
 LOW, HIGH = 0.1, 0.9
 
 
