@@ -41,8 +41,8 @@ def draw_parallel(scene: Scene, png: Path) -> None:
         _draw_line(axes, scene, one, scales, span, norm)
     axes.set_xlim(-0.03, INACTIVE + 0.04)
     axes.set_ylim(len(scales) + 0.55, -0.55)
-    note = say("figure.first", shown=MOST, all=len(scene.plan.space)) if len(scene.plan.space) > MOST else ""
-    clean(axes, f"{say('parallel.title', count=len(known))} {note}".strip(), grid="")
+    note = ". " + say("figure.first", shown=MOST, all=len(scene.plan.space)) if len(scene.plan.space) > MOST else ""
+    clean(axes, f"{say('parallel.title', count=len(known))}{note}", grid="")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=8)
     axes.set_xticks([])

@@ -22,6 +22,8 @@ from eyas.tune.pictures.scales import Scale
 from eyas.tune.pictures.scene import Scene
 from eyas.tune.space import Choice, Dimension
 
+FLOWN = (*COLOURS[:7], "#882255")
+"""A colour a particle; grey is for points of nobody."""
 SMALLEST, LARGEST = 18.0, 150.0  # points²
 SCATTER = 0.03  # of the places of what has few values, which would lie upon each other
 FEW = 20
@@ -96,7 +98,7 @@ def _sizes(scene: Scene) -> dict[int, float]:
 
 
 def _colour(one: Configuration) -> str:
-    return GREY if one.particle is None else COLOURS[one.particle % (len(COLOURS) - 1)]
+    return GREY if one.particle is None else FLOWN[one.particle % len(FLOWN)]
 
 
 def _draw_paths(axes: Axes, scene: Scene, places: dict[int, Place]) -> None:
