@@ -6,7 +6,7 @@ optimistic; the test images have chosen nothing, and decide what is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from eyas.compare.schedule import run_jobs
 from eyas.compare.statistics import Estimate, paired
 from eyas.core import io
 from eyas.core.config import dump_yaml
-from eyas.core.errors import ConfigError
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.describe import Family
@@ -165,13 +164,3 @@ def _whole(config: Config, base: Config) -> Mapping[str, Any]:
 def _without_name(config: Config) -> dict[str, Any]:
     values = config.model_dump(mode="json")
     return {key: value for key, value in values.items() if key not in ("name", "runs_dir", "track")}
-
-
-def require_seeds(seeds: Sequence[int]) -> None:
-    """Refuse a comparison without any.
-
-    Raises:
-        ConfigError: no seeds.
-    """
-    if not seeds:
-        raise ConfigError("--seeds must be at least 1, got 0")
