@@ -31,7 +31,7 @@ def draw_parallel(scene: Scene, png: Path) -> None:
     """Write the picture."""
     say, keys = scene.say, scene.importance.order(scene.plan.space)[:MOST]
     scales = [Scale(scene.plan.space.dimensions[key], say) for key in keys]
-    figure = new_figure(10, 1.9 + 0.62 * (len(scales) + 1))
+    figure = new_figure(8.4, 1.9 + 0.58 * (len(scales) + 1))
     axes = figure.subplots()
     values = [one.value for one in scene.ranked if one.value is not None]
     span = _Span(min(values, default=0.0), max(values, default=1.0))
