@@ -13,6 +13,7 @@ import yaml
 
 from eyas.core.language import Phrases
 from eyas.report.document import Block, Callout, Code, Document, Figure, Section, Table, Text
+from eyas.tune.final import earlier_comparisons
 from eyas.tune.importance import LEAST
 from eyas.tune.pictures import Scene, draw_pictures
 from eyas.tune.plan import TunePlan, load_plan
@@ -205,6 +206,8 @@ def _limits(found: _Found) -> Iterator[Block]:
     if found.verdict:
         yield Text(say("limits.seeds", seeds=found.verdict.seeds))
         yield Text(say("limits.test" if found.verdict.test else "limits.no_test"))
+    if earlier := earlier_comparisons(found.folder):
+        yield Text(say("limits.earlier", earlier=earlier))
     if failed := sum(one.state == "failed" for one in scene.records):
         yield Text(say("limits.failed", failed=failed))
     yield Text(say("limits.else_where"))

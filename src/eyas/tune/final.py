@@ -13,7 +13,7 @@ from typing import Any
 
 from eyas.compare.folder import write_results
 from eyas.compare.job import Job, find_run, is_done
-from eyas.compare.plan import RUNS, Arm, Plan, Study, check_plan, save_plan, value_of
+from eyas.compare.plan import RUNS, Arm, Plan, Study, check_plan, load_plan, save_plan, value_of
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.running import read_results
 from eyas.compare.schedule import run_jobs
@@ -93,9 +93,21 @@ def train_final(folder: Path, plan: Plan, workers: int) -> bool:
         EyasError: as the first run that fails otherwise than by diverging.
     """
     own = folder / FOLDER
+    _set_aside(own, plan)
     own.mkdir(exist_ok=True)
     save_plan(plan, own)
     return run_jobs(_jobs(folder, plan), workers)
+
+
+def earlier_comparisons(folder: Path) -> int:
+    """Those that were set aside when a longer search found another best: each has looked at the test images."""
+    return len(list(folder.glob(f"{FOLDER}-*")))
+
+
+def _set_aside(own: Path, plan: Plan) -> None:
+    """Keep a comparison of another best under a number of its own: runs are never overwritten."""
+    if own.exists() and load_plan(own) != plan:
+        own.rename(own.with_name(f"{FOLDER}-{earlier_comparisons(own.parent) + 1}"))
 
 
 def is_trained(folder: Path, plan: Plan) -> bool:
