@@ -13,7 +13,7 @@ BENCH ?=
 PAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -34,7 +34,7 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev
-	OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 $(PYTEST)  # threads that spin would starve the other process
+	OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)  # threads that spin would starve the other process
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
@@ -57,10 +57,16 @@ bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a C
 bench-tune: build/peers/.done  ## the swarm against other tuners, on real tables and BBOB (an hour and a half)
 	PYTHONPATH=src build/peers/bin/python benchmarks/tune/race.py $(BENCH)
 
+bench-tune-training: $(VENV)/.dev  ## the swarm against TPE+Hyperband and ASHA on real networks (about 2 hours)
+	$(BIN)/python benchmarks/tune/training.py $(BENCH)
+
 build/peers/.done: benchmarks/tune/peers.lock
 	rm -rf build/peers && $(PYTHON) -m venv build/peers
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/tune/peers.lock
 	touch $@
+
+bench-together: $(VENV)/.dev  ## small models trained as one program, against each alone on the same cores (about 15 minutes)
+	$(BIN)/python benchmarks/train/together.py $(BENCH)
 
 build/keras/.done: benchmarks/train/keras.lock
 	rm -rf build/keras && $(PYTHON) -m venv build/keras

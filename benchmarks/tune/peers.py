@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eyas.tune.sampler import SwarmSampler, distribution_of
+from eyas.tune.distributions import distribution
+from eyas.tune.sampler import SwarmSampler
 from eyas.tune.space import Choice, Int, Space
 from eyas.tune.swarm import Swarm
 
@@ -37,7 +38,7 @@ def _optuna(make: Callable[[int, Space], Any]) -> Callable[[Space, Objective, in
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.simplefilter("ignore")
-        distributions = {dimension.name: distribution_of(dimension) for dimension in space}
+        distributions = {dimension.name: distribution(dimension) for dimension in space}
         study, found = optuna.create_study(sampler=make(seed, space)), []
         for _ in range(budget):
             trial = study.ask(distributions)

@@ -1,4 +1,4 @@
-"""The command as a person uses it: in a process of its own, in an empty folder."""
+"""The command as a person uses it: in a process of its own, in an empty folder; each verb once in a fresh one."""
 
 import json
 import os
@@ -12,13 +12,14 @@ from PIL import Image
 
 from eyas.core.config import load_config
 from eyas.core.schema import Config
+from support.loaded import loaded_eyas
 
 FAST = ("train.epochs=2", "train.precision=fp32", "train.batch_size=64")
 
 
-def eyas(*arguments, cwd, code=0, **options):
+def eyas(*arguments, cwd, code=0, fresh=False, **options):
     process = subprocess.run(
-        [sys.executable, "-m", "eyas", *map(str, arguments)],
+        [*([sys.executable, "-m", "eyas"] if fresh else [loaded_eyas()]), *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -36,13 +37,13 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(home):
-    answer = eyas("train", "digits", *FAST, "--json", cwd=home)
+    answer = eyas("train", "digits", *FAST, "--json", cwd=home, fresh=True)
     return home / json.loads(answer.stdout)["run"]
 
 
 @pytest.fixture(scope="module")
 def bundle(home, run):
-    eyas("export", run, cwd=home)
+    eyas("export", run, cwd=home, fresh=True)
     return run / "bundle"
 
 
@@ -66,7 +67,7 @@ def test_a_second_run_gets_its_own_folder(home, run):
 
 
 def test_evaluate_writes_figures_and_pictures(home, run):
-    answer = eyas("evaluate", run, "--json", cwd=home)
+    answer = eyas("evaluate", run, "--json", cwd=home, fresh=True)
     found = json.loads(answer.stdout)
     recorded = json.loads((run / "metrics.json").read_text())["test"]
     assert found["accuracy"] == recorded["accuracy"]
@@ -85,6 +86,12 @@ def test_tables_for_people(home, run):
     answer = eyas("evaluate", run, cwd=home)
     assert "macro F1" in answer.stdout
     assert "\x1b[" not in answer.stdout  # no colours into a pipe
+
+
+def test_a_diagnosis_and_a_report(home, run):
+    assert '"verdict"' in eyas("diagnose", run, "--json", cwd=home, fresh=True).stdout
+    eyas("report", run, "--html", cwd=home, fresh=True)
+    assert "<html" in (run / "report-en.html").read_text()
 
 
 @pytest.mark.parametrize("where", ["run", "bundle"])
@@ -127,14 +134,14 @@ def test_predict_names_what_it_cannot_read_and_answers_the_rest(home, bundle, pi
 
 
 def test_check_and_import(home):
-    assert "digits" in eyas("data", "import", "digits", cwd=home).stdout
-    report = json.loads(eyas("data", "check", "digits", "--json", cwd=home).stdout)
+    assert "digits" in eyas("data", "import", "digits", cwd=home, fresh=True).stdout
+    report = json.loads(eyas("data", "check", "digits", "--json", cwd=home, fresh=True).stdout)
     assert (report["name"], report["findings"], report["sizes"]) == ("digits", [], {"8×8": 1797})
     assert "class" in eyas("data", "check", "digits", cwd=home).stdout
 
 
 def test_the_written_configuration_is_the_default_and_is_read(home, tmp_path):
-    eyas("init", cwd=tmp_path)
+    eyas("init", cwd=tmp_path, fresh=True)
     text = (tmp_path / "eyas.yaml").read_text()
     assert load_config(tmp_path / "eyas.yaml") == Config()
     assert text.count("#") > 40
@@ -154,7 +161,7 @@ def test_init_takes_overrides_and_never_overwrites(tmp_path):
 
 
 def test_doctor_says_what_is_here(tmp_path):
-    found = json.loads(eyas("doctor", "--json", cwd=tmp_path).stdout)
+    found = json.loads(eyas("doctor", "--json", cwd=tmp_path, fresh=True).stdout)
     assert "usable of" in found["cores"]
     assert found["extra [serve]"].startswith("httptools")
 
@@ -226,7 +233,7 @@ def test_help_loads_nothing_heavy():
     ],
 )
 def test_every_command_has_help_with_an_example(command, tmp_path):
-    assert "Example: eyas" in eyas(*command.split(), "--help", cwd=tmp_path).stdout
+    assert "Example: eyas" in eyas(*command.split(), "--help", cwd=tmp_path, fresh=True).stdout
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from eyas.core.config import load_values
 from eyas.core.pipeline import dvc_yaml
+from support.loaded import loaded_eyas
 
 STAGES = ["prepare", "train", "evaluate", "export"]
 QUIET = {
@@ -26,7 +27,7 @@ QUIET = {
 def run(tmp_path_factory):
     """Run a command line in the repository; its standard output."""
     home = tmp_path_factory.mktemp("pipeline")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join(map(str, (Path(loaded_eyas()).parent, Path(sys.executable).parent, os.environ["PATH"])))
     environment = {**os.environ, **QUIET, "PATH": path, "DVC_SITE_CACHE_DIR": str(home / ".site")}
 
     def call(line, code=0):

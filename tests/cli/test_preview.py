@@ -10,10 +10,11 @@ from PIL import Image
 
 from eyas.core.schema import AugmentConfig
 from eyas.train.augment import make_preview
+from support.loaded import loaded_eyas
 
 
-def preview(*words, cwd, code=0):
-    command = [sys.executable, "-m", "eyas", "data", "preview", *map(str, words)]
+def preview(*words, cwd, code=0, fresh=False):
+    command = [*([sys.executable, "-m", "eyas"] if fresh else [loaded_eyas()]), "data", "preview", *map(str, words)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -21,7 +22,7 @@ def preview(*words, cwd, code=0):
 
 def test_a_picture_and_its_json(tmp_path):
     keys = ("augment.crop=1", "augment.mixup=0.4", "augment.flip=alternating")
-    done = preview("digits", *keys, "--out", "seen.png", "--json", cwd=tmp_path)
+    done = preview("digits", *keys, "--out", "seen.png", "--json", cwd=tmp_path, fresh=True)
     assert {entry.name for entry in tmp_path.iterdir()} == {"seen.png", "seen.json"}
     with Image.open(tmp_path / "seen.png") as picture:
         assert min(picture.size) > 600

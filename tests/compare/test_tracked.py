@@ -19,8 +19,8 @@ QUICK = {
 }
 
 
-def run_study(seeds):
-    plan = plan_comparison("optimizers", QUICK, seeds=seeds)
+def run_study(study, seeds):
+    plan = plan_comparison(study, QUICK, seeds=seeds)
     dataset = open_dataset(plan.base().data)
     folder = begin_study(plan, dataset)
     assert train_all(folder, plan, dataset)
@@ -35,16 +35,16 @@ def family(folder, uri=""):
     return client, parent, [run for run in runs if run is not parent]
 
 
-def check_family(folder, result, uri="", seeds=1):
+def check_family(folder, result, prefix, uri="", seeds=1):
     client, parent, children = family(folder, uri)
     assert (parent.info.run_name, parent.info.status) == (folder.name, "FINISHED")
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     by_name = {run.info.run_name: run for run in children}
     for arm in result.arms:
-        value = parent.data.metrics[f"final_test_accuracy/optimizers/{arm.name}"]
+        value = parent.data.metrics[f"final_test_accuracy/{result.name}/{arm.name}"]
         assert value == pytest.approx(arm.test.mean)
         for seed in range(seeds):
-            run = by_name.pop(f"Optimizer_Comparison_{arm.name}" + (f" seed {seed}" if seeds > 1 else ""))
+            run = by_name.pop(f"{prefix}_{arm.name}" + (f" seed {seed}" if seeds > 1 else ""))
             right = arm.trained.test[seed].mean()
             assert run.data.metrics["final_test_accuracy"] == pytest.approx(right)
             assert (run.info.status, run.data.tags["eyas.arm"]) == ("FINISHED", arm.name)
@@ -58,10 +58,10 @@ def check_family(folder, result, uri="", seeds=1):
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # MLflow is loaded by a sender for each of the runs
 def test_parent_and_children_in_the_default_store(home):
-    folder, result = run_study(seeds=2)
-    check_family(folder, result, seeds=2)
+    folder, result = run_study("batchnorm", seeds=2)
+    check_family(folder, result, "Batch_Norm_Comparison", seeds=2)
     assert "mlflow has everything" in eyas("track", "sync", folder).stdout
-    check_family(folder, result, seeds=2)
+    check_family(folder, result, "Batch_Norm_Comparison", seeds=2)
 
 
 @pytest.mark.slow
@@ -70,8 +70,8 @@ def test_a_server_that_is_down_gets_all_of_it_later(home, monkeypatch, server_la
     """The names are the course's own with one seed."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server_later.url)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    folder, result = run_study(seeds=1)
+    folder, result = run_study("optimizers", seeds=1)
     assert "records wait" in eyas("track", "sync", folder, code=9).stderr
     server_later.start()
     assert "mlflow has everything" in eyas("track", "sync", folder).stdout
-    check_family(folder, result, server_later.url)
+    check_family(folder, result, "Optimizer_Comparison", server_later.url)

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.loaded import loaded_eyas
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r'!\[[^\]]*\]\((\S+) "([^"]+)"\)')
@@ -26,8 +28,10 @@ def figures(page: Path) -> list[tuple[Path, str]]:
     return [((page.parent / target).resolve(), made) for target, made in FIGURE.findall(page.read_text())]
 
 
-def run_page(page: Path, folder: Path, timeout: float = 240) -> str:
+def run_page(page: Path, folder: Path, timeout: float = 240, *, fresh: bool = False) -> str:
     """Run every `sh` and `python` block of the page in `folder`, beside a copy of `docs/seven.png`.
+
+    `fresh`: `eyas` loads all that it imports anew, as a reader's does.
 
     Returns:
         What the commands printed.
@@ -37,7 +41,8 @@ def run_page(page: Path, folder: Path, timeout: float = 240) -> str:
     """
     (folder / "docs").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "docs" / "seven.png", folder / "docs")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    first = [] if fresh else [str(Path(loaded_eyas()).parent)]
+    path = os.pathsep.join([*first, str(Path(sys.executable).parent), os.environ["PATH"]])
     shell = subprocess.Popen(
         ["bash", "-c", _script(page.read_text(), _free_port())],
         cwd=folder,

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from eyas.core.runs import RunFolder
+from support.loaded import loaded_eyas
 from support.server import free_port
 
 FAST = ("data.source=digits", "train.epochs=3", "train.batch_size=64", "train.precision=fp32")
@@ -97,9 +98,9 @@ def wait_until(true: Callable[[], object], seconds: float) -> None:
         time.sleep(0.05)  # between two looks: a loop that spins takes a core from what it waits for
 
 
-def eyas(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """The command in the working directory."""
-    command = [sys.executable, "-m", "eyas", *map(str, arguments)]
+def eyas(*arguments: object, code: int = 0, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+    """The command in the working directory; `fresh`: with all its imports."""
+    command = [*([sys.executable, "-m", "eyas"] if fresh else [loaded_eyas()]), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done

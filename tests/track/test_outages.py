@@ -79,7 +79,7 @@ def test_a_server_dies_in_the_middle_and_gets_all_of_it_once_later(
     warning = capfd.readouterr().err
     assert f"eyas track sync {result.run.path}" in warning
     assert waiting(result.run) > 0
-    done = eyas("track", "sync", result.run.path, code=9)
+    done = eyas("track", "sync", result.run.path, code=9, fresh=True)
     assert "records wait" in done.stderr
 
     server.start()

@@ -111,10 +111,10 @@ def test_a_search_survives_its_processes(home):
     Path("slow.yaml").write_text(SLOW_SPACE)
     process = start("digits", *SLOW, "--trials", "4", "--workers", "1", "--seeds", "1")
     try:
-        wait_until(lambda: (folder / "runs/trial-0/last.pt").exists(), 60)
+        wait_until(lambda: (folder / "runs/trial-0/last.pt").exists(), 200)
         (trainer,) = trainers(process.pid)
         os.kill(trainer, signal.SIGKILL)  # one worker dies: the baseline goes on in another
-        wait_until(lambda: (folder / "runs/trial-1/last.pt").exists(), 60)
+        wait_until(lambda: (folder / "runs/trial-1/last.pt").exists(), 200)
         (trainer,) = trainers(process.pid)
     finally:
         process.kill()  # and now the coordinator
@@ -143,7 +143,7 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
         "digits", *SLOW, "train.epochs=900", "--minutes", "5", "--workers", "1", "--seeds", "1", "--storage", url
     )
     try:
-        wait_until(lambda: (folder / "runs/trial-0/last.pt").exists(), 60)
+        wait_until(lambda: (folder / "runs/trial-0/last.pt").exists(), 200)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:

@@ -44,10 +44,13 @@ def check(
     Example: eyas data check photos/ --html look.html --labels --fix fixes.yaml
     """
     with needs_extra("train"):
-        from eyas.cli.exploring import explore
         from eyas.data import look_closely, propose_fixes, write_fixes
         from eyas.data.fixes import plain
-        from eyas.report import write_data_page
+
+        if labels:  # with torch
+            from eyas.cli.exploring import explore
+        if html:  # with matplotlib
+            from eyas.report import write_data_page
 
     _, settings = read_words(words, config)
     if fix and settings.data.fixes:

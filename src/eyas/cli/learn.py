@@ -89,17 +89,21 @@ def train(
         raise ConfigError(f"--resume goes on in its own folder; leave --to {to} out")
     settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
-        from eyas.cli.training import run_training
         from eyas.core.runs import require_free
         from eyas.data import check_dataset, open_dataset
-        from eyas.track.trackers import make_trackers, where_to_look
-        from eyas.train import is_main
+        from eyas.track.delivery.process import require_library
 
     require_free(to)
-    make_trackers(settings.track)  # a library that is missing is named before the data are read
+    for library in ("torch", *settings.track):  # one that is missing is named before the data are read
+        require_library(library)
     dataset = open_dataset(settings.data)
     report = check_dataset(settings.data)  # of the survey that opening has made
     require_sound(report, settings.data)
+    with needs_extra("train"):  # loads torch, which takes seconds: what is wrong with the words and data is said first
+        from eyas.cli.training import run_training
+        from eyas.track.trackers import where_to_look
+        from eyas.train import is_main
+
     if is_main():
         print_warnings(report)
     result = run_training(settings, dataset, resume, to)

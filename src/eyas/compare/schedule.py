@@ -18,7 +18,7 @@ from eyas.core.errors import ConfigError, TrainingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import TrainConfig
 from eyas.train import Callback
-from eyas.train.run import device_kind
+from eyas.train.assembly import device_kind
 
 
 def run_jobs(jobs: Sequence[Job], processes: int | None = None) -> bool:

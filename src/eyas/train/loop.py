@@ -32,7 +32,7 @@ from eyas.train.validation import Validation, validate
 # Reading a loss makes the host wait for the GPU: it is done this often. On a CPU, nothing waits.
 STEPS_UNREAD_ON_GPU = 50
 
-Outcome = Literal["finished", "paused", "interrupted"]
+Ending = Literal["finished", "paused", "interrupted"]
 
 
 @dataclass
@@ -51,8 +51,13 @@ class Job:
     until: int | None = None
     """Pause after this epoch; everything still unfolds over `train.epochs`."""
 
+    @property
+    def best(self) -> EpochRow | None:
+        """The epoch whose weights `best.pt` holds."""
+        return next((row for row in self.position.history if row.epoch == self.stopping.best.best_epoch), None)
 
-def fit(job: Job) -> Outcome:
+
+def fit(job: Job) -> Ending:
     """Train until the epochs or the patience are used up, or until `job.until`.
 
     Returns:
@@ -71,22 +76,36 @@ def fit(job: Job) -> Outcome:
                 job.keeper.checkpoint()
                 return "interrupted"
 
-            found = validate(job.learner, job.val) if len(job.val) else None
-            require_finite(job, found)
-            row = epoch_row(job, found, monotonic() - started)
-            best, job.learner.optimizer.base_rate = stopping.update(
-                row.value(config.monitor), row.epoch, job.learner.optimizer.base_rate
-            )
-            position.finish(row)
-            if best:  # before last.pt: a kill between the two repeats this epoch and writes the same best.pt again
-                job.keeper.best(row)
-            job.keeper.checkpoint()
-            end = EpochEnd(row, best, stopping.patience_left, found.predictions if found else None)
-            for callback in job.callbacks:
-                callback.on_epoch(end)
-            if job.learner.workers.main:
-                warn_if_flat(position.history, job.train.split.labels, job.learner.optimizer.base_rate)
+            tell_epoch(job, finish_epoch(job, started))
     return "finished" if stopping.stop or position.epoch >= config.epochs else "paused"
+
+
+def finish_epoch(job: Job, started: float) -> EpochEnd:
+    """Validate, judge and keep the epoch whose last step is done.
+
+    Raises:
+        DivergenceError: as `require_finite`.
+    """
+    config, position, stopping = job.learner.config, job.position, job.stopping
+    found = validate(job.learner, job.val) if len(job.val) else None
+    require_finite(job, found)
+    row = epoch_row(job, found, monotonic() - started)
+    best, job.learner.optimizer.base_rate = stopping.update(
+        row.value(config.monitor), row.epoch, job.learner.optimizer.base_rate
+    )
+    position.finish(row)
+    if best:  # before last.pt: a kill between the two repeats this epoch and writes the same best.pt again
+        job.keeper.best(row)
+    job.keeper.checkpoint()
+    return EpochEnd(row, best, stopping.patience_left, found.predictions if found else None)
+
+
+def tell_epoch(job: Job, end: EpochEnd) -> None:
+    """Callbacks hear of the epoch; a person, where nothing is learnt."""
+    for callback in job.callbacks:
+        callback.on_epoch(end)
+    if job.learner.workers.main:
+        warn_if_flat(job.position.history, job.train.split.labels, job.learner.optimizer.base_rate)
 
 
 def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bool:
@@ -128,6 +147,15 @@ def read_totals(job: Job, unread: list[Tensor]) -> None:
     """
     sums = job.learner.workers.all_reduce(torch.stack(unread).sum(0) if len(unread) > 1 else unread[0]).tolist()
     unread.clear()
+    add_totals(job, sums)
+
+
+def add_totals(job: Job, sums: Sequence[float]) -> None:
+    """Add summed loss, right answers and images to the epoch's totals.
+
+    Raises:
+        DivergenceError: the loss is not finite.
+    """
     if not isfinite(sums[0]):
         raise DivergenceError(_diverged(f"the loss became {sums[0]}", job))
     job.position.totals = [total + new for total, new in zip(job.position.totals, sums, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from math import floor
 from typing import Any
 
@@ -43,6 +44,21 @@ def labels(dimension: Choice) -> dict[Label, Any]:
     if single and len(set(choices)) == len(choices):
         return {choice: choice for choice in choices}
     return {json.dumps(choice): choice for choice in choices}
+
+
+def labelled(space: Space) -> Space:
+    """The same space with Optuna's labels for choices."""
+    return Space([replace(one, when=_labelled_when(one, space), **_labelled_choices(one)) for one in space])
+
+
+def _labelled_choices(dimension: Dimension) -> dict[str, Any]:
+    return {"choices": tuple(labels(dimension))} if isinstance(dimension, Choice) else {}
+
+
+def _labelled_when(dimension: Dimension, space: Space) -> dict[str, list[Label]]:
+    return {
+        name: [_encoded(space.dimensions[name], value) for value in values] for name, values in dimension.when.items()
+    }
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from eyas.core.machine import usable_cores
 from eyas.core.runs import next_folder
 from eyas.core.schema import Config, Monitor
 from eyas.data import Dataset
+from eyas.train.assembly import device_kind
 from eyas.train.checks import check_config
-from eyas.train.run import device_kind, precision_of
+from eyas.train.run import precision_for
 from eyas.tune.defaults import default_space
 from eyas.tune.executors import Executor
 from eyas.tune.executors.local import LocalExecutor
@@ -143,7 +144,7 @@ def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dat
         own["train.threads"] = max(1, usable_cores() // workers)
     settled = overlay(dict(settings), own)
     if base.train.precision == "auto" and device_kind(base.train) == "cpu":  # once, and not once a network
-        settled = overlay(settled, {"train.precision": precision_of(Config.model_validate(settled), dataset)})
+        settled = overlay(settled, {"train.precision": precision_for(Config.model_validate(settled), dataset)})
     space = (
         read_space(wishes.space, settled)
         if wishes.space
@@ -280,7 +281,7 @@ def _search(
 ) -> tuple[Ledger, bool]:
     require_same(storage, plan)
     known = len(Ledger(storage, plan).records())
-    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, known))
+    ledger = Ledger(storage, plan, make_sampler(plan.sampler, plan.seed, plan.space, known))
     about = {"sampler": plan.sampler, "sampler_seed": str(plan.seed), "searched": ", ".join(plan.space.dimensions)}
     open_family(folder, "eyas tune", about, plan.base(), dataset)
     try:

@@ -19,6 +19,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from eyas.tune.distributions import distribution
 from eyas.tune.space import Choice, Dimension, Float, Int, Space
 from eyas.tune.swarm import Move, State, Swarm
 from eyas.tune.swarm.encoding import Encoding
@@ -54,12 +55,12 @@ class SwarmSampler(BaseSampler):
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The space that was given, else every parameter of the finished trials that always had the same bounds."""
         if self._space is not None:
-            return {dimension.name: distribution_of(dimension) for dimension in self._space}
+            return {dimension.name: distribution(dimension) for dimension in self._space}
         found: dict[str, BaseDistribution | None] = {}
         for finished in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-            for name, distribution in finished.distributions.items():
-                found[name] = distribution if found.get(name, distribution) == distribution else None
-        return {name: distribution for name, distribution in sorted(found.items()) if distribution is not None}
+            for name, known in finished.distributions.items():
+                found[name] = known if found.get(name, known) == known else None
+        return {name: known for name, known in sorted(found.items()) if known is not None}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -181,17 +182,6 @@ def dimension_of(name: str, distribution: BaseDistribution) -> Dimension:
         case CategoricalDistribution():
             return Choice(name, tuple(distribution.choices))
     raise ValueError(f"{name} must be a float, an int or a categorical distribution, got {distribution!r}")
-
-
-def distribution_of(dimension: Dimension) -> BaseDistribution:
-    """A dimension as Optuna's distribution."""
-    match dimension:
-        case Float():
-            return FloatDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
-        case Int():
-            return IntDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
-        case Choice():
-            return CategoricalDistribution(dimension.choices)
 
 
 def _root(trial: FrozenTrial, trials: list[FrozenTrial]) -> FrozenTrial:

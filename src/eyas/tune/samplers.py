@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -21,20 +20,23 @@ from optuna.samplers import (
 )
 
 from eyas.core.errors import ConfigError, MissingExtraError
+from eyas.tune.distributions import labelled
+from eyas.tune.sampler import SwarmSampler
+from eyas.tune.space import Space
 
 DEFAULT = "swarm"
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "swarm": lambda seed: _swarm(seed),
-    "tpe": lambda seed: TPESampler(
-        seed=seed, constant_liar=True
-    ),  # those that run count: several are asked for at once
-    "random": lambda seed: RandomSampler(seed=seed),
-    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
-    "cmaes": lambda seed: CmaEsSampler(seed=seed, warn_independent_sampling=False),
-    "qmc": lambda seed: QMCSampler(
+Make = Callable[[int, Space], BaseSampler]
+SAMPLERS: dict[str, Make] = {
+    "swarm": lambda seed, space: SwarmSampler(seed, labelled(space)),
+    # Trials that run count: several are asked for at once.
+    "tpe": lambda seed, _: TPESampler(seed=seed, constant_liar=True),
+    "random": lambda seed, _: RandomSampler(seed=seed),
+    "gp": lambda seed, _: GPSampler(seed=seed, warn_independent_sampling=False),
+    "cmaes": lambda seed, _: CmaEsSampler(seed=seed, warn_independent_sampling=False),
+    "qmc": lambda seed, _: QMCSampler(
         seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False
     ),
-    "nsga": lambda seed: NSGAIISampler(seed=seed),
+    "nsga": lambda seed, _: NSGAIISampler(seed=seed),
 }
 # They draw from one stream, and one that begins anew beside finished trials would repeat their points.
 STREAMS = ("tpe", "random", "gp", "cmaes", "nsga")
@@ -55,20 +57,16 @@ def require_sampler(name: str) -> None:
         raise MissingExtraError("cmaes is not installed; --sampler cmaes needs it: pip install cmaes")
 
 
-def _swarm(seed: int) -> BaseSampler:
-    made: BaseSampler = import_module("eyas.tune.sampler").SwarmSampler(seed=seed)
-    return made
-
-
-def make_sampler(name: str, seed: int, finished: int = 0) -> BaseSampler:
+def make_sampler(name: str, seed: int, space: Space, finished: int = 0) -> BaseSampler:
     """The sampler.
 
     Args:
         name: as `require_sampler` allows.
         seed: the study's.
+        space: what is searched; only the swarm needs to know it beforehand.
         finished: trials that the study has already.
     """
     own = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0]) if name in STREAMS and finished else seed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return SAMPLERS[name](own)
+        return SAMPLERS[name](own, space)

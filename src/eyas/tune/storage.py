@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import IO
@@ -17,7 +17,14 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
 from eyas.tune.plan import JOURNAL
@@ -63,8 +70,11 @@ def _database(url: str) -> RDBStorage:
     """Tables are made by whoever is first; one that is beaten to it by another machine finds them then."""
     patience = {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     for _ in range(ATTEMPTS):
-        with suppress(IntegrityError, ProgrammingError):
+        try:
             return RDBStorage(url, engine_kwargs=dict(patience))
+        except (IntegrityError, ProgrammingError, OperationalError) as error:
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
         sleep(PAUSE_SECONDS)
     return RDBStorage(url, engine_kwargs=dict(patience))
 

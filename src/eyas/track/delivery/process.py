@@ -23,7 +23,7 @@ from eyas.track.delivery.sink import END, STARTING
 from eyas.track.delivery.spool import Delivered, Spool
 from eyas.track.delivery.to_wandb import is_wanted
 
-EXTRAS = {"tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
+EXTRAS = {"torch": "train", "tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
 EXITING = 10.0
 """Seconds for a sender to be gone after its last word: wandb takes its service down."""
 Name = TypeVar("Name", bound=str)
@@ -84,8 +84,7 @@ class Delivery:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._wait(EXITING)
-        store = SINKS[self._tracker].store(self._spool)
-        left = len(self._spool.lines()) - Delivered(self._spool, self._tracker, store).lines
+        left = _left(self._spool, self._tracker)
         reason = self._heard.get("error") or (f"its sender ended (exit code {code})" if ended else "no answer")
         return Outcome(self._tracker, left, reason if left else None, self._heard.get("refused"))
 
@@ -109,8 +108,16 @@ class Delivery:
 
 
 def deliver(spool: Spool) -> list[Outcome]:
-    """Send what waits in the spool to every tracker of the run, all at once."""
-    return finish([Delivery(spool, tracker) for tracker in wanted(spool.trackers())])
+    """Send what waits in the spool to every tracker of the run, all at once. One that has everything is not asked."""
+    trackers = wanted(spool.trackers())
+    sent = finish([Delivery(spool, tracker) for tracker in trackers if _left(spool, tracker)])
+    by_tracker = {outcome.tracker: outcome for outcome in sent}
+    return [by_tracker.get(tracker, Outcome(tracker, 0, None, None)) for tracker in trackers]
+
+
+def _left(spool: Spool, tracker: str) -> int:
+    """Records that wait in the spool."""
+    return len(spool.lines()) - Delivered(spool, tracker, SINKS[tracker].store(spool)).lines
 
 
 def wanted(trackers: Iterable[Name]) -> list[Name]:
@@ -118,15 +125,18 @@ def wanted(trackers: Iterable[Name]) -> list[Name]:
     return [name for name in trackers if name != "wandb" or is_wanted()]
 
 
-def require_library(tracker: str) -> None:
+def require_library(name: str) -> None:
     """Look, without the import.
 
+    Args:
+        name: torch, or a tracker.
+
     Raises:
-        MissingExtraError: the tracker's library is not installed.
+        MissingExtraError: the library is not installed.
     """
-    with needs_extra(EXTRAS[tracker]):
-        if find_spec(tracker) is None:
-            raise ModuleNotFoundError(name=tracker)
+    with needs_extra(EXTRAS[name]):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
 
 
 def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:

@@ -13,8 +13,9 @@ from eyas.core.errors import ConfigError, DivergenceError, ResumeError, Training
 from eyas.core.runs import RunFolder, open_run
 from eyas.core.schema import Config
 from eyas.data import open_dataset
+from eyas.train.assembly import device_kind
 from eyas.train.callbacks import Callback
-from eyas.train.run import device_kind, resume_run
+from eyas.train.run import resume_run
 
 # A worker that dies is started again, with all the others, from the last checkpoint.
 RESTARTS = 3

@@ -30,7 +30,7 @@ from eyas.tune.swarm.encoding import Encoding, Flags, Floats, Ints, Points
 
 INERTIA = 0.7298  # ω
 PULL = 1.49618  # c₁ and c₂
-DRAWN = 64
+DRAWN = 128
 ANYWHERE, NEAR = 0.25, 0.25  # shares of the moves
 CHOICE_FLOOR = 0.1  # ε
 LEAST_REACH, MOST_REACH = 10**-2.5, 10**-0.3  # deviation of a disturbance
@@ -91,17 +91,17 @@ def draw(encoding: Encoding, rng: Generator, state: State, own: Points, informan
     Args:
         state: before the move.
         own: its best point, one row.
-        informants: (DRAWN,) one for each move.
+        informants: (M,) one for each move.
     """
-    far, near = int(ANYWHERE * DRAWN), int(NEAR * DRAWN)
+    far, near = int(ANYWHERE * len(informants)), int(NEAR * len(informants))
     near_rows = slice(far, far + near)
     positions = _new_positions(rng, state, own, informants, near_rows)
     velocities = positions - state.position
     positions = reflected(positions)
     preferences, picks = _new_picks(encoding, rng, state, own, informants, near_rows)
-    free = anywhere(encoding, rng, far)
-    positions[:far], velocities[:far] = free.positions, free.velocities
-    preferences[:far], picks[:far] = free.preferences, free.points.picks
+    positions[:far], velocities[:far] = rng.random((far, positions.shape[1])), 0.0
+    preferences[:far] = np.repeat(1.0 / encoding.sizes, encoding.sizes)
+    picks[:far] = rng.random((far, picks.shape[1])) * encoding.sizes
     return Moves(Points(encoding.rounded(positions), picks), positions, velocities, preferences)
 
 
@@ -138,18 +138,20 @@ def _some(rng: Generator, informants: Points, width: int) -> Flags:
 def _new_picks(
     encoding: Encoding, rng: Generator, state: State, own: Points, informants: Points, near: slice
 ) -> tuple[Floats, Ints]:
-    count, width = informants.picks.shape
-    rows = np.arange(count)
-    preferences, picks = np.empty((count, int(encoding.first[-1]))), np.empty((count, width), dtype=np.int64)
-    changed = _some(rng, informants, width)
-    for k, size in enumerate(encoding.sizes):
-        own_columns = slice(encoding.first[k], encoding.first[k + 1])
-        q = np.tile(INERTIA * state.preferences[own_columns] + CHOICE_FLOOR / size, (count, 1))
-        q[:, own.picks[0, k]] += PULL * rng.random(count)
-        q[rows, informants.picks[:, k]] += PULL * rng.random(count)
-        q /= q.sum(1, keepdims=True)
-        drawn = np.minimum((q.cumsum(1) < rng.random((count, 1))).sum(1), size - 1)
-        nearby = np.where(changed[:, k], rng.integers(size, size=count), informants.picks[:, k])
-        drawn[near] = nearby[near]
-        preferences[:, own_columns], picks[:, k] = q, drawn
-    return preferences, picks
+    """(M, K_1 + … + K_B) preferences and (M, B) the values that were drawn from them, all choices at once."""
+    sizes, first, shape = encoding.sizes, encoding.first[:-1], informants.picks.shape
+    if not len(sizes):
+        return np.empty((shape[0], 0)), np.empty(shape, dtype=np.int64)
+    choice_of = np.repeat(np.arange(len(sizes)), sizes)
+    q = np.tile(INERTIA * state.preferences + CHOICE_FLOOR / sizes[choice_of], (shape[0], 1))
+    q[:, first + own.picks[0]] += PULL * rng.random(shape)
+    q[np.arange(shape[0])[:, None], first + informants.picks] += PULL * rng.random(shape)
+    sums = q.cumsum(1)
+    ends = sums[:, encoding.first[1:] - 1]
+    starts = np.concatenate([np.zeros((shape[0], 1)), ends[:, :-1]], 1)
+    thresholds = starts + rng.random(shape) * (ends - starts)
+    picks = np.minimum(np.add.reduceat(sums < thresholds[:, choice_of], first, axis=1, dtype=np.int64), sizes - 1)
+    changed = (rng.random(shape) * sizes).astype(np.int64)
+    nearby = np.where(_some(rng, informants, shape[1]), changed, informants.picks)
+    picks[near] = nearby[near]
+    return q / (ends - starts)[:, choice_of], picks

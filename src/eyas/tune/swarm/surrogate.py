@@ -18,8 +18,8 @@ from eyas.tune.swarm.encoding import Floats, Ints
 
 MOST_POINTS = 100
 # Priors of log ℓ and of log noise variance (as a share of the signal's), and the bounds of both.
-LENGTH_PRIOR = (0.0, 1.0)
-NOISE_PRIOR = (-6.0, 2.0)
+LENGTH_PRIOR = (-0.35, 1.0)
+NOISE_PRIOR = (-5.0, 2.0)
 LENGTH_BOUNDS = (np.log(0.03), np.log(30.0))
 NOISE_BOUNDS = (np.log(1e-6), 0.0)
 RPROP_STEPS = 25

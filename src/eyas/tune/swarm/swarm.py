@@ -36,8 +36,9 @@ from eyas.tune.swarm.moves import Moves, State
 
 PARTICLES = 8
 PATIENCE = 15
-UNGUIDED = 6  # points before there is a model
+UNGUIDED = 5  # points before there is a model
 REFIT = 1.25  # lengths are fitted anew when the points have grown by this factor
+MANY = 200  # points after which half as many moves are drawn: the model itself costs the time by then
 CAUTION = 1.5  # deviation of κ
 
 
@@ -142,7 +143,8 @@ class Swarm:
         state, own = history.particle(particle, life)
         if state is None:
             state = moves.at_rest(encoding, rng.random(encoding.width[0]))
-        informants = history.informants(rng, moves.DRAWN, self.particles)
+        count = moves.DRAWN if history.told <= MANY else moves.DRAWN // 2
+        informants = history.informants(rng, count, self.particles)
         own = own if own is not None else informants[[0]]
         return self._untried(moves.draw(encoding, rng, state, own, informants), rng)
 
