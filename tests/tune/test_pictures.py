@@ -55,7 +55,7 @@ def search(
     )  # fmt: skip
     storage = InMemoryStorage()
     create_study(storage, plan, join=False)
-    ledger = Ledger(storage, plan, make_sampler(sampler, 0))
+    ledger = Ledger(storage, plan, make_sampler(sampler, 0, space))
     first = {one.name: one.choices[0] if isinstance(one, Choice) else one.low for one in space}
     base = ledger.begin(space.active(first), baseline=True, rung=2)
     train(ledger, base, plan, value)

@@ -10,11 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from eyas.cli import app
+from eyas.compare.plan import load_plan
 from eyas.compare.statistics import Estimate
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.language import LANGUAGES
 from eyas.report.document import Callout, Figure, Table
 from eyas.tune.document import tune_document
+from eyas.tune.final import earlier_comparisons, set_aside
 from eyas.tune.pictures import DRAWERS
 from eyas.tune.results import FILE, read_results
 from eyas.tune.verdict import STANDINGS, Verdict, standing
@@ -91,6 +93,19 @@ def test_a_search_that_is_not_over_is_reported_as_such(searched, tmp_path):
     (folder / FILE).write_text("{}")
     with pytest.raises(ResumeError, match="is damaged"):
         tune_document(folder, "en", tmp_path, ON)
+
+
+def test_the_comparison_of_an_earlier_best_is_kept_and_counted(searched, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(searched, folder, ignore=shutil.ignore_patterns("runs"))
+    plan = load_plan(folder / "final")
+    set_aside(folder / "final", plan)  # the same: a comparison that goes on
+    assert earlier_comparisons(folder) == 0
+    set_aside(folder / "final", replace(plan, settings={"seed": 9}))
+    set_aside(folder / "final", plan)  # nothing is there any more
+    assert ((folder / "final-1" / "study.yaml").exists(), earlier_comparisons(folder)) == (True, 1)
+    said = str(tune_document(folder, "en", tmp_path, ON).to_json())
+    assert "Comparisons of an earlier best that this search has made before: 1." in said
 
 
 def test_the_sentence_says_no_more_than_the_numbers():

@@ -93,7 +93,7 @@ def train_final(folder: Path, plan: Plan, workers: int) -> bool:
         EyasError: as the first run that fails otherwise than by diverging.
     """
     own = folder / FOLDER
-    _set_aside(own, plan)
+    set_aside(own, plan)
     own.mkdir(exist_ok=True)
     save_plan(plan, own)
     return run_jobs(_jobs(folder, plan), workers)
@@ -104,8 +104,13 @@ def earlier_comparisons(folder: Path) -> int:
     return len(list(folder.glob(f"{FOLDER}-*")))
 
 
-def _set_aside(own: Path, plan: Plan) -> None:
-    """Keep a comparison of another best under a number of its own: runs are never overwritten."""
+def set_aside(own: Path, plan: Plan) -> None:
+    """Keep a comparison of another best under a number of its own: runs are never overwritten.
+
+    Args:
+        own: its folder, which need not be there.
+        plan: of the comparison that is due.
+    """
     if own.exists() and load_plan(own) != plan:
         own.rename(own.with_name(f"{FOLDER}-{earlier_comparisons(own.parent) + 1}"))
 
