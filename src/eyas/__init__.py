@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eyas.report import draw_curves, draw_preview, write_evaluation
     from eyas.train import ProgressBar, evaluate_run, resume_run, start_run
     from eyas.train.augment import make_preview
+    from eyas.tune.sampler import SwarmSampler
 
 __version__ = "0.1.0.dev0"
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "EyasError",
     "Predictor",
     "ProgressBar",
+    "SwarmSampler",
     "__version__",
     "check_dataset",
     "draw_curves",
@@ -57,6 +59,7 @@ _ROOMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "eyas.report": ("train", ("draw_curves", "draw_preview", "write_evaluation")),
     "eyas.train": ("train", ("ProgressBar", "evaluate_run", "resume_run", "start_run")),
     "eyas.train.augment": ("train", ("make_preview",)),
+    "eyas.tune.sampler": ("train", ("SwarmSampler",)),
 }
 
 

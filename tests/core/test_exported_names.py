@@ -12,6 +12,7 @@ NAMES = [
     "EyasError",
     "Predictor",
     "ProgressBar",
+    "SwarmSampler",
     "__version__",
     "check_dataset",
     "draw_curves",

@@ -24,8 +24,9 @@ def report(
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
-    Of a study: its arms, their ranking, how sure it is, and the conclusion. A run's test split is measured for it, and
-    recorded in the run unless --out names another folder.
+    Of a study: its arms, their ranking, how sure it is, and the conclusion. Of a search by eyas tune: whether it beat
+    the baseline, the best configuration, trials, cost, pictures, and what was not tested. A run's test split is
+    measured for it, and recorded in the run unless --out names another folder.
 
     Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-optimizers-1 --lang fr
     """
@@ -37,7 +38,9 @@ def report(
 
     with tempfile.TemporaryDirectory() as folder:
         today = datetime.now().astimezone().date()
-        if (path / "study.yaml").exists():
+        if (path / "tune.yaml").exists():
+            document = _of_search(path, lang, Path(folder), today)
+        elif (path / "study.yaml").exists():
             document = _of_study(path, lang, Path(folder), today)
         else:
             document = _of_run(path, lang, Path(folder), today, record=out is None)
@@ -55,6 +58,12 @@ def _of_run(path: Path, lang: str, folder: Path, on: date, *, record: bool) -> D
     return run_document(look_at(path, record=record), lang, folder, on)
 
 
+def _of_search(path: Path, lang: str, folder: Path, on: date) -> Document:
+    from eyas.tune.document import tune_document
+
+    return tune_document(path, lang, folder, on)
+
+
 def _of_study(path: Path, lang: str, folder: Path, on: date) -> Document:
     from eyas.compare.document import study_document
     from eyas.compare.plan import load_plan
@@ -63,7 +72,7 @@ def _of_study(path: Path, lang: str, folder: Path, on: date) -> Document:
 
     plan = load_plan(path)
     if plan.kind != "compare":
-        raise ConfigError(f"{path} must be a run or a study of eyas compare, got one of eyas {plan.kind}")
+        raise ConfigError(f"{path} must be a run, or a study of eyas compare or eyas tune, got one of eyas {plan.kind}")
     dataset = open_dataset(plan.base().data)
     check_going_on(path, plan, {}, dataset)
     return study_document(path, plan, read_results(path, plan, dataset), lang, folder, on)

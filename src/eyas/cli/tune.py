@@ -165,4 +165,5 @@ def _print(outcome: Outcome, as_json: bool) -> None:
     if outcome.final:
         console.out.print(final_table(outcome.final))
     typer.echo(f"{outcome.says}\n")
-    typer.echo(f"results, runs and the journal: {outcome.folder}\nnext: eyas train --config {outcome.folder}/best.yaml")
+    typer.echo(f"results, pictures, runs and the journal: {outcome.folder}")
+    typer.echo(f"next: eyas report {outcome.folder}; eyas train --config {outcome.folder}/best.yaml")

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyas.compare.conclusion import ALPHA
 from eyas.compare.folder import write_results
 from eyas.compare.job import Job, find_run, is_done
-from eyas.compare.plan import RUNS, Arm, Plan, Study, check_plan, save_plan, value_of
+from eyas.compare.plan import RUNS, Arm, Plan, Study, check_plan, load_plan, save_plan, value_of
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.running import read_results
 from eyas.compare.schedule import run_jobs
@@ -27,6 +26,7 @@ from eyas.track.describe import Family
 from eyas.tune.plan import TunePlan
 from eyas.tune.points import plain
 from eyas.tune.records import TrialRecord
+from eyas.tune.verdict import Verdict
 
 FOLDER = "final"
 BEST = "best.yaml"
@@ -45,10 +45,9 @@ class Final:
     """On the test images; None without any."""
 
     @property
-    def beyond_noise(self) -> bool:
-        """Whether tuning beat the baseline on the test images, at the 5 % level; without those, on validation."""
-        judged = self.test or self.val
-        return judged is not None and judged.mean > 0 and judged.p < ALPHA
+    def verdict(self) -> Verdict:
+        """Whether tuning beat the baseline."""
+        return Verdict(self.val, self.test, len(self.result.seeds), self.result.diverged)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -58,7 +57,7 @@ class Final:
             "diverged": dict(self.result.diverged),
             "val_difference": self.val.to_json() if self.val else None,
             "test_difference": self.test.to_json() if self.test else None,
-            "beats_the_baseline_beyond_noise": self.beyond_noise,
+            "beats_the_baseline_beyond_noise": self.verdict.beyond_noise,
             "says": sentence(self),
         }
 
@@ -94,9 +93,26 @@ def train_final(folder: Path, plan: Plan, workers: int) -> bool:
         EyasError: as the first run that fails otherwise than by diverging.
     """
     own = folder / FOLDER
+    set_aside(own, plan)
     own.mkdir(exist_ok=True)
     save_plan(plan, own)
     return run_jobs(_jobs(folder, plan), workers)
+
+
+def earlier_comparisons(folder: Path) -> int:
+    """Those that were set aside when a longer search found another best: each has looked at the test images."""
+    return len(list(folder.glob(f"{FOLDER}-*")))
+
+
+def set_aside(own: Path, plan: Plan) -> None:
+    """Keep a comparison of another best under a number of its own: runs are never overwritten.
+
+    Args:
+        own: its folder, which need not be there.
+        plan: of the comparison that is due.
+    """
+    if own.exists() and load_plan(own) != plan:
+        own.rename(own.with_name(f"{FOLDER}-{earlier_comparisons(own.parent) + 1}"))
 
 
 def is_trained(folder: Path, plan: Plan) -> bool:
@@ -122,25 +138,7 @@ def read_final(folder: Path, plan: Plan, dataset: Dataset) -> Final:
 
 def sentence(final: Final) -> str:
     """No more than the numbers support."""
-    if (judged := final.test or final.val) is None:
-        arm, why = next(iter(final.result.diverged.items()))
-        return f"No comparison: the {arm} configuration diverged ({why})."
-    where = "on the test images" if final.test else "on the validation images, by which it was chosen: it is optimistic"
-    mean, low, high = (100 * value for value in (judged.mean, judged.low, judged.high))
-    span = f"{mean:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, p {_p(judged)})"
-    seeds = len(final.result.seeds)
-    count = f"{seeds} seed{'s' if seeds > 1 else ''}"
-    if final.beyond_noise:
-        verdict = "Tuning beat the untuned baseline beyond noise"
-    elif judged.mean < 0 and judged.p < ALPHA:
-        verdict = "Tuning did worse than the untuned baseline, beyond noise"
-    else:
-        verdict = "No difference between tuned and untuned beyond noise"
-    return f"{verdict}: {span} {where}, {count} each."
-
-
-def _p(found: Estimate) -> str:
-    return "< 0.001" if found.p < 0.001 else f"= {found.p:.3f}"
+    return final.verdict.sentence("en")
 
 
 def _arm(arm: ArmResult) -> dict[str, Any]:

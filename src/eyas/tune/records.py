@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -66,6 +66,13 @@ class TrialRecord:
         for name in ("started", "ended"):
             found[name] = found[name].isoformat() if found[name] else None
         return found | {"params": dict(self.params), "curve": {str(k): v for k, v in self.curve.items()}}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        curve = {int(epoch): value for epoch, value in found["curve"].items()}
+        times = {name: found[name] and datetime.fromisoformat(found[name]) for name in ("started", "ended")}
+        return cls(**{**found, **times, "curve": curve})
 
 
 def record_of(trial: FrozenTrial, space: Space) -> TrialRecord:

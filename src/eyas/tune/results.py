@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from eyas.core import io
+from eyas.core.errors import ConfigError, ResumeError
 from eyas.report.environment import environment
 from eyas.tune.final import Final
 from eyas.tune.plan import TunePlan
@@ -54,6 +56,23 @@ def write_results(
     }
     io.write_json(folder / FILE, values)
     return values
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """What `write_results` gave.
+
+    Raises:
+        ConfigError: the search was not stopped or finished yet.
+        ResumeError: the file is damaged.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        raise ConfigError(f"{folder} has no {FILE} yet; go on with the search: eyas tune --resume {folder}")
+    try:
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return values | {"records": [TrialRecord.from_json(one) for one in values["trials"]]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResumeError(f"{file} is damaged: {error}") from error
 
 
 def _summary(one: TrialRecord | None) -> dict[str, Any] | None:

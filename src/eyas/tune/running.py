@@ -28,6 +28,7 @@ from eyas.tune.executors.local import LocalExecutor
 from eyas.tune.executors.together import program_size
 from eyas.tune.final import BEST, FOLDER, Final, final_plan, read_final, sentence, train_final, write_best
 from eyas.tune.ledger import Ledger, create_study, require_same
+from eyas.tune.pictures import DRAWERS, draw_or_warn
 from eyas.tune.plan import TunePlan, load_plan, runs_of, save_plan
 from eyas.tune.records import TrialRecord, best_of
 from eyas.tune.results import FILE, write_results
@@ -36,6 +37,7 @@ from eyas.tune.samplers import make_sampler, require_sampler
 from eyas.tune.search import Search, Watcher
 from eyas.tune.space import Space
 from eyas.tune.storage import masked, open_storage, sole_use, storage_is_there
+from eyas.tune.verdict import standing
 from eyas.tune.writing import corners, read_space
 
 TRIALS = 40
@@ -276,7 +278,8 @@ def tune(
             ledger, whole = _search(folder, plan, dataset, kept, screen, executor)
             records, seconds = ledger.records(), ledger.seconds()
         if not whole:
-            write_results(folder, plan, records, seconds, None, "The search is not over.")
+            write_results(folder, plan, records, seconds, None, standing("open"))
+            draw_or_warn(folder, plan, records)
             return None
         return _finish(folder, plan, dataset, records, seconds, count)
 
@@ -319,15 +322,16 @@ def _finish(
     config = write_best(folder, plan, best)
     two = final_plan(plan, config)
     final: Final | None = None
-    says = "The best that was found is the baseline itself."
-    write_results(folder, plan, records, seconds, None, "The best is not compared with the baseline yet.")
+    says = standing("same")
+    write_results(folder, plan, records, seconds, None, standing("waiting"))
+    draw_or_warn(folder, plan, records)
     if two is not None:
         if not train_final(folder, two, workers):
             return None
         final = read_final(folder, two, dataset)
         says = sentence(final)
     results = write_results(folder, plan, records, seconds, final, says)
-    close_parent(folder, _metrics(best, final), (FILE, BEST, f"{FOLDER}/curves.png"))
+    close_parent(folder, _metrics(best, final), (FILE, BEST, *DRAWERS, f"{FOLDER}/curves.png"))
     return Outcome(folder, plan, records, best, final, says, results)
 
 
