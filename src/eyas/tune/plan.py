@@ -75,7 +75,7 @@ class TunePlan:
     def shared(self) -> dict[str, Any]:
         """What all that search in one storage must agree on."""
         return {
-            "settings": {section: _without(OWN, section, values) for section, values in self.settings.items()},
+            "settings": _without(OWN, self.settings),
             "space": to_plain(self.space),
             "metric": self.metric,
             "rungs": list(self.rungs),
@@ -83,11 +83,13 @@ class TunePlan:
         }
 
 
-def _without(keys: Collection[str], section: str, values: Any) -> Any:
-    """A section of the settings without these keys; None where the section is one of them."""
-    if section in keys or not isinstance(values, Mapping):
-        return None if section in keys else values
-    return {key: value for key, value in values.items() if f"{section}.{key}" not in keys}
+def _without(keys: Collection[str], values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings without these dotted keys."""
+    return {
+        key: _without(keys, value, f"{above}{key}.") if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if f"{above}{key}" not in keys
+    }
 
 
 def _run_config(config: Config, runs: Path, run: str) -> Config:

@@ -36,7 +36,7 @@ from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
 from eyas.tune.samplers import make_sampler, require_sampler
 from eyas.tune.search import Search, Watcher
 from eyas.tune.space import Space
-from eyas.tune.storage import masked, open_storage, sole_use, storage_is_there
+from eyas.tune.storage import masked, opened, sole_use
 from eyas.tune.verdict import standing
 from eyas.tune.writing import corners, read_space
 
@@ -132,12 +132,14 @@ def begin_tuning(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wish
     require_validation(dataset)
     plan = _plan(settings, fixed, wishes, dataset)
     check_space(plan, dataset)
-    storage = open_storage(wishes.storage, Path()) if wishes.storage else None
+    if wishes.storage:
+        with opened(wishes.storage, Path()):
+            pass  # before a folder is made for nothing
     folder = next_folder(Path(plan.base().runs_dir), f"{plan.base().name or dataset.name}-tune")
     study = wishes.study or folder.name
     plan = replace(plan, name=folder.name, study=study, owner=f"{folder.name}-{uuid.uuid4().hex[:8]}")
-    with storage_is_there(str(plan.storage)):
-        create_study(storage or open_storage(None, folder), plan, join=wishes.study is not None)
+    with opened(wishes.storage, folder) as storage:
+        create_study(storage, plan, join=wishes.study is not None)
     save_plan(plan, folder)
     return folder
 
@@ -268,8 +270,7 @@ def tune(
     count = worker_count(plan.base(), workers)
     require_storage(plan, storage, folder)
     with sole_use(folder):
-        with storage_is_there(str(plan.storage)):
-            kept = open_storage(storage if plan.storage else None, folder)
+        with opened(storage if plan.storage else None, folder) as kept:
             executor = (
                 make_executor(runs_of(folder), plan.base())
                 if make_executor
@@ -357,5 +358,5 @@ def read_trials(folder: Path, storage: str | None = None) -> list[TrialRecord]:
     """
     plan = load_plan(folder)
     require_storage(plan, storage, folder)
-    with storage_is_there(str(plan.storage)):
-        return Ledger(open_storage(storage if plan.storage else None, folder), plan).records()
+    with opened(storage if plan.storage else None, folder) as kept:
+        return Ledger(kept, plan).records()

@@ -68,6 +68,29 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
         ) from error
 
 
+@contextmanager
+def opened(url: str | None, folder: Path) -> Iterator[BaseStorage]:
+    """The storage of a study, whose failures inside the block become ours, and whose connections end with it.
+
+    Raises:
+        ConfigError, MissingExtraError, TrainingError: as `open_storage` and `storage_is_there`.
+    """
+    with storage_is_there(masked(url) if url else str(folder / JOURNAL)):
+        storage = open_storage(url, folder)
+        try:
+            yield storage
+        finally:
+            close_storage(storage)
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """End a database's connections; a journal has none."""
+    database = getattr(storage, "_backend", storage)  # of Optuna's cache before it
+    if isinstance(database, RDBStorage):
+        database.remove_session()
+        database.engine.dispose()
+
+
 def _database(url: str) -> RDBStorage:
     """Tables are made by whoever is first; one that is beaten to it by another machine finds them then."""
     patience = (
