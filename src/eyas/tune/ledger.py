@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from typing import Any
 
@@ -69,6 +69,22 @@ class Ledger:
         number = max(one.number for one in mine)
         return self._noted(number, {} if "run" in attrs else {"run": f"trial-{number}"})
 
+    def unless_late(self, made: TrialRecord, rivals: Callable[[TrialRecord], bool], most: int | None) -> bool:
+        """Whether a trial that was only just made is one of the first; else it is withdrawn.
+
+        Several machines may look at the same moment, find that a trial is wanted, and each make one.
+
+        Args:
+            made: the trial.
+            rivals: which trials it competes with, itself among them.
+            most: that are wanted; None: all.
+        """
+        first = [one.number for one in self.records() if rivals(one) and one.state != "withdrawn"][:most]
+        if made.number in first:
+            return True
+        self.fail(made.number, f"trial {first[-1]} was begun at the same moment", withdrawn=True)
+        return False
+
     def report(self, number: int, epoch: int, value: float) -> None:
         """The value of the kept weights after an epoch."""
         self._storage.set_trial_intermediate_value(self._trial(number), epoch, value)
@@ -126,24 +142,44 @@ class Ledger:
         return {PARTICLE: before[PARTICLE]} if PARTICLE in before else {}
 
 
-def create_study(storage: BaseStorage, plan: TunePlan, *, join: bool) -> None:
-    """Make the study in its storage, or join the one that another machine made.
+def create_study(storage: BaseStorage, plan: TunePlan, *, join: bool) -> bool:
+    """Make the study in its storage.
+
+    Returns:
+        False where another machine has made it, and it is to be joined.
 
     Raises:
         ConfigError: there is one of that name, and nobody said to join it.
-        ResumeError: it is another search.
     """
     shared = json.dumps(plan.shared(), sort_keys=True)
     direction = StudyDirection.MAXIMIZE if plan.rising else StudyDirection.MINIMIZE
     try:
         study = optuna.create_study(study_name=plan.study, storage=storage, direction=direction)
-        study.set_user_attr(SHARED, shared)
     except DuplicatedStudyError:
         if not join:
             raise ConfigError(
                 f"the storage has a study {plan.study} already; join it with --study {plan.study}, or name another"
             ) from None
-        require_same(storage, plan)
+        return False
+    study.set_user_attr(SHARED, shared)
+    return True
+
+
+def begun_with(storage: BaseStorage, plan: TunePlan) -> dict[str, Any]:
+    """What the plan of whoever made the study shares, as of `TunePlan.shared`; empty where nobody says.
+
+    Raises:
+        ResumeError: the storage does not know the study.
+    """
+    try:
+        study = optuna.load_study(study_name=plan.study, storage=storage)
+    except KeyError:
+        raise ResumeError(f"the storage has no study {plan.study}, which this folder belongs to") from None
+    deadline = monotonic() + BEGINNING_SECONDS
+    while (said := study.user_attrs.get(SHARED)) is None and monotonic() < deadline:
+        sleep(0.05)
+    found: dict[str, Any] = json.loads(said or "{}")
+    return found
 
 
 def require_same(storage: BaseStorage, plan: TunePlan) -> None:
@@ -152,14 +188,7 @@ def require_same(storage: BaseStorage, plan: TunePlan) -> None:
     Raises:
         ResumeError: names what differs, or that the storage does not know the study.
     """
-    try:
-        study = optuna.load_study(study_name=plan.study, storage=storage)
-    except KeyError:
-        raise ResumeError(f"the storage has no study {plan.study}, which this folder belongs to") from None
-    deadline = monotonic() + BEGINNING_SECONDS
-    while (found := study.user_attrs.get(SHARED)) is None and monotonic() < deadline:
-        sleep(0.05)
-    before, now = json.loads(found or "{}"), json.loads(json.dumps(plan.shared()))
+    before, now = begun_with(storage, plan), json.loads(json.dumps(plan.shared()))
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         raise ResumeError(f"the study {plan.study} in the storage has other {', '.join(changed)} than this one")

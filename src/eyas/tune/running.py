@@ -27,7 +27,7 @@ from eyas.tune.executors import Executor
 from eyas.tune.executors.local import LocalExecutor
 from eyas.tune.executors.together import program_size
 from eyas.tune.final import BEST, FOLDER, Final, final_plan, read_final, sentence, train_final, write_best
-from eyas.tune.ledger import Ledger, create_study, require_same
+from eyas.tune.ledger import Ledger, begun_with, create_study, require_same
 from eyas.tune.pictures import DRAWERS, draw_or_warn
 from eyas.tune.plan import TunePlan, load_plan, runs_of, save_plan
 from eyas.tune.records import TrialRecord, best_of
@@ -127,6 +127,7 @@ def begin_tuning(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wish
 
     Raises:
         ConfigError: a wish, a space or a baseline that cannot be.
+        ResumeError: the study to be joined is another search.
         TrainingError: the storage does not answer.
     """
     require_validation(dataset)
@@ -139,9 +140,18 @@ def begin_tuning(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wish
     study = wishes.study or folder.name
     plan = replace(plan, name=folder.name, study=study, owner=f"{folder.name}-{uuid.uuid4().hex[:8]}")
     with opened(wishes.storage, folder) as storage:
-        create_study(storage, plan, join=wishes.study is not None)
+        if not create_study(storage, plan, join=wishes.study is not None):
+            if Config.model_validate(settings).train.precision == "auto":
+                plan = _in_the_precision_of(begun_with(storage, plan), plan)
+            require_same(storage, plan)
     save_plan(plan, folder)
     return folder
+
+
+def _in_the_precision_of(begun: Mapping[str, Any], plan: TunePlan) -> TunePlan:
+    """A probe measures speed: beside the first machine's choice, another's would be another question."""
+    chosen = begun.get("settings", {}).get("train", {}).get("precision", "auto")
+    return replace(plan, settings=overlay(dict(plan.settings), {"train.precision": chosen}))
 
 
 def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dataset: Dataset) -> TunePlan:

@@ -151,36 +151,27 @@ class Search:
         self.executor.submit(job)
 
     def _next(self) -> TrialRecord | None:
-        records = self.ledger.records()
+        records, plan, ledger = self.ledger.records(), self.plan, self.ledger
         if not any(one.baseline and one.state != "withdrawn" for one in records):
-            values, _ = point_of(self.plan.base(), self.plan.space)
-            made = self.ledger.begin(values, baseline=True, rung=len(self.plan.rungs) - 1)
-            return self._unless_late(made, [one for one in self.ledger.records() if one.baseline], 1) or self._next()
-        ranked, promoted = standings(records, self.plan.owner), continued(records)
-        due = promotion(ranked, promoted, len(self.plan.rungs), rising=self.plan.rising)
+            values, _ = point_of(plan.base(), plan.space)
+            made = ledger.begin(values, baseline=True, rung=len(plan.rungs) - 1)
+            return made if ledger.unless_late(made, lambda one: one.baseline, 1) else self._next()
+        ranked, promoted = standings(records, plan.owner), continued(records)
+        due = promotion(ranked, promoted, len(plan.rungs), rising=plan.rising)
         if due is None and self._wants_more(records):
-            made = self.ledger.ask(rung=0)
-            new = [one for one in self.ledger.records() if one.continues is None]
-            return self._unless_late(made, new, self.plan.trials) or self._next()
+            made = ledger.ask(rung=0)
+            return made if ledger.unless_late(made, lambda one: one.continues is None, plan.trials) else self._next()
         if due is None and not self._running:
-            due = leader(ranked, promoted, len(self.plan.rungs), rising=self.plan.rising)
-        return None if due is None else self._go_on_with(self.ledger.record(due)) or self._next()
+            due = leader(ranked, promoted, len(plan.rungs), rising=plan.rising)
+        return None if due is None else self._go_on_with(ledger.record(due))
 
     def _wants_more(self, records: Sequence[TrialRecord]) -> bool:
         new = sum(one.continues is None and one.state != "withdrawn" for one in records)
         return self.plan.trials is None or new < self.plan.trials
 
-    def _unless_late(self, made: TrialRecord, rivals: Sequence[TrialRecord], most: int | None) -> TrialRecord | None:
-        """A new trial; None where others were first, who looked at the same moment and began one too."""
-        first = [one.number for one in rivals if one.state != "withdrawn"][:most]
-        if made.number in first:
-            return made
-        self.ledger.fail(made.number, f"another machine began trial {first[-1]} at the same moment", withdrawn=True)
-        return None
-
-    def _go_on_with(self, before: TrialRecord) -> TrialRecord | None:
-        made = self.ledger.begin(before.params, continues=before.number, rung=before.rung + 1, run=before.run)
-        return self._unless_late(made, [one for one in self.ledger.records() if one.continues == before.number], 1)
+    def _go_on_with(self, before: TrialRecord) -> TrialRecord:
+        """A trial that continues another of this machine's: nobody else goes on with it."""
+        return self.ledger.begin(before.params, continues=before.number, rung=before.rung + 1, run=before.run)
 
     def _job(self, record: TrialRecord) -> TrialJob:
         run, runs = str(record.run), Path("runs")
