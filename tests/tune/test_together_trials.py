@@ -81,7 +81,7 @@ def test_places_are_counted_by_trial(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_search_trains_its_trials_as_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("eyas.tune.running.program_size", lambda *_: 4)  # whatever the probe says on this machine
+    monkeypatch.setattr("eyas.tune.beginning.program_size", lambda *_: 4)  # whatever the probe says on this machine
     Path("space.yaml").write_text(SPACE)
     words = ["tune", "digits", "model.hidden=[16]", "train.epochs=3", "--space", "space.yaml", "--trials", "9"]
     done = CliRunner().invoke(app, [*words, "--seeds", "1", "--workers", "1", "--json"], catch_exceptions=False)

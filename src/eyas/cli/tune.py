@@ -73,8 +73,8 @@ def tune(
     """
     with needs_extra("train"):
         from eyas.track.trackers import make_trackers
+        from eyas.tune.beginning import Wishes, begin_tuning, check_wishes
         from eyas.tune.live import LiveTable
-        from eyas.tune.running import Wishes, begin_tuning, check_wishes
         from eyas.tune.running import tune as search
         from eyas.tune.storage import storage_url
 
@@ -127,8 +127,8 @@ def _on_cluster(address: str, workers: int | None) -> MakeExecutor:
 
 
 def _go_on(folder: Path, trials: int | None, minutes: float | None) -> Dataset:
+    from eyas.tune.beginning import go_on
     from eyas.tune.plan import load_plan
-    from eyas.tune.running import go_on
 
     plan = load_plan(folder)
     dataset = _open(plan.base().data, quiet=True)
