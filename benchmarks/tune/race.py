@@ -19,6 +19,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
 from multiprocessing import Pool
 from pathlib import Path
 from time import perf_counter
@@ -29,6 +31,7 @@ from peers import METHODS, losses
 from problems import problem, suite
 
 KEPT = Path("build/tune-race")
+SWARM = Path("src/eyas/tune")
 SLOW = ("SMAC3",)
 PEER = "Optuna TPE"
 Task = tuple[str, str, int, int]
@@ -99,7 +102,16 @@ def _curves(method: str, name: str, seeds: int, trials: int) -> Curves:
 
 def _file(task: Task) -> Path:
     method, name, seed, trials = task
-    return KEPT / method.replace(" ", "-") / name / f"{seed}-{trials}.json"
+    return KEPT / f"{method.replace(' ', '-')}{_version(method)}" / name / f"{seed}-{trials}.json"
+
+
+@cache
+def _version(method: str) -> str:
+    """Of our own code: what an older swarm did is not what this one does."""
+    if not method.startswith("eyas"):
+        return ""
+    sources = [*sorted(SWARM.glob("swarm/*.py")), SWARM / "sampler.py"]
+    return "-" + sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:8]
 
 
 def _options() -> argparse.Namespace:

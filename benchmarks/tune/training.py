@@ -41,9 +41,9 @@ from eyas.core.config import load_config
 from eyas.core.errors import EyasError
 from eyas.core.runs import RunFolder
 from eyas.data import open_dataset
-from eyas.train import Callback, EpochEnd, evaluate_run, resume_run, start_run
+from eyas.train import Callback, EpochEnd, RunStart, evaluate_run, resume_run, start_run
 from eyas.tune.defaults import default_space
-from eyas.tune.distributions import decoded, encoded, labelled, suggest
+from eyas.tune.distributions import decoded, encoded, suggest
 from eyas.tune.points import config_at, point_of
 from eyas.tune.rungs import Standing, promotion, rung_epochs
 from eyas.tune.sampler import SwarmSampler
@@ -82,8 +82,7 @@ class Evaluator:
         config = load_config(Path(os.devnull), [*SETTINGS, *NETWORKS[self.network]])
         self.settings = config.model_dump(mode="json", exclude_unset=True)
         self.dataset = open_dataset(config.data)
-        images = round(len(self.dataset.train) * config.data.train_fraction)
-        self.space = default_space(self.settings, self.dataset.policy.shape, images, ())
+        self.space = default_space(self.settings, self.dataset.policy.shape, len(self.dataset.train), ())
         self.start = point_of(config, self.space)[0]
         self.began = monotonic()
 
@@ -114,15 +113,25 @@ class Deadline(Callback):
             raise OutOfTimeError
 
 
-class Prune(Callback):
-    """Reports each epoch, and lets the study's pruner end the run."""
+class Report(Callback):
+    """Reports each epoch."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial, self._best = trial, 0.0
 
+    def on_start(self, start: RunStart) -> None:
+        self._best = max((row.val_accuracy or 0.0 for row in start.history), default=0.0)
+
     def on_epoch(self, end: EpochEnd) -> None:
         self._best = max(self._best, end.row.val_accuracy or 0.0)
         self._trial.report(self._best, end.row.epoch)
+
+
+class Prune(Report):
+    """Lets the study's pruner end the run."""
+
+    def on_epoch(self, end: EpochEnd) -> None:
+        super().on_epoch(end)
         if end.row.epoch < EPOCHS and self._trial.should_prune():
             raise optuna.TrialPruned
 
@@ -130,7 +139,7 @@ class Prune(Callback):
 def swarm(evaluator: Evaluator, seed: int) -> None:
     """Pause at rungs; of those that have finished a rung, the best third goes on. The first is trained to the end."""
     space, rungs = evaluator.space, rung_epochs(EPOCHS)
-    study = optuna.create_study(direction="maximize", sampler=SwarmSampler(seed, labelled(space)))
+    study = optuna.create_study(direction="maximize", sampler=SwarmSampler(seed, space))
     study.enqueue_trial(encoded(evaluator.start, space))
     finished: list[Standing] = []
     runs: dict[int, str] = {}
@@ -148,13 +157,12 @@ def swarm(evaluator: Evaluator, seed: int) -> None:
             trial, rung = study.ask(), before.rung + 1
             values, runs[trial.number] = suggest(trial, space), runs[due]
         try:
-            value = evaluator.train(values, runs[trial.number], Callback(), rungs[rung])
+            value = evaluator.train(values, runs[trial.number], Report(trial), rungs[rung])
         except EyasError:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             continue
         if trial.number:  # the first was compared with nobody on its way
             finished.append(Standing(trial.number, rung, value))
-        trial.report(value, rungs[rung])
         if rung == len(rungs) - 1:
             study.tell(trial, value)
         else:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from eyas.cli import app
 from eyas.core.config import load_config
 from eyas.data import open_dataset
-from eyas.tune.executors.contract import TrialJob
+from eyas.tune.executors.contract import Ended, EpochDone, TrialJob
 from eyas.tune.executors.local import LocalExecutor
 from eyas.tune.executors.together import first_group, program_size, train_group
 from eyas.tune.executors.training import train_trial
@@ -76,6 +76,21 @@ def test_places_are_counted_by_trial(tmp_path: Path) -> None:
         assert executor.free == 4
     finally:
         executor.close()
+
+
+def test_a_program_that_is_stopped_leaves_every_trial_at_a_checkpoint(tmp_path: Path) -> None:
+    executor = LocalExecutor(tmp_path, 1, together=3)
+    try:
+        for number in range(3):
+            executor.submit(job(number, 0.1, 2000, 0, "train.epochs=2000", "train.early_stopping=null"))
+        while not any(isinstance(event, EpochDone) for event in executor.events(5.0)):
+            pass
+        ended = [event for event in executor.stop() if not isinstance(event, EpochDone)]
+    finally:
+        executor.close()
+    assert [(type(one), one.stopped) for one in ended if isinstance(one, Ended)] == [(Ended, True)] * 3
+    assert len(ended) == 3
+    assert all((tmp_path / f"trial-{number}" / "last.pt").exists() for number in range(3))
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ def _plan(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dat
         seed=wishes.seed,
         trials=_trials(wishes),
         minutes=wishes.minutes,
-        seeds=tuple(range(wishes.seeds)),
+        seeds=tuple(base.train.seed + 1 + k for k in range(wishes.seeds)),  # the search's own seed chose the best
         inherit=wishes.inherit,
         storage=masked(wishes.storage) if wishes.storage else None,
         study="",

@@ -28,7 +28,8 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     if isinstance(dimension, Float):
         high = dimension.high
         if dimension.step:
-            high = dimension.low + floor((high - dimension.low) / dimension.step + 1e-9) * dimension.step
+            last = dimension.low + floor((high - dimension.low) / dimension.step + 1e-9) * dimension.step
+            high = min(high, float(f"{last:.12g}"))  # 0.3, and not 0.30000000000000004
         return FloatDistribution(dimension.low, high, log=dimension.log, step=dimension.step)
     return IntDistribution(dimension.low, _last(dimension), log=dimension.log, step=dimension.step)
 

@@ -117,6 +117,16 @@ def continued(records: Sequence[TrialRecord]) -> set[int]:
     return {one.continues for one in records if one.continues is not None and one.state != "withdrawn"}
 
 
+def cut_short(records: Sequence[TrialRecord], owner: str) -> list[TrialRecord]:
+    """This machine's trials that the end of the time stopped on their way, and that nobody continues yet."""
+    taken = continued(records)
+    return [
+        one
+        for one in records
+        if one.state == "pruned" and not one.whole and one.owner == owner and one.number not in taken and one.run
+    ]
+
+
 def best_of(records: Sequence[TrialRecord], *, rising: bool) -> TrialRecord | None:
     """By rung, then by value; the baseline aside, and those that the time ended on the way after all others."""
     found = [

@@ -19,7 +19,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from eyas.tune.distributions import distribution
+from eyas.core.errors import ConfigError
+from eyas.tune.distributions import distribution, labelled
 from eyas.tune.space import Choice, Dimension, Float, Int, Space
 from eyas.tune.swarm import Move, State, Swarm
 from eyas.tune.swarm.encoding import Encoding
@@ -50,7 +51,9 @@ class SwarmSampler(BaseSampler):
 
     def __init__(self, seed: int | None = None, space: Space | None = None, particles: int = PARTICLES) -> None:
         self._seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed is None else seed
-        self._space, self._particles = space, particles
+        if self._seed < 0:
+            raise ConfigError(f"the seed of the swarm must be at least 0, got {seed}")
+        self._space, self._particles = space and labelled(space), particles
         self._lock = Lock()
         self._mirror: _Mirror | None = None
 
@@ -146,10 +149,9 @@ class _Mirror:
     def _place(self, trial: FrozenTrial) -> None:
         """See that the swarm knows the point that is really being tried, which may have been fixed in part."""
         asked = self._asked.get(trial.number)
-        if (
-            asked is not None
-            and trial.params.keys() <= asked.keys()  # another process's trial is first seen with some of its values
-            and all(trial.params.get(name, value) == value for name, value in asked.items())
+        # A trial under way is first seen with some of its values; a finished one has all that mattered.
+        if asked == trial.params or (
+            asked is not None and not trial.state.is_finished() and trial.params.items() <= asked.items()
         ):
             return
         if asked is not None:
@@ -172,13 +174,17 @@ class _Mirror:
         if not root.params:
             return
         self._place(root)
+        if trial.state == TrialState.FAIL:
+            self.swarm.tell(root.number, None)
+            return
         curve = {step: sign * value for step, value in trial.intermediate_values.items() if isfinite(value)}
         if trial.state == TrialState.COMPLETE and trial.value is not None:
             curve[FINAL] = sign * trial.value
-        for step, value in sorted(curve.items()):
-            self.swarm.tell(root.number, value, step)
-        if not curve:
-            self.swarm.tell(root.number, None)
+        if curve:
+            top = max(curve)
+            self.swarm.tell(root.number, curve.pop(top), top, curve)
+        elif root is trial:  # pruned before it reported anything, which says nothing
+            self.swarm.drop(root.number)
 
 
 def dimension_of(name: str, distribution: BaseDistribution) -> Dimension:

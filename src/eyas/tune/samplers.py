@@ -21,14 +21,13 @@ from optuna.samplers import (
 )
 
 from eyas.core.errors import ConfigError, MissingExtraError
-from eyas.tune.distributions import labelled
 from eyas.tune.sampler import SwarmSampler
 from eyas.tune.space import Space
 
 DEFAULT = "swarm"
 Make = Callable[[int, Space], BaseSampler]
 SAMPLERS: dict[str, Make] = {
-    "swarm": lambda seed, space: SwarmSampler(seed, labelled(space)),
+    "swarm": lambda seed, space: SwarmSampler(seed, space),
     # Trials that run count: several are asked for at once.
     "tpe": lambda seed, _: TPESampler(seed=seed, constant_liar=True),
     "random": lambda seed, _: RandomSampler(seed=seed),

@@ -22,7 +22,7 @@ from eyas.tune.inheriting import giver
 from eyas.tune.ledger import Ledger
 from eyas.tune.plan import TunePlan
 from eyas.tune.points import point_of
-from eyas.tune.records import TrialRecord, best_of, continued, standings
+from eyas.tune.records import TrialRecord, best_of, continued, cut_short, standings
 from eyas.tune.rungs import leader, promotion
 
 HOPELESS = 5
@@ -156,6 +156,8 @@ class Search:
             values, _ = point_of(plan.base(), plan.space)
             made = ledger.begin(values, baseline=True, rung=len(plan.rungs) - 1)
             return made if ledger.unless_late(made, lambda one: one.baseline, 1) else self._next()
+        if cut := cut_short(records, plan.owner):
+            return self._go_on_with(cut[0], cut[0].rung)
         ranked, promoted = standings(records, plan.owner), continued(records)
         due = promotion(ranked, promoted, len(plan.rungs), rising=plan.rising)
         if due is None and self._wants_more(records):
@@ -163,15 +165,19 @@ class Search:
             return made if ledger.unless_late(made, lambda one: one.continues is None, plan.trials) else self._next()
         if due is None and not self._running:
             due = leader(ranked, promoted, len(plan.rungs), rising=plan.rising)
-        return None if due is None else self._go_on_with(ledger.record(due))
+        if due is None:
+            return None
+        before = ledger.record(due)
+        return self._go_on_with(before, before.rung + 1)
 
     def _wants_more(self, records: Sequence[TrialRecord]) -> bool:
         new = sum(one.continues is None and one.state != "withdrawn" for one in records)
         return self.plan.trials is None or new < self.plan.trials
 
-    def _go_on_with(self, before: TrialRecord) -> TrialRecord:
+    def _go_on_with(self, before: TrialRecord, rung: int) -> TrialRecord:
         """A trial that continues another of this machine's: nobody else goes on with it."""
-        return self.ledger.begin(before.params, continues=before.number, rung=before.rung + 1, run=before.run)
+        same = {"baseline": True} if before.baseline else {}
+        return self.ledger.begin(before.params, continues=before.number, rung=rung, run=before.run, **same)
 
     def _job(self, record: TrialRecord) -> TrialJob:
         run, runs = str(record.run), Path("runs")
@@ -218,8 +224,12 @@ class Search:
             self.ledger.report(record.number, epoch, value)
 
     def _tell(self, record: TrialRecord, ended: Ended) -> None:
-        if ended.value is not None and record.number not in self._latest:  # its run was over before
-            self._report(record, ended.epochs, ended.value)
+        if ended.value is None and ended.stopped:
+            self._over(self.ledger.fail(record.number, "it was stopped before its first epoch", withdrawn=True))
+            return
+        if ended.value is not None:
+            # One that stopped early has finished its rung all the same, and must not count below it.
+            self._report(record, ended.epochs if ended.stopped else self.plan.rungs[record.rung], ended.value)
         top = record.rung == len(self.plan.rungs) - 1
         # A baseline that lies outside the space has no values there: samplers that model all together must not see it.
         inside = not record.baseline or point_of(self.plan.base(), self.plan.space)[1]
@@ -251,8 +261,9 @@ class Search:
         """The time is up: trials count with what they have reached."""
         if self._running:
             self._hear(self.executor.stop())
-        for record in list(self._running.values()):  # given out again, but never begun
-            self._over(self.ledger.fail(record.number, "the time was up before it began", withdrawn=True))
+        for record in list(self._running.values()):  # nobody trains it now: it was lost, or waited to go on
+            epochs, value = self._latest.get(record.number, (0, None))
+            self._tell(record, Ended(record.number, epochs, value, record.seconds, stopped=True))
 
     def _time_is_up(self) -> bool:
         return self.plan.minutes is not None and self._seconds() >= 60 * self.plan.minutes

@@ -146,6 +146,10 @@ class RayExecutor:
             return []
         try:
             said: Sequence[Event] = self._ray.get(place.call)
+        except self._ray.exceptions.RayTaskError as error:  # the actor is there, and cannot
+            self._drop(place)
+            self._senders.end(self._runs / job.run)
+            return [Failed(job.number, f"its node cannot train it: {str(error).strip().splitlines()[-1]}")]
         except self._ray.exceptions.RayError as error:
             return [self._lost(place, job, error)]
         found = [event for event in said if not self._take_in(event)]

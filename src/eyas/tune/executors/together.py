@@ -78,8 +78,9 @@ def _train(
     jobs: Sequence[TrialJob], runs: Path, say: Say, stop: Callable[[], bool], *, begun: bool
 ) -> list[Ended | Failed]:
     dataset, folders = dataset_of(jobs[0].config.data), [runs / job.run for job in jobs]
+    stop_when = StopWhen(stop)  # one for all
     each: list[list[Callback]] = [
-        [*make_trackers(job.config.track, job.family), Stream(job, say), StopWhen(stop)] for job in jobs
+        [*make_trackers(job.config.track, job.family), Stream(job, say), stop_when] for job in jobs
     ]
     try:
         if begun:

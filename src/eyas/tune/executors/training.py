@@ -103,12 +103,13 @@ class Stream(Callback):
 
 
 class StopWhen(Callback):
-    """Stops the run at a checkpoint, as Ctrl-C does."""
+    """Stops the run at a checkpoint, as Ctrl-C does; once, for a second one would end the process."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
+        self._stop, self._stopped = stop, False
 
     def on_step(self, step: int, loss: float, accuracy: float) -> None:
         """Look."""
-        if self._stop():
+        if not self._stopped and self._stop():
+            self._stopped = True
             signal.raise_signal(signal.SIGINT)

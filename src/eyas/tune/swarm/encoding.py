@@ -64,11 +64,6 @@ class Encoding:
         self._conditions = self._find_conditions()
 
     @property
-    def finite(self) -> bool:
-        """Whether there are finitely many points."""
-        return bool(self._stepped.all())
-
-    @property
     def width(self) -> tuple[int, int]:
         """A and B."""
         return len(self._numeric), len(self.sizes)
@@ -113,7 +108,7 @@ class Encoding:
         """The active values of one point, in the space's order."""
         values: dict[str, Any] = {}
         for dimension, value in zip(self._numeric, self._values(points.numbers[row]).tolist(), strict=True):
-            values[dimension.name] = round(value) if isinstance(dimension, Int) else value
+            values[dimension.name] = round(value) if isinstance(dimension, Int) else _plain(value, dimension)
         for choice, index in zip(self._choices, points.picks[row], strict=True):
             values[choice.name] = choice.choices[index]
         return self.space.active(values)
@@ -166,6 +161,11 @@ def _scale(dimension: Float | Int) -> tuple[float, float, float, float, float, f
     if dimension.log:
         start, end = np.log(max(start, low / 2)), np.log(end)
     return low, high, step, float(dimension.log), start, (end - start) or 1.0
+
+
+def _plain(value: float, dimension: Float) -> float:
+    """0.3, where three steps of 0.1 come to 0.30000000000000004."""
+    return min(float(f"{value:.12g}"), dimension.high) if dimension.step else value
 
 
 def _index(choice: Choice, value: Any) -> int | None:

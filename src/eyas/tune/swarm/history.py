@@ -25,8 +25,7 @@ class Tried:
     row: int
     place: Place | None
     curve: dict[int, float] = field(default_factory=dict)
-    """Rung: value. Empty while pending."""
-    failed: bool = False
+    """Rung: value. Empty while pending, and of a failure."""
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -116,26 +115,25 @@ class History:
             if len(moves) > 1 and moves[-2].number > number:  # kept moves may come in any order
                 moves.sort(key=lambda tried: tried.number)
 
-    def tell(self, number: int, value: float | None, rung: int) -> None:
-        """A value, or a failure."""
+    def tell(self, number: int, value: float | None, rung: int, before: Mapping[int, float]) -> None:
+        """A value, with those of the rungs below it, or a failure."""
         if number not in self._tried:
             raise ConfigError(f"a swarm can be told only of its moves, got the number {number}")
         tried = self._tried[number]
         if self._pending.pop(number, None):
             self._settled[tried.row] = True
             self._told += 1
-        if value is None:
-            tried.failed = True
-        else:
-            tried.curve[rung] = value
+        if value is not None:
+            tried.curve |= {**before, rung: value}
         if tried.place is not None:
             self._life(tried.place).told(tried)
         top = max(tried.curve, default=-1)
         self._rungs[tried.row], self._values[tried.row] = top, tried.curve.get(top, np.nan)
 
     def drop(self, number: int) -> None:
-        """Forget a pending point; that it was tried stays known."""
+        """Forget a pending point: it may be asked for again."""
         if tried := self._pending.pop(number, None):
+            self._seen -= set(self._keys(self._features[[tried.row]]))
             del self._tried[number]
             if tried.place is not None:
                 self._life(tried.place).moves.remove(tried)

@@ -93,18 +93,20 @@ class Swarm:
         self._history.add(number, drawn.points[[row]], None, (particle, life, move.state))
         return move
 
-    def tell(self, number: int, value: float | None, rung: int = 0) -> None:
+    def tell(self, number: int, value: float | None, rung: int = 0, before: Mapping[int, float] | None = None) -> None:
         """What a move, or a point that was added, is worth.
 
         Args:
             number: the move's.
             value: to be made small; None, NaN or infinite for a failure, which counts as the worst value known.
             rung: of the budget that the value was reached with; the same move may be told again for a higher one.
+            before: values that it had at rungs below, on the way.
 
         Raises:
             ConfigError: no such move.
         """
-        self._history.tell(number, value if value is not None and isfinite(value) else None, rung)
+        finite = value is not None and isfinite(value)
+        self._history.tell(number, value if finite else None, rung, before or {})
 
     def add(
         self,
@@ -164,8 +166,6 @@ class Swarm:
         return Moves(points, rest.position[None], rest.velocity[None], rest.preferences[None])
 
     def _untried(self, drawn: Moves, rng: Generator) -> Moves:
-        if not self._encoding.finite:
-            return drawn
         for further in range(20):
             fresh = self._history.untried(drawn.points)
             if len(fresh):
