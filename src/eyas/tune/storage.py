@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import IO
-from urllib.parse import urlsplit
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
     IntegrityError,
@@ -133,9 +133,14 @@ def storage_url(given: str | None) -> str | None:
 
 
 def masked(url: str) -> str:
-    """The URL without its password, to be shown and kept."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", f":{MASK}@", 1) if password else re.sub(r"(password=)[^&]+", rf"\1{MASK}", url)
+    """The URL without its passwords, to be shown and kept; of one that cannot be read, its scheme alone."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):  # an @ in the password, of which a part would stay
+        return f"{url.partition('://')[0]}://{MASK}" if "://" in url else MASK
+    return re.sub(r"(?i)(\w*password=)[^&]*", rf"\1{MASK}", parsed.render_as_string(hide_password=True))
 
 
 class KernelLock(BaseJournalFileLock):
