@@ -2,7 +2,9 @@
 
 import pytest
 
-from eyas.tune.storage import masked
+from eyas.core.errors import ConfigError
+from eyas.tune.beginning import Wishes, check_wishes
+from eyas.tune.storage import masked, open_storage
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,25 @@ from eyas.tune.storage import masked
 def test_no_password_is_shown(url, shown):
     assert masked(url) == shown
     assert masked(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://u:secret@h:port/db",
+        "mysql://u:secret@h/db",
+        "study.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///file:x?mode=memory&uri=true",
+    ],
+)
+def test_a_url_that_cannot_keep_a_study_is_refused_at_once(tmp_path, url):
+    with pytest.raises(ConfigError, match="--storage must be sqlite:///FILE") as caught:
+        check_wishes(Wishes(storage=url))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="--storage must be sqlite:///FILE"):
+        open_storage(url, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -25,7 +25,7 @@ from eyas.tune.plan import TunePlan, save_plan
 from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
 from eyas.tune.samplers import require_sampler
 from eyas.tune.space import Space
-from eyas.tune.storage import masked, opened
+from eyas.tune.storage import masked, opened, require_url
 from eyas.tune.writing import corners, read_space
 
 TRIALS = 40
@@ -80,6 +80,8 @@ def check_wishes(wishes: Wishes) -> None:
         raise ConfigError(f"--metric must be one of {', '.join(known)}, got {wishes.metric}")
     if not wishes.halving and wishes.rungs not in (None, 1):
         raise ConfigError(f"--no-halving trains every trial to the end; leave --rungs {wishes.rungs} out")
+    if wishes.storage:
+        require_url(wishes.storage)
 
 
 def begin_tuning(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dataset: Dataset) -> Path:
