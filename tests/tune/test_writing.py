@@ -9,7 +9,7 @@ from optuna.trial import FixedTrial
 from eyas.core.config import load_values
 from eyas.core.errors import ConfigError
 from eyas.tune.defaults import default_space
-from eyas.tune.distributions import decoded, encoded, suggest
+from eyas.tune.distributions import decoded, encoded, labelled, suggest
 from eyas.tune.points import config_at, point_of, settings_at
 from eyas.tune.space import Choice, Float, Int, Space
 from eyas.tune.writing import corners, parse_space, read_space, to_plain
@@ -119,3 +119,30 @@ def test_the_default_space_holds_the_baseline(words):
     assert not {name for name in fixed.dimensions if name.startswith(("model.", "train.optimizer"))}
     with pytest.raises(ConfigError, match="fixes every key of the default space"):
         default_space(settings, (32, 32, 3), 10_000, ("model", "train", "augment"))
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "own"),
+    [
+        ("model.l2: [0, 0.001]\nmodel.dropout: {low: 0, high: 0.5, when: {model.l2: 0}}", "model.l2", (0.0,)),
+        (
+            "model.l2: [1e-4, 1e-3]\nmodel.dropout: {low: 0, high: 0.5, when: {model.l2: [1e-4]}}",
+            "model.l2",
+            (0.0001,),
+        ),
+    ],
+)
+def test_conditions_have_the_types_of_the_choice(text, first, own):
+    space = parse_space(yaml.safe_load(text), BASE, "f")
+    found = space.dimensions["model.dropout"].when[first]
+    assert (found, [type(value) for value in found]) == (own, [float])
+    assert labelled(space).dimensions["model.dropout"].when[first] == list(own)
+    assert set(space.active({first: own[0], "model.dropout": 0.1})) == {first, "model.dropout"}
+    assert parse_space(to_plain(space), BASE, "again").dimensions == space.dimensions
+
+
+def test_one_is_not_true():
+    other = Choice("x", (True, False))
+    with pytest.raises(ConfigError, match="values that x can take"):
+        Space([other, Float("y", 0.0, 1.0, when={"x": (1,)})])
+    assert set(Space([other, Float("y", 0.0, 1.0, when={"x": (True,)})]).active({"x": 1, "y": 0.5})) == {"x"}

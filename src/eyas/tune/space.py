@@ -108,16 +108,21 @@ class Space:
             other = self.dimensions.get(name)
             if not isinstance(other, Choice):
                 raise ConfigError(f"`when` of {dimension.name} must name a choice that stands before it, got {name}")
-            if impossible := [value for value in values if value not in other.choices]:
+            if impossible := [value for value in values if not among(value, other.choices)]:
                 raise ConfigError(
                     f"`when` of {dimension.name} must name values that {name} can take, "
                     f"{list(other.choices)}, got {impossible}"
                 )
 
 
+def among(value: Any, choices: Sequence[Any]) -> bool:
+    """Whether it is one of them, of the same type too: 1 is neither true nor 1.0."""
+    return any(type(choice) is type(value) and choice == value for choice in choices)
+
+
 def is_active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
     """Whether it matters beside the active values of the dimensions before it."""
-    return all(name in values and values[name] in allowed for name, allowed in dimension.when.items())
+    return all(name in values and among(values[name], allowed) for name, allowed in dimension.when.items())
 
 
 def _check_bounds(name: str, low: float, high: float, log: bool) -> None:

@@ -22,7 +22,7 @@ from eyas.core.config import overlay
 from eyas.core.errors import ConfigError
 from eyas.core.schema import Config
 from eyas.tune.points import NETWORK, config_at, plain, point_of, settings_at
-from eyas.tune.space import Choice, Dimension, Float, Int, Space
+from eyas.tune.space import Choice, Dimension, Float, Int, Space, When, among
 
 FIELDS = ("low", "high", "log", "step", "choices", "when")
 # The study's own: what every trial shares, and what halving and the choice of the best rest on.
@@ -145,20 +145,35 @@ class _Reader:
         found = self._about.get("when") or {}
         if not isinstance(found, Mapping):
             raise ConfigError(f"`when` of {self._key} in {self._where} must be choice: values, got {found!r}")
-        return {str(name): tuple(values) if isinstance(values, list) else (values,) for name, values in found.items()}
+        return {str(name): self._allowed(str(name), values) for name, values in found.items()}
+
+    def _allowed(self, name: str, given: Any) -> tuple[Any, ...]:
+        """Values of `when`, as the choice that they belong to has them; `Space` refuses those that it has not."""
+        values = given if isinstance(given, list) else [given]
+        parent = self._before.get(name)
+        return tuple(self._own(parent, value) for value in values) if isinstance(parent, Choice) else tuple(values)
+
+    def _own(self, parent: Choice, value: Any) -> Any:
+        if among(value, parent.choices):
+            return value
+        try:
+            return self._taken(parent.name, value, parent.when, f"`when` of {self._key} in {self._where}")
+        except ConfigError:
+            return value
 
     def _accepted(self, value: Any, what: str) -> Any:
         """The value as the configuration takes it, where the conditions of this dimension hold."""
-        where = f"{what} {value!r} of {self._key} in {self._where}"
-        around = self._around()
-        settings = settings_at(self._settings, Space(list(self._before.values())), around) if around else self._settings
-        config = validated(_with(settings, self._key, value), where)
-        return plain(value_of(config, self._key))
+        return self._taken(self._key, value, self._when, f"{what} {value!r} of {self._key} in {self._where}")
 
-    def _around(self) -> dict[str, Any]:
-        """A point of the choices that this dimension depends on, and of those that they depend on."""
+    def _taken(self, key: str, value: Any, when: When, where: str) -> Any:
+        around = self._around(when)
+        settings = settings_at(self._settings, Space(list(self._before.values())), around) if around else self._settings
+        return plain(value_of(validated(_with(settings, key, value), where), key))
+
+    def _around(self, when: When) -> dict[str, Any]:
+        """A point of the choices that these conditions name, and of those that they depend on."""
         around: dict[str, Any] = {}
-        wanted: list[tuple[str, Sequence[Any]]] = list(self._when.items())
+        wanted: list[tuple[str, Sequence[Any]]] = list(when.items())
         while wanted:
             name, values = wanted.pop()
             dimension = self._before.get(name)
