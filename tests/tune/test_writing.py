@@ -10,8 +10,10 @@ from eyas.core.config import load_values
 from eyas.core.errors import ConfigError
 from eyas.tune.defaults import default_space
 from eyas.tune.distributions import decoded, encoded, labelled, suggest
+from eyas.tune.document import _extent
 from eyas.tune.points import config_at, point_of, settings_at
 from eyas.tune.space import Choice, Float, Int, Space
+from eyas.tune.words import words
 from eyas.tune.writing import corners, parse_space, read_space, to_plain
 from tune.conftest import SPACE
 
@@ -97,7 +99,7 @@ def test_lists_go_through_optuna_and_back():
 
 
 @pytest.mark.parametrize(
-    "words",
+    "given",
     [
         ("model=mlp",),
         ("model=cnn", "train.optimizer=sgd", "train.momentum=0.99", "train.batch_size=77"),
@@ -105,8 +107,8 @@ def test_lists_go_through_optuna_and_back():
         ("model=wide_resnet", "train.optimizer=rmsprop", "train.learning_rate=0.3", "model.depth=28"),
     ],
 )
-def test_the_default_space_holds_the_baseline(words):
-    config = load_values({}, words, "the test")
+def test_the_default_space_holds_the_baseline(given):
+    config = load_values({}, given, "the test")
     settings = config.model_dump(mode="json", exclude_unset=True)
     space = default_space(settings, (32, 32, 3), 10_000, ())
     values, inside = point_of(config, space)
@@ -146,3 +148,23 @@ def test_one_is_not_true():
     with pytest.raises(ConfigError, match="values that x can take"):
         Space([other, Float("y", 0.0, 1.0, when={"x": (1,)})])
     assert set(Space([other, Float("y", 0.0, 1.0, when={"x": (True,)})]).active({"x": 1, "y": 0.5})) == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("dimension", "step"),
+    [
+        (Float("augment.translate", 0.0, 4.0, step=1.0), 1.0),
+        (Float("augment.translate", 0.0, 4.0), None),
+        (Int("train.batch_size", 16, 64), None),
+        (Int("train.batch_size", 16, 64, step=2), 2),
+    ],
+)
+def test_a_step_is_written_where_it_leaves_values_out(dimension, step):
+    (about,) = to_plain(Space([dimension])).values()
+    assert about.get("step") == step
+    assert ("in steps of" in _extent(dimension, words("en"))) == (step is not None)
+
+
+def test_a_whole_step_of_a_real_number_is_read_again():
+    space = parse_space({"train.momentum": {"low": 0.0, "high": 0.5, "step": 1}}, BASE, "f")
+    assert parse_space(to_plain(space), BASE, "again").dimensions == space.dimensions

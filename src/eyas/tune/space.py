@@ -72,6 +72,11 @@ class Choice:
 Dimension = Float | Int | Choice
 
 
+def own_step(dimension: Float | Int) -> float | None:
+    """The step, where it leaves out values that the dimension would else have: a whole number's of 1 does not."""
+    return None if isinstance(dimension, Int) and dimension.step == 1 else dimension.step
+
+
 class Space:
     """Dimensions by name, in order.
 

@@ -22,7 +22,7 @@ from eyas.core.config import overlay
 from eyas.core.errors import ConfigError
 from eyas.core.schema import Config
 from eyas.tune.points import NETWORK, config_at, plain, point_of, settings_at
-from eyas.tune.space import Choice, Dimension, Float, Int, Space, When, among
+from eyas.tune.space import Choice, Dimension, Float, Int, Space, When, among, own_step
 
 FIELDS = ("low", "high", "log", "step", "choices", "when")
 # The study's own: what every trial shares, and what halving and the choice of the best rest on.
@@ -76,8 +76,8 @@ def _plain_dimension(dimension: Dimension) -> dict[str, Any]:
         about = {"low": dimension.low, "high": dimension.high}
         if dimension.log:
             about["log"] = True
-        if dimension.step not in (None, 1):
-            about["step"] = dimension.step
+        if (step := own_step(dimension)) is not None:
+            about["step"] = step
     if dimension.when:
         about["when"] = {name: list(values) for name, values in dimension.when.items()}
     return about
