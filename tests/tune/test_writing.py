@@ -56,6 +56,17 @@ def test_a_space_is_read_with_the_configuration_s_types():
         ("data.val_fraction: [0.1, 0.2]", "must not search data.val_fraction"),
         ("train.optimizer: [adam]\ntrain.momentum: {low: 0, high: 0.9, when: {train.optimizer: sgd}}", "can take"),
         ("train.momentum: {low: 0, high: 0.9, when: {train.optimizer: sgd}}", "a choice that stands before it"),
+        (
+            "train.optimizer: [adam]\ntrain.momentum: {low: 0, high: 0.9, when: {train.optimizer: []}}",
+            "must name a value of train.optimizer, got none",
+        ),
+        ("train.momentum: {low: 0, high: 0.9, step: .inf}", "must be a finite number, got inf"),
+        ("train.momentum: {low: 0, high: 0.9, step: .nan}", "must be a finite number, got nan"),
+        ("train.momentum: {low: 0, high: 0.9, step: 0}", "must be positive and finite, not beside log, got 0"),
+        ("train.batch_size: {low: 16, high: 64, step: 2.5}", "must be a whole number, got 2.5"),
+        ("train.batch_size: {low: 16, high: 64, step: 0.5}", "must be a whole number, got 0.5"),
+        ("train.batch_size: {low: 16, high: 64, step: .inf}", "must be a whole number, got inf"),
+        ("train.batch_size: {low: 16, high: 64, log: 'no'}", "must be true or false, got 'no'"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused(tmp_path, text, says):

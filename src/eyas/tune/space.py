@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from eyas.core.errors import ConfigError
@@ -30,8 +30,8 @@ class Float:
 
     def __post_init__(self) -> None:
         _check_bounds(self.name, self.low, self.high, self.log)
-        if self.step is not None and (self.log or not self.step > 0):
-            raise ConfigError(f"the step of {self.name} must be positive, and not beside log, got {self.step}")
+        if self.step is not None and (self.log or not 0 < self.step < inf):
+            raise ConfigError(f"the step of {self.name} must be positive and finite, not beside log, got {self.step}")
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ class Space:
             other = self.dimensions.get(name)
             if not isinstance(other, Choice):
                 raise ConfigError(f"`when` of {dimension.name} must name a choice that stands before it, got {name}")
+            if not values:
+                raise ConfigError(f"`when` of {dimension.name} must name a value of {name}, got none")
             if impossible := [value for value in values if not among(value, other.choices)]:
                 raise ConfigError(
                     f"`when` of {dimension.name} must name values that {name} can take, "

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +135,23 @@ class _Reader:
         for end, value in (("low", low), ("high", high)):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{end} of {self._key} in {self._where} must be a number, got {value!r}")
-        log, step = bool(self._about.get("log", False)), self._about.get("step")
-        if step is not None and (isinstance(step, bool) or not isinstance(step, int | float)):
-            raise ConfigError(f"step of {self._key} in {self._where} must be a number, got {step!r}")
+        log = self._about.get("log", False)
+        if not isinstance(log, bool):
+            raise ConfigError(f"log of {self._key} in {self._where} must be true or false, got {log!r}")
         if isinstance(low, int) and isinstance(high, int):
+            step = self._step(whole=True)
             return Int(self._key, low, high, log, 1 if step is None else int(step), self._when)
-        return Float(self._key, float(low), float(high), log, step, self._when)
+        return Float(self._key, float(low), float(high), log, self._step(whole=False), self._when)
+
+    def _step(self, *, whole: bool) -> float | None:
+        step = self._about.get("step")
+        if step is None:
+            return None
+        number = isinstance(step, int | float) and not isinstance(step, bool) and isfinite(step)
+        if not number or (whole and step != int(step)):
+            kind = "whole" if whole else "finite"
+            raise ConfigError(f"step of {self._key} in {self._where} must be a {kind} number, got {step!r}")
+        return float(step)
 
     def _conditions(self) -> dict[str, tuple[Any, ...]]:
         found = self._about.get("when") or {}
