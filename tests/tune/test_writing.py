@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
 from optuna.trial import FixedTrial
 
 from eyas.core.config import load_values
 from eyas.core.errors import ConfigError
+from eyas.tune.beginning import MOST_SEED, Wishes, check_wishes
 from eyas.tune.defaults import default_space
 from eyas.tune.distributions import decoded, encoded, labelled, suggest
 from eyas.tune.document import _extent
 from eyas.tune.points import config_at, point_of, settings_at
+from eyas.tune.rungs import MOST_RUNGS
+from eyas.tune.samplers import SAMPLERS, make_sampler
 from eyas.tune.space import Choice, Float, Int, Space
 from eyas.tune.words import words
 from eyas.tune.writing import corners, parse_space, read_space, to_plain
@@ -179,3 +183,23 @@ def test_a_step_is_written_where_it_leaves_values_out(dimension, step):
 def test_a_whole_step_of_a_real_number_is_read_again():
     space = parse_space({"train.momentum": {"low": 0.0, "high": 0.5, "step": 1}}, BASE, "f")
     assert parse_space(to_plain(space), BASE, "again").dimensions == space.dimensions
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        (Wishes(seed=5_000_000_000, sampler="tpe"), "--seed must be at most 4294967295, got 5000000000"),
+        (Wishes(seed=2**32), "--seed must be at most 4294967295, got 4294967296"),
+        (Wishes(rungs=MOST_RUNGS + 5), "--rungs must be at most 4, got 9"),
+    ],
+)
+def test_wishes_that_cannot_be_are_refused_at_once(wishes, says):
+    with pytest.raises(ConfigError, match=f"^{says}$"):
+        check_wishes(wishes)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "cmaes"])  # its library may be missing
+def test_the_largest_seed_is_one_of_every_sampler(name):
+    check_wishes(Wishes(seed=MOST_SEED, rungs=MOST_RUNGS, sampler=name))
+    study = optuna.create_study(sampler=make_sampler(name, MOST_SEED, Space([Float("x", 0.0, 1.0)])))
+    assert 0 <= study.ask().suggest_float("x", 0.0, 1.0) <= 1

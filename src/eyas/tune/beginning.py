@@ -30,6 +30,8 @@ from eyas.tune.writing import corners, read_space
 
 TRIALS = 40
 SEEDS = 3
+MOST_SEED = 2**32 - 1
+"""That NumPy's older generators, from which some samplers draw, take."""
 METRIC = "val_accuracy"
 
 
@@ -73,6 +75,9 @@ def check_wishes(wishes: Wishes) -> None:
     ):
         if value is not None and value < least:
             raise ConfigError(f"{name} must be at least {least}, got {value}")
+    for name, value, most in (("--seed", wishes.seed, MOST_SEED), ("--rungs", wishes.rungs, MOST_RUNGS)):
+        if value is not None and value > most:
+            raise ConfigError(f"{name} must be at most {most}, got {value}")
     if wishes.minutes is not None and not wishes.minutes > 0:
         raise ConfigError(f"--minutes must be greater than 0, got {wishes.minutes:g}")
     known = [name for name in get_args(Monitor) if name.startswith("val_")]
