@@ -25,7 +25,7 @@ from eyas.tune.plan import TunePlan, save_plan
 from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
 from eyas.tune.samplers import require_sampler
 from eyas.tune.space import Space
-from eyas.tune.storage import masked, opened, require_url
+from eyas.tune.storage import masked, opened, require_url, sole_use
 from eyas.tune.writing import corners, read_space
 
 TRIALS = 40
@@ -210,14 +210,22 @@ def go_on(folder: Path, dataset: Dataset, plan: TunePlan, trials: int | None, mi
 
     Raises:
         ResumeError: other data.
-        ConfigError: a budget below the old one's.
+        ConfigError: a budget below the old one's, or another process searches there. The file is left as it was.
     """
     if dataset.fingerprint != plan.fingerprint:
         raise ResumeError(
             f"{folder} was begun on other data than {dataset.name} is now: the fingerprint must be "
             f"{plan.fingerprint[:12]}…, got {dataset.fingerprint[:12]}…"
         )
-    longer = replace(plan, trials=trials or plan.trials, minutes=minutes or plan.minutes)
+    for name, wanted, before in (("--trials", trials, plan.trials), ("--minutes", minutes, plan.minutes)):
+        if wanted is not None and before is not None and wanted < before:
+            raise ConfigError(f"{name} must be at least the {before:g} that {folder} has already, got {wanted:g}")
+    longer = replace(
+        plan,
+        trials=plan.trials if trials is None else trials,
+        minutes=plan.minutes if minutes is None else minutes,
+    )
     if longer != plan:
-        save_plan(longer, folder)
+        with sole_use(folder):
+            save_plan(longer, folder)
     return longer
