@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from eyas.core.config import load_config
 from eyas.core.errors import EyasError
 from eyas.core.runs import RunFolder
 from eyas.train import read_result
-from eyas.tune.plan import load_plan
+from eyas.tune.plan import load_plan, save_plan
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
 from support.tracking import store, wait_until
@@ -146,7 +147,10 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
     assert [one.state for one in read_trials(folder, url)] == ["running"]
 
     assert "give its URL with --storage or in EYAS_TUNE_STORAGE, got none" in refused("--resume", folder, code=2)
-    spent = refused("--resume", folder, "--storage", url, "--minutes", "0.01", code=4)
+    less = refused("--resume", folder, "--storage", url, "--minutes", "0.01", code=2)
+    assert "--minutes must be at least the 5 that" in less
+    save_plan(replace(load_plan(folder), minutes=0.01), folder)
+    spent = refused("--resume", folder, "--storage", url, code=4)
     assert "no trial finished an epoch in the time that it had" in spent
 
 

@@ -25,11 +25,13 @@ from eyas.tune.plan import TunePlan, save_plan
 from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
 from eyas.tune.samplers import require_sampler
 from eyas.tune.space import Space
-from eyas.tune.storage import masked, opened
+from eyas.tune.storage import masked, opened, require_url, sole_use
 from eyas.tune.writing import corners, read_space
 
 TRIALS = 40
 SEEDS = 3
+MOST_SEED = 2**32 - 1
+"""That NumPy's older generators, from which some samplers draw, take."""
 METRIC = "val_accuracy"
 
 
@@ -73,6 +75,9 @@ def check_wishes(wishes: Wishes) -> None:
     ):
         if value is not None and value < least:
             raise ConfigError(f"{name} must be at least {least}, got {value}")
+    for name, value, most in (("--seed", wishes.seed, MOST_SEED), ("--rungs", wishes.rungs, MOST_RUNGS)):
+        if value is not None and value > most:
+            raise ConfigError(f"{name} must be at most {most}, got {value}")
     if wishes.minutes is not None and not wishes.minutes > 0:
         raise ConfigError(f"--minutes must be greater than 0, got {wishes.minutes:g}")
     known = [name for name in get_args(Monitor) if name.startswith("val_")]
@@ -80,6 +85,8 @@ def check_wishes(wishes: Wishes) -> None:
         raise ConfigError(f"--metric must be one of {', '.join(known)}, got {wishes.metric}")
     if not wishes.halving and wishes.rungs not in (None, 1):
         raise ConfigError(f"--no-halving trains every trial to the end; leave --rungs {wishes.rungs} out")
+    if wishes.storage:
+        require_url(wishes.storage)
 
 
 def begin_tuning(settings: Mapping[str, Any], fixed: Sequence[str], wishes: Wishes, dataset: Dataset) -> Path:
@@ -203,14 +210,22 @@ def go_on(folder: Path, dataset: Dataset, plan: TunePlan, trials: int | None, mi
 
     Raises:
         ResumeError: other data.
-        ConfigError: a budget below the old one's.
+        ConfigError: a budget below the old one's, or another process searches there. The file is left as it was.
     """
     if dataset.fingerprint != plan.fingerprint:
         raise ResumeError(
             f"{folder} was begun on other data than {dataset.name} is now: the fingerprint must be "
             f"{plan.fingerprint[:12]}…, got {dataset.fingerprint[:12]}…"
         )
-    longer = replace(plan, trials=trials or plan.trials, minutes=minutes or plan.minutes)
+    for name, wanted, before in (("--trials", trials, plan.trials), ("--minutes", minutes, plan.minutes)):
+        if wanted is not None and before is not None and wanted < before:
+            raise ConfigError(f"{name} must be at least the {before:g} that {folder} has already, got {wanted:g}")
+    longer = replace(
+        plan,
+        trials=plan.trials if trials is None else trials,
+        minutes=plan.minutes if minutes is None else minutes,
+    )
     if longer != plan:
-        save_plan(longer, folder)
+        with sole_use(folder):
+            save_plan(longer, folder)
     return longer

@@ -20,7 +20,7 @@ from eyas.tune.plan import TunePlan, load_plan
 from eyas.tune.points import effective
 from eyas.tune.records import TrialRecord, best_of
 from eyas.tune.results import read_results
-from eyas.tune.space import Choice, Dimension
+from eyas.tune.space import Choice, Dimension, own_step
 from eyas.tune.verdict import STANDINGS, Verdict, span, standing
 from eyas.tune.words import words
 
@@ -249,7 +249,8 @@ def _extent(one: Dimension, say: Phrases) -> str:
     text = say("space.between", low=_shown(one.low), high=_shown(one.high))
     if one.log:
         return say("space.log", span=text)
-    return say("space.step", span=text, step=_shown(one.step)) if one.step not in (None, 1) else text
+    step = own_step(one)
+    return text if step is None else say("space.step", span=text, step=_shown(step))
 
 
 def _condition(one: Dimension) -> str:

@@ -11,7 +11,7 @@ from eyas.compare.plan import validated, value_of
 from eyas.core.config import overlay
 from eyas.core.schema import Config
 from eyas.train.optim.choosing import DEFAULT_LEARNING_RATE, KERAS_ADAMW_DECAY
-from eyas.tune.space import Choice, Dimension, Float, Space, is_active
+from eyas.tune.space import Choice, Dimension, Float, Space, among, is_active
 
 NETWORK = "model.name"
 
@@ -81,15 +81,11 @@ def plain(value: Any) -> Any:
 def contains(dimension: Dimension, value: Any) -> bool:
     """Whether the dimension can take the value."""
     if isinstance(dimension, Choice):
-        return any(_same(value, choice) for choice in dimension.choices)
+        return among(value, dimension.choices)
     if isinstance(value, bool) or not isinstance(value, int | float) or not dimension.low <= value <= dimension.high:
         return False
     steps = (value - dimension.low) / dimension.step if dimension.step else 0.0
     return isclose(steps, round(steps), abs_tol=1e-9)
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(type(one) is type(other) and one == other)
 
 
 def _typed(dimension: Dimension, value: Any) -> Any:

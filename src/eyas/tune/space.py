@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from eyas.core.errors import ConfigError
@@ -30,8 +30,8 @@ class Float:
 
     def __post_init__(self) -> None:
         _check_bounds(self.name, self.low, self.high, self.log)
-        if self.step is not None and (self.log or not self.step > 0):
-            raise ConfigError(f"the step of {self.name} must be positive, and not beside log, got {self.step}")
+        if self.step is not None and (self.log or not 0 < self.step < inf):
+            raise ConfigError(f"the step of {self.name} must be positive and finite, not beside log, got {self.step}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Choice:
 Dimension = Float | Int | Choice
 
 
+def own_step(dimension: Float | Int) -> float | None:
+    """The step, where it leaves out values that the dimension would else have: a whole number's of 1 does not."""
+    return None if isinstance(dimension, Int) and dimension.step == 1 else dimension.step
+
+
 class Space:
     """Dimensions by name, in order.
 
@@ -108,16 +113,23 @@ class Space:
             other = self.dimensions.get(name)
             if not isinstance(other, Choice):
                 raise ConfigError(f"`when` of {dimension.name} must name a choice that stands before it, got {name}")
-            if impossible := [value for value in values if value not in other.choices]:
+            if not values:
+                raise ConfigError(f"`when` of {dimension.name} must name a value of {name}, got none")
+            if impossible := [value for value in values if not among(value, other.choices)]:
                 raise ConfigError(
                     f"`when` of {dimension.name} must name values that {name} can take, "
                     f"{list(other.choices)}, got {impossible}"
                 )
 
 
+def among(value: Any, choices: Sequence[Any]) -> bool:
+    """Whether it is one of them, of the same type too: 1 is neither true nor 1.0."""
+    return any(type(choice) is type(value) and choice == value for choice in choices)
+
+
 def is_active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
     """Whether it matters beside the active values of the dimensions before it."""
-    return all(name in values and values[name] in allowed for name, allowed in dimension.when.items())
+    return all(name in values and among(values[name], allowed) for name, allowed in dimension.when.items())
 
 
 def _check_bounds(name: str, low: float, high: float, log: bool) -> None:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import IO
-from urllib.parse import urlsplit
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     IntegrityError,
@@ -55,10 +55,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
         file = folder / JOURNAL
         _mend(file)
         return JournalStorage(JournalFileBackend(str(file), KernelLock(file)))
-    if not url.startswith(DIALECTS) or "://" not in url:
-        raise ConfigError(
-            f"--storage must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE, got {masked(url)!r}"
-        )
+    require_url(url)
     try:
         with storage_is_there(masked(url)):
             return get_storage(_database(url))
@@ -132,10 +129,36 @@ def storage_url(given: str | None) -> str | None:
     return given or os.environ.get(VARIABLE) or None
 
 
+def require_url(url: str) -> None:
+    """Refuse what can be refused before anything is opened or made.
+
+    Raises:
+        ConfigError: a URL that is none, of another kind of database, or of SQLite without a file.
+    """
+    rule = "--storage must be sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+    if not url.startswith(DIALECTS) or "://" not in url:
+        raise ConfigError(f"{rule}, got {masked(url)!r}")
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"{rule}, with a whole number for a port, got {masked(url)!r}") from None
+    if url.startswith("sqlite") and _in_memory(parsed):
+        raise ConfigError(f"{rule}: other processes must find the file, got {masked(url)!r}")
+
+
+def _in_memory(url: URL) -> bool:
+    return not url.database or ":memory:" in url.database or url.query.get("mode") == "memory"
+
+
 def masked(url: str) -> str:
-    """The URL without its password, to be shown and kept."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", f":{MASK}@", 1) if password else re.sub(r"(password=)[^&]+", rf"\1{MASK}", url)
+    """The URL without its passwords, to be shown and kept; of one that cannot be read, its scheme alone."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):  # an @ in the password, of which a part would stay
+        return f"{url.partition('://')[0]}://{MASK}" if "://" in url else MASK
+    return re.sub(r"(?i)(\w*password=)[^&]*", rf"\1{MASK}", parsed.render_as_string(hide_password=True))
 
 
 class KernelLock(BaseJournalFileLock):

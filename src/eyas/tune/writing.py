@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from eyas.core.config import overlay
 from eyas.core.errors import ConfigError
 from eyas.core.schema import Config
 from eyas.tune.points import NETWORK, config_at, plain, point_of, settings_at
-from eyas.tune.space import Choice, Dimension, Float, Int, Space
+from eyas.tune.space import Choice, Dimension, Float, Int, Space, When, among, own_step
 
 FIELDS = ("low", "high", "log", "step", "choices", "when")
 # The study's own: what every trial shares, and what halving and the choice of the best rest on.
@@ -76,8 +77,8 @@ def _plain_dimension(dimension: Dimension) -> dict[str, Any]:
         about = {"low": dimension.low, "high": dimension.high}
         if dimension.log:
             about["log"] = True
-        if dimension.step not in (None, 1):
-            about["step"] = dimension.step
+        if (step := own_step(dimension)) is not None:
+            about["step"] = step
     if dimension.when:
         about["when"] = {name: list(values) for name, values in dimension.when.items()}
     return about
@@ -134,31 +135,57 @@ class _Reader:
         for end, value in (("low", low), ("high", high)):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{end} of {self._key} in {self._where} must be a number, got {value!r}")
-        log, step = bool(self._about.get("log", False)), self._about.get("step")
-        if step is not None and (isinstance(step, bool) or not isinstance(step, int | float)):
-            raise ConfigError(f"step of {self._key} in {self._where} must be a number, got {step!r}")
+        log = self._about.get("log", False)
+        if not isinstance(log, bool):
+            raise ConfigError(f"log of {self._key} in {self._where} must be true or false, got {log!r}")
         if isinstance(low, int) and isinstance(high, int):
+            step = self._step(whole=True)
             return Int(self._key, low, high, log, 1 if step is None else int(step), self._when)
-        return Float(self._key, float(low), float(high), log, step, self._when)
+        return Float(self._key, float(low), float(high), log, self._step(whole=False), self._when)
+
+    def _step(self, *, whole: bool) -> float | None:
+        step = self._about.get("step")
+        if step is None:
+            return None
+        number = isinstance(step, int | float) and not isinstance(step, bool) and isfinite(step)
+        if not number or (whole and step != int(step)):
+            kind = "whole" if whole else "finite"
+            raise ConfigError(f"step of {self._key} in {self._where} must be a {kind} number, got {step!r}")
+        return float(step)
 
     def _conditions(self) -> dict[str, tuple[Any, ...]]:
         found = self._about.get("when") or {}
         if not isinstance(found, Mapping):
             raise ConfigError(f"`when` of {self._key} in {self._where} must be choice: values, got {found!r}")
-        return {str(name): tuple(values) if isinstance(values, list) else (values,) for name, values in found.items()}
+        return {str(name): self._allowed(str(name), values) for name, values in found.items()}
+
+    def _allowed(self, name: str, given: Any) -> tuple[Any, ...]:
+        """Values of `when`, as the choice that they belong to has them; `Space` refuses those that it has not."""
+        values = given if isinstance(given, list) else [given]
+        parent = self._before.get(name)
+        return tuple(self._own(parent, value) for value in values) if isinstance(parent, Choice) else tuple(values)
+
+    def _own(self, parent: Choice, value: Any) -> Any:
+        if among(value, parent.choices):
+            return value
+        try:
+            return self._taken(parent.name, value, parent.when, f"`when` of {self._key} in {self._where}")
+        except ConfigError:
+            return value
 
     def _accepted(self, value: Any, what: str) -> Any:
         """The value as the configuration takes it, where the conditions of this dimension hold."""
-        where = f"{what} {value!r} of {self._key} in {self._where}"
-        around = self._around()
-        settings = settings_at(self._settings, Space(list(self._before.values())), around) if around else self._settings
-        config = validated(_with(settings, self._key, value), where)
-        return plain(value_of(config, self._key))
+        return self._taken(self._key, value, self._when, f"{what} {value!r} of {self._key} in {self._where}")
 
-    def _around(self) -> dict[str, Any]:
-        """A point of the choices that this dimension depends on, and of those that they depend on."""
+    def _taken(self, key: str, value: Any, when: When, where: str) -> Any:
+        around = self._around(when)
+        settings = settings_at(self._settings, Space(list(self._before.values())), around) if around else self._settings
+        return plain(value_of(validated(_with(settings, key, value), where), key))
+
+    def _around(self, when: When) -> dict[str, Any]:
+        """A point of the choices that these conditions name, and of those that they depend on."""
         around: dict[str, Any] = {}
-        wanted: list[tuple[str, Sequence[Any]]] = list(self._when.items())
+        wanted: list[tuple[str, Sequence[Any]]] = list(when.items())
         while wanted:
             name, values = wanted.pop()
             dimension = self._before.get(name)

@@ -1,0 +1,103 @@
+"""URLs of storages, what is refused beside them, and who may change the files of a search."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from eyas.core.errors import ConfigError
+from eyas.tune.beginning import Wishes, check_wishes, go_on
+from eyas.tune.plan import TunePlan, load_plan, save_plan
+from eyas.tune.space import Float, Space
+from eyas.tune.storage import masked, open_storage, sole_use
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///here/study.db", "sqlite:///here/study.db"),
+        ("postgresql+psycopg://u@h:5432/db", "postgresql+psycopg://u@h:5432/db"),
+        ("postgresql+psycopg://u:secret@h/db", "postgresql+psycopg://u:***@h/db"),
+        ("postgresql+psycopg://u:sec/ret@h/db", "postgresql+psycopg://u:***@h/db"),
+        ("postgresql+psycopg://u:sec#ret@h/db", "postgresql+psycopg://u:***@h/db"),
+        ("postgresql+psycopg://u:sec?ret@h/db", "postgresql+psycopg://u:***@h/db"),
+        (
+            "postgresql+psycopg://u:secret@h/db?sslpassword=secret&sslmode=require",
+            "postgresql+psycopg://u:***@h/db?sslmode=require&sslpassword=***",
+        ),
+        ("postgresql+psycopg://u@h/db?password=secret", "postgresql+psycopg://u@h/db?password=***"),
+        ("postgresql+psycopg://u:sec[ret@h/db", "postgresql+psycopg://u:***@h/db"),
+        ("postgresql+psycopg://u:sec@ret@h/db", "postgresql+psycopg://***"),
+        ("postgresql+psycopg://u:secret@h:port/db", "postgresql+psycopg://***"),
+        ("u:secret@h/db", "***"),
+    ],
+)
+def test_no_password_is_shown(url, shown):
+    assert masked(url) == shown
+    assert masked(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://u:secret@h:port/db",
+        "mysql://u:secret@h/db",
+        "study.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///file:x?mode=memory&uri=true",
+    ],
+)
+def test_a_url_that_cannot_keep_a_study_is_refused_at_once(tmp_path, url):
+    with pytest.raises(ConfigError, match="--storage must be sqlite:///FILE") as caught:
+        check_wishes(Wishes(storage=url))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="--storage must be sqlite:///FILE"):
+        open_storage(url, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+PLAN = TunePlan(
+    name="tune",
+    settings={"model": {"name": "mlp"}},
+    space=Space([Float("train.momentum", 0.0, 0.9)]),
+    metric="val_accuracy",
+    rungs=(1,),
+    sampler="swarm",
+    seed=0,
+    trials=40,
+    minutes=None,
+    seeds=(0,),
+    inherit=False,
+    storage=None,
+    study="tune",
+    owner="",
+    fingerprint="f" * 64,
+)
+DATASET = SimpleNamespace(name="made", fingerprint=PLAN.fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("before", "trials", "minutes", "says"),
+    [
+        (PLAN, 5, None, "--trials must be at least the 40 that .* has already, got 5"),
+        (replace(PLAN, minutes=2.5), None, 1.0, "--minutes must be at least the 2.5 that .* has already, got 1"),
+    ],
+)
+def test_a_smaller_budget_is_refused_and_leaves_the_file(tmp_path, before, trials, minutes, says):
+    save_plan(before, tmp_path)
+    text = (tmp_path / "tune.yaml").read_text()
+    with pytest.raises(ConfigError, match=says):
+        go_on(tmp_path, DATASET, before, trials, minutes)
+    assert (tmp_path / "tune.yaml").read_text() == text
+
+
+def test_a_larger_budget_is_kept_unless_another_process_searches(tmp_path):
+    save_plan(PLAN, tmp_path)
+    with sole_use(tmp_path), pytest.raises(ConfigError, match="is being searched by another process"):
+        go_on(tmp_path, DATASET, PLAN, 60, None)
+    assert load_plan(tmp_path).trials == 40
+    assert go_on(tmp_path, DATASET, PLAN, 60, 3.0) == replace(PLAN, trials=60, minutes=3.0)
+    assert (load_plan(tmp_path).trials, load_plan(tmp_path).minutes) == (60, 3.0)
