@@ -113,8 +113,8 @@ def test_the_sentence_says_no_more_than_the_numbers():
     worse = Estimate(-0.02, -0.03, -0.01, 0.01)
     found = Verdict(val=better, test=better, seeds=3, diverged={})
     assert found.sentence("en") == (
-        "Tuning beat the untuned baseline beyond noise: +2.00 points (95 % interval +1.00 to +3.00, p < 0.001) "
-        "on the test images, 3 seeds each."
+        "Tuning beat the untuned baseline beyond noise: +2.00 points of accuracy "
+        "(95 % interval +1.00 to +3.00, p < 0.001) on the test images, 3 seeds each."
     )
     assert found.beyond_noise
     unsure = replace(found, test=noise)  # the test images decide, whatever validation says
@@ -122,8 +122,41 @@ def test_the_sentence_says_no_more_than_the_numbers():
     assert unsure.sentence("en").startswith("No difference between tuned and untuned beyond noise: +2.00 points")
     assert "p = 0,200" in unsure.sentence("fr")
     assert replace(found, test=worse).sentence("en").startswith("Tuning did worse than the untuned baseline")
-    assert "it is optimistic, 1 seed each" in replace(found, test=None, seeds=1).sentence("en")
+    untested = replace(found, test=None, seeds=1)
+    assert not untested.beyond_noise  # the validation images chose the winner
+    assert untested.sentence("en") == (
+        "Without test images, whether tuning helped is not known: +2.00 points of accuracy "
+        "(95 % interval +1.00 to +3.00, p < 0.001) on the validation images, by which it was chosen: "
+        "it is optimistic, 1 seed each."
+    )
+    assert "+2,00 points d'exactitude" in untested.sentence("fr")
     broken = Verdict(None, None, 3, {"tuned": "loss is nan"})
     assert broken.sentence("en") == "No comparison: the tuned configuration diverged (loss is nan)."
     assert not broken.beyond_noise
     assert len({standing(key, language) for key in STANDINGS for language in LANGUAGES}) == 6
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        ("all", "compared in accuracy on test images that had chosen nothing"),
+        ("val", "on the validation images that had chosen the best: the data have no test images"),
+        ("none", "are then to be trained anew"),
+    ],
+)
+def test_the_summary_names_the_images_that_there_are(searched, tmp_path, kept, says):
+    folder = shutil.copytree(searched, tmp_path / "study")
+    found = json.loads((folder / FILE).read_text())
+    better = Estimate(0.02, 0.01, 0.03, 0.0004).to_json()
+    if kept == "none":
+        found["final"] = None
+    else:
+        found["final"] |= {"val_difference": better, "test_difference": better if kept == "all" else None}
+        for arm in found["final"]["arms"].values() if kept == "val" else ():
+            arm["test_accuracy"] = None
+    (folder / FILE).write_text(json.dumps(found))
+    (tmp_path / "pictures").mkdir()
+    made = tune_document(folder, "en", tmp_path / "pictures", ON)
+    assert says in str(made.sections[0].blocks[0].to_json())
+    (verdict,) = blocks(made, Callout)
+    assert verdict.tone == ("good" if kept == "all" else "note")

@@ -1,15 +1,18 @@
 """URLs of storages, what is refused beside them, and who may change the files of a search."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from optuna.study import StudyDirection
 
 from eyas.core.errors import ConfigError
 from eyas.tune.beginning import Wishes, check_wishes, go_on
-from eyas.tune.plan import TunePlan, load_plan, save_plan
+from eyas.tune.plan import JOURNAL, TunePlan, load_plan, save_plan
 from eyas.tune.space import Float, Space
-from eyas.tune.storage import masked, open_storage, sole_use
+from eyas.tune.storage import KernelLock, masked, open_storage, sole_use
 
 
 @pytest.mark.parametrize(
@@ -101,3 +104,34 @@ def test_a_larger_budget_is_kept_unless_another_process_searches(tmp_path):
     assert load_plan(tmp_path).trials == 40
     assert go_on(tmp_path, DATASET, PLAN, 60, 3.0) == replace(PLAN, trials=60, minutes=3.0)
     assert (load_plan(tmp_path).trials, load_plan(tmp_path).minutes) == (60, 3.0)
+
+
+def test_a_line_that_is_being_written_is_left_whole(tmp_path):
+    journal = tmp_path / JOURNAL
+    lock = KernelLock(journal)
+    with ThreadPoolExecutor(1) as pool:
+        lock.acquire()
+        try:
+            journal.write_bytes(b'{"op_code": 0, "worker')
+            opening = pool.submit(open_storage, None, tmp_path)
+            with suppress(TimeoutError):
+                opening.result(timeout=0.5)  # nobody gives it the lock
+            waited = not opening.done()
+            with journal.open("ab") as file:
+                file.write(b'_id": "w", "study_name": "s", "directions": [2]}\n')
+            whole = journal.read_bytes()
+        finally:
+            lock.release()
+        studies = opening.result(timeout=30).get_all_studies()
+    assert waited
+    assert [one.study_name for one in studies] == ["s"]
+    assert journal.read_bytes() == whole
+
+
+def test_a_half_line_of_a_dead_process_is_cut_off(tmp_path):
+    storage = open_storage(None, tmp_path)
+    storage.create_new_study([StudyDirection.MAXIMIZE], "s")
+    whole = (tmp_path / JOURNAL).read_bytes()
+    (tmp_path / JOURNAL).write_bytes(whole + b'{"op_code": 4, "wor')
+    assert [one.study_name for one in open_storage(None, tmp_path).get_all_studies()] == ["s"]
+    assert (tmp_path / JOURNAL).read_bytes() == whole

@@ -73,22 +73,23 @@ def tune(
     """
     with needs_extra("train"):
         from eyas.track.trackers import make_trackers
-        from eyas.tune.beginning import Wishes, begin_tuning, check_wishes
+        from eyas.tune.beginning import SEEDS, Wishes, begin_tuning, check_wishes
         from eyas.tune.live import LiveTable
         from eyas.tune.running import tune as search
+        from eyas.tune.samplers import DEFAULT
         from eyas.tune.storage import storage_url
 
     wishes = Wishes(
         trials=trials,
         minutes=minutes,
         workers=workers,
-        sampler=sampler or "swarm",
+        sampler=sampler or DEFAULT,
         seed=seed or 0,
         space=space,
         metric=metric,
         rungs=rungs,
         halving=not no_halving,
-        seeds=3 if seeds is None else seeds,
+        seeds=SEEDS if seeds is None else seeds,
         storage=storage_url(storage),
         study=study,
         inherit=inherit,

@@ -23,7 +23,7 @@ from eyas.tune.executors.together import program_size
 from eyas.tune.ledger import begun_with, create_study, require_same
 from eyas.tune.plan import TunePlan, save_plan
 from eyas.tune.rungs import MOST_RUNGS, rung_epochs, rungs_for
-from eyas.tune.samplers import require_sampler
+from eyas.tune.samplers import DEFAULT, require_sampler
 from eyas.tune.space import Space
 from eyas.tune.storage import masked, opened, require_url, sole_use
 from eyas.tune.writing import corners, read_space
@@ -42,7 +42,7 @@ class Wishes:
     trials: int | None = None
     minutes: float | None = None
     workers: int | None = None
-    sampler: str = "swarm"
+    sampler: str = DEFAULT
     seed: int = 0
     space: Path | None = None
     metric: str | None = None

@@ -82,10 +82,18 @@ def tune_document(folder: Path, language: str, pictures: Path, on: date) -> Docu
 def _summary(found: _Found) -> Iterator[Block]:
     plan, totals, say = found.plan, found.results["totals"], found.say
     values = {"sampler": plan.sampler, "configurations": totals["configurations"], "keys": len(plan.space)}
-    yield Text(say("summary.text", **values, metric=plan.metric, seconds=totals["search_seconds"]))
+    searched = say("summary.text", **values, metric=plan.metric, seconds=totals["search_seconds"])
+    yield Text(f"{searched} {say(f'summary.{_compared_on(found)}')}")
     verdict = found.verdict
     tone = "good" if verdict and verdict.beyond_noise else "note"
     yield Callout(tone, say("summary.verdict"), [_conclusion(found)])  # type: ignore[arg-type]
+
+
+def _compared_on(found: _Found) -> str:
+    if found.results["final"] is None:
+        return "due"
+    arms = found.results["final"]["arms"].values()
+    return "tested" if any(arm["test_accuracy"] for arm in arms) else "untested"
 
 
 def _conclusion(found: _Found) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas.compare.folder import write_results
-from eyas.compare.job import Job, find_run, is_done
+from eyas.compare.job import Job
 from eyas.compare.plan import RUNS, Arm, Plan, Study, check_plan, load_plan, save_plan, value_of
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.running import read_results
@@ -113,11 +113,6 @@ def set_aside(own: Path, plan: Plan) -> None:
     """
     if own.exists() and load_plan(own) != plan:
         own.rename(own.with_name(f"{FOLDER}-{earlier_comparisons(own.parent) + 1}"))
-
-
-def is_trained(folder: Path, plan: Plan) -> bool:
-    """Whether nothing is left to do."""
-    return all(is_done(find_run(job.config)) for job in _jobs(folder, plan))
 
 
 def read_final(folder: Path, plan: Plan, dataset: Dataset) -> Final:

@@ -53,8 +53,9 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is None:
         file = folder / JOURNAL
-        _mend(file)
-        return JournalStorage(JournalFileBackend(str(file), KernelLock(file)))
+        lock = KernelLock(file)
+        _mend(file, lock)
+        return JournalStorage(JournalFileBackend(str(file), lock))
     require_url(url)
     try:
         with storage_is_there(masked(url)):
@@ -198,12 +199,25 @@ def sole_use(folder: Path) -> Iterator[None]:
         yield
 
 
-def _mend(file: Path) -> None:
-    """Cut off a last line that a crash left half written: Optuna could read nothing behind it."""
-    if not file.exists() or (content := file.read_bytes()).endswith(b"\n") or not content:
+def _mend(file: Path, lock: KernelLock) -> None:
+    """Cut off a last line that a crash left half written: Optuna could read nothing behind it.
+
+    Under the lock: the half line of a process that lives is whole by then.
+    """
+    if not _is_cut_off(file):  # most are not, and who only reads leaves no lock behind
         return
-    with file.open("r+b") as opened:
-        opened.truncate(content.rfind(b"\n") + 1)
+    lock.acquire()
+    try:
+        if _is_cut_off(file):
+            with file.open("r+b") as opened:
+                opened.truncate(file.read_bytes().rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+def _is_cut_off(file: Path) -> bool:
+    content = file.read_bytes() if file.exists() else b""
+    return bool(content) and not content.endswith(b"\n")
 
 
 def _first_line(error: BaseException) -> str:

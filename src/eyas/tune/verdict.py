@@ -35,13 +35,13 @@ class Verdict:
 
     @property
     def judged(self) -> Estimate | None:
-        """The difference that decides."""
+        """The difference that is told: on the test images, where there are any."""
         return self.test or self.val
 
     @property
     def beyond_noise(self) -> bool:
-        """Whether tuning beat the baseline on the test images, at the 5 % level; without those, on validation."""
-        return self.judged is not None and self.judged.mean > 0 and self.judged.p < ALPHA
+        """Whether tuning beat the baseline in accuracy on the test images, at the 5 % level; never without them."""
+        return self.test is not None and self.test.mean > 0 and self.test.p < ALPHA
 
     def sentence(self, language: str) -> str:
         """It."""
@@ -51,20 +51,23 @@ class Verdict:
             return say("verdict.diverged", arm=say(f"arm.{arm}"), why=why)
         return say(
             "verdict.text",
-            verdict=say(f"verdict.{self._outcome(self.judged)}"),
+            verdict=say(f"verdict.{self._outcome}"),
             span=span(self.judged, say),
             where=say("verdict.test" if self.test else "verdict.val"),
             seeds=say("verdict.seed" if self.seeds == 1 else "verdict.seeds", seeds=self.seeds),
         )
 
-    def _outcome(self, judged: Estimate) -> str:
+    @property
+    def _outcome(self) -> str:
+        if self.test is None:
+            return "untested"
         if self.beyond_noise:
             return "beyond"
-        return "worse" if judged.mean < 0 and judged.p < ALPHA else "none"
+        return "worse" if self.test.mean < 0 and self.test.p < ALPHA else "none"
 
 
 def span(found: Estimate, say: Phrases) -> str:
-    """A difference in points, with its interval and p."""
+    """A difference in points of accuracy, whatever the search was judged by, with its interval and p."""
     mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
     return say("verdict.span", mean=mean, low=low, high=high, p=say_p(found.p, say))
 
