@@ -93,7 +93,18 @@ def epochs_of(run: Path) -> int:
 
 @pytest.mark.slow
 def test_two_searches_make_one_study(home, url):
-    words = ["digits", "model.hidden=[16]", "train.epochs=3", "--space", "space.yaml", "--seeds", "1", "--trials", "7"]
+    words = [
+        "digits",
+        "model.hidden=[16]",
+        "train.epochs=3",
+        "--space",
+        "space.yaml",
+        "--seeds",
+        "1",
+        "--trials",
+        "7",
+        "--alone",
+    ]
     words += ["--workers", "1", "--study", "both"]
     both = [start(*words, "--storage", url), start(*words, "name=other", "train.threads=2")]  # one by the environment
     said = []
@@ -134,10 +145,19 @@ def test_two_searches_make_one_study(home, url):
 def test_a_search_goes_on_when_its_database_is_back(home, postgres, url):
     folder = home / "runs/digits-tune-1"
     Path("dropout.yaml").write_text("model.dropout: {low: 0.0, high: 0.5}\n")
-    words = ["model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "dropout.yaml", "--seeds", "1"]
+    words = [
+        "model.hidden=[256]",
+        "train.batch_size=8",
+        "train.epochs=9",
+        "--space",
+        "dropout.yaml",
+        "--seeds",
+        "1",
+        "--alone",
+    ]
     process = start("digits", *words, "--trials", "3", "--workers", "1", "--no-halving")
     try:
-        wait_until(lambda: (folder / "runs/trial-1/last.pt").exists(), 60)
+        wait_until(lambda: (folder / "runs/trial-1/last.pt").exists(), 200)
         postgres.stop()
         said = process.communicate(timeout=120)
     finally:

@@ -24,7 +24,16 @@ from eyas.tune.running import read_trials
 from support.tracking import store, wait_until
 from support.tuning import start
 
-SLOW = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "slow.yaml", "--sampler", "random")
+SLOW = (
+    "model.hidden=[256]",
+    "train.batch_size=8",
+    "train.epochs=9",
+    "--space",
+    "slow.yaml",
+    "--sampler",
+    "random",
+    "--alone",
+)
 SLOW_SPACE = "model.hidden: [[128], [256]]\nmodel.dropout: {low: 0.0, high: 0.5}\n"
 
 
@@ -158,7 +167,7 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
 @pytest.mark.timeout(600)  # MLflow is loaded by a sender for each of the runs
 def test_new_trials_begin_with_the_weights_of_the_best_and_the_store_has_all_runs(home):
     Path("rates.yaml").write_text("train.learning_rate: {low: 0.001, high: 0.01}\n")
-    words = ["digits", "model.hidden=[32]", "train.epochs=2", "--space", "rates.yaml", "--trials", "3"]
+    words = ["digits", "model.hidden=[32]", "train.epochs=2", "--space", "rates.yaml", "--trials", "3", "--alone"]
     words += ["--workers", "1", "--sampler", "random", "--no-halving", "--seeds", "1", "--inherit", "track=[mlflow]"]
     done = CliRunner().invoke(app, ["tune", *words], catch_exceptions=False)
     assert done.exit_code == 0
@@ -181,7 +190,7 @@ def test_new_trials_begin_with_the_weights_of_the_best_and_the_store_has_all_run
 def test_a_search_where_every_trial_fails_says_why(home):
     Path("space.yaml").write_text("train.learning_rate: {low: 1.0e+25, high: 1.0e+30, log: true}\n")
     words = ("model.hidden=[8]", "train.epochs=1", "train.optimizer=sgd", "train.learning_rate=1e28")
-    said = refused("digits", *words, "--space", "space.yaml", "--trials", "9", "--sampler", "random", code=4)
+    said = refused("digits", *words, "--space", "space.yaml", "--trials", "9", "--sampler", "random", "--alone", code=4)
     assert "all 5 trials failed, " in said
     assert " of them alike: " in said
     records = read_trials(home / "runs/digits-tune-1")
@@ -218,7 +227,18 @@ def test_bad_words_are_refused_before_anything_is_made(home):
 @pytest.mark.slow
 def test_two_machines_search_together(home):
     url = "sqlite:///together.db"
-    words = ["digits", "model.hidden=[16]", "train.epochs=1", "--space", "space.yaml", "--seeds", "1", "--trials", "6"]
+    words = [
+        "digits",
+        "model.hidden=[16]",
+        "train.epochs=1",
+        "--space",
+        "space.yaml",
+        "--seeds",
+        "1",
+        "--trials",
+        "6",
+        "--alone",
+    ]
     words += ["--sampler", "random", "--workers", "1", "--storage", url, "--study", "both"]
     both = [start(*words), start(*words, "name=other")]
     try:
