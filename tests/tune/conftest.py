@@ -33,17 +33,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "space.yaml").write_text(SPACE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        words = [
-            "model.hidden=[32]",
-            "train.epochs=4",
-            "--space",
-            "space.yaml",
-            "--trials",
-            "5",
-            "--workers",
-            "2",
-            "--alone",
-        ]
+        words = ["model.hidden=[32]", "train.epochs=4", "--space", "space.yaml", "--trials", "5", "--workers", "2"]
+        words += ["--alone"]
         done = CliRunner().invoke(app, ["tune", "digits", *words, "--sampler", "tpe", "--seeds", "2"])
         assert done.exit_code == 0, done.output
     return home / "runs" / "digits-tune-1"
