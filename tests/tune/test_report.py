@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from datetime import date
 
+import optuna
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +18,8 @@ from eyas.core.language import LANGUAGES
 from eyas.report.document import Callout, Figure, Table
 from eyas.tune.document import tune_document
 from eyas.tune.final import earlier_comparisons, set_aside
-from eyas.tune.pictures import DRAWERS
+from eyas.tune.pictures import DRAWERS, Scene
+from eyas.tune.plan import load_plan as load_search
 from eyas.tune.results import FILE, read_results
 from eyas.tune.verdict import STANDINGS, Verdict, standing
 
@@ -69,6 +71,19 @@ def test_it_says_what_was_found(searched, document):
     assert [row[1] for row in environment.rows] == list(found["environment"].values())
     assert [figure.file for figure in blocks(document, Figure)] == list(DRAWERS)
     assert all((document.folder / name).stat().st_size > 1000 for name in DRAWERS)
+
+
+def test_the_results_name_the_version_of_the_samplers(searched):
+    assert read_results(searched)["environment"]["optuna"] == optuna.__version__
+
+
+def test_accuracy_over_classes_is_written_in_per_cent(searched):
+    plan = load_search(searched)
+    shares = {
+        name: Scene(replace(plan, metric=name), [], "en").is_share
+        for name in ("val_accuracy", "val_balanced_accuracy", "val_macro_f1", "val_loss", "val_ece")
+    }
+    assert [name for name, is_share in shares.items() if not is_share] == ["val_loss", "val_ece"]
 
 
 def test_french_leaves_no_english_behind(document):

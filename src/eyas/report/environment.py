@@ -11,12 +11,12 @@ from eyas.core import machine
 LIBRARIES = ("torch", "numpy", "onnxruntime", "scikit-learn")
 
 
-def environment() -> dict[str, str]:
-    """Versions of what decides the figures, and the machine."""
+def environment(*libraries: str) -> dict[str, str]:
+    """Versions of what decides the figures, these libraries' too, and the machine."""
     return {
         "eyas": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in (*LIBRARIES, *libraries)},
         "platform": platform.platform(),
         "processor": f"{machine.cpu_name()}, {machine.usable_cores()} cores",
     }

@@ -1,7 +1,7 @@
 """What is searched where nobody says: how the network learns, its widths and its dropout, and how images are varied.
 
 Spans are those that KerasTuner's, Ultralytics' and AutoGluon's defaults have in common. Every dimension also holds the
-baseline's own value, so that the search begins with it.
+baseline's own value, so that the search begins with it; only one on a log scale cannot hold a value of 0.
 """
 
 from __future__ import annotations

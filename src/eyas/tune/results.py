@@ -1,4 +1,4 @@
-"""`optimization_results.json`: every trial, the best, the baseline beside it, and what it was all made with."""
+"""`optimization_results.json`: every trial, the best, the baseline beside it, and the versions that decided them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_results(
         "final": final.to_json() if final else None,
         "conclusion": says,
         "totals": _totals(records, seconds),
-        "environment": environment(),
+        "environment": environment("optuna"),
     }
     io.write_json(folder / FILE, values)
     return values

@@ -16,7 +16,7 @@ from eyas.tune.plan import TunePlan
 from eyas.tune.records import TrialRecord
 from eyas.tune.words import words
 
-SHARES = ("accuracy", "top5", "macro_f1")
+SHARES = ("accuracy", "top5", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Scene:
 
     @property
     def is_share(self) -> bool:
-        """Whether the metric is a share of images, which is written in per cent."""
+        """Whether the metric is a share, or a mean of shares, which is written in per cent."""
         return self.plan.metric.removeprefix("val_") in SHARES
 
     def tick(self, value: float) -> str:
