@@ -30,7 +30,8 @@ class TrialRecord:
 
     number: int
     state: State
-    """`complete` at the top rung, `pruned` below it; `withdrawn` where another trial continues the same."""
+    """`complete` at the top rung, `pruned` below it; `withdrawn` where it was never trained: begun at the
+    same moment as another, or stopped before its first epoch."""
     params: Mapping[str, Any]
     """Dotted key → value, of the active dimensions."""
     rung: int
