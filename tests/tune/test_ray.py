@@ -29,12 +29,14 @@ WORDS = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space"
 def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Two nodes of one CPU each.
 
-    A node gives up where its agents take longer than 15 s to begin. All of its processes load jsonschema, which spends
-    seconds of that on a grammar for addresses where this optional package is installed: here they do not find it.
+    A node gives up where its agents take longer than 15 s to begin: here they have 120. All of its processes load
+    jsonschema, which spends seconds on a grammar for addresses where this optional package is installed: here they do
+    not find it.
     """
     without = tmp_path_factory.mktemp("without")
     (without / "rfc3987_syntax.py").write_text("raise ImportError\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(without), *filter(None, sys.path)]))
+    monkeypatch.setenv("RAY_agent_register_timeout_ms", "120000")
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
