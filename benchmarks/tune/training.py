@@ -14,8 +14,9 @@ A method's answer is the configuration with the best validation accuracy among t
 weights are measured once on the test images, at the end. Printed: test accuracy, mean with spread over seeds, the
 paired difference to the swarm, and the seconds until the swarm's validation accuracy reached the peer's last.
 
-Seen on 2 cores (AMD EPYC, AVX2) that other work shared: mlp, 1.5 minutes, 5 seeds; test accuracy 85.85 % for the swarm,
-85.57 % for either peer, which never found better than the untuned configuration (difference +0.28, standard error 0.14).
+Seen on 2 cores (AMD EPYC, AVX2) that other work shared: mlp, 1.5 minutes, 5 seeds; test accuracy 85.85 % for the
+swarm, 85.57 % for either peer, which never found better than the untuned configuration (difference +0.28, standard
+error 0.14).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def test_of_those_that_begin_the_same_the_first_stays(home, plans):
     with opened("sqlite:///both.db", home) as storage:
         assert create_study(storage, plans[0], join=True)
         assert not create_study(storage, plans[1], join=True)
-        one, other = (Ledger(storage, plan, make_sampler("random", 0, 0, plan.owner)) for plan in plans)
+        one, other = (Ledger(storage, plan, make_sampler("random", 0, plans[0].space, 0, plan.owner)) for plan in plans)
         first, second = one.begin({}, baseline=True, rung=0), other.begin({}, baseline=True, rung=0)
         assert (first.number, second.number) == (0, 1)
         assert not other.unless_late(second, lambda trial: trial.baseline, 1)
@@ -55,7 +55,7 @@ def test_machines_may_differ_in_where_things_are_and_in_nothing_else(home, plans
 def test_a_trial_has_an_owner_from_its_first_moment(home, plans, monkeypatch):
     with opened("sqlite:///both.db", home) as storage:
         create_study(storage, plans[0], join=True)
-        ledger = Ledger(storage, plans[0], make_sampler("random", 0))
+        ledger = Ledger(storage, plans[0], make_sampler("random", 0, plans[0].space))
         assert not ledger.join()
         assert Ledger(storage, plans[1]).join()
         assert ledger.join()
