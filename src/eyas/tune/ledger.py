@@ -17,7 +17,8 @@ from optuna.trial import TrialState, create_trial
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.tune.distributions import distribution, encoded, suggest
 from eyas.tune.plan import TunePlan
-from eyas.tune.records import PARTICLE, TrialRecord, record_of
+from eyas.tune.records import TrialRecord, record_of
+from eyas.tune.sampler import PARTICLE
 
 SHARED = "plan"
 SECONDS = "seconds"

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from eyas.tune.distributions import decoded
 from eyas.tune.rungs import Standing
+from eyas.tune.sampler import PARTICLE
 from eyas.tune.space import Space
 
 State = Literal["running", "complete", "pruned", "failed", "withdrawn", "waiting"]
@@ -21,7 +22,6 @@ STATES: dict[TrialState, State] = {
     TrialState.FAIL: "failed",
     TrialState.WAITING: "waiting",
 }
-PARTICLE = "swarm:particle"
 
 
 @dataclass(frozen=True)
