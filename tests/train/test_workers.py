@@ -67,7 +67,8 @@ def test_torchrun_itself_may_start_them(tmp_path, alone):
     assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
 
 
-def test_ray_may_start_them(tmp_path, alone):
+def test_ray_may_start_them(tmp_path, alone, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # and not in the cluster of a test beside this one
     run_in(tmp_path, command("train.workers=2", "train.launcher=ray"))
     assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
 
