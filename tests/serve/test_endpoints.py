@@ -14,6 +14,7 @@ from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
 from eyas.infer import Predictor
 from eyas.serve import create_app
+from eyas.serve.model import Model
 from support.asgi import Client, asgi_client
 from support.bundles import CLASSES
 
@@ -159,16 +160,15 @@ TYPES = {
 
 
 def test_the_event_loop_stays_free_while_the_model_runs(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eyas.serve.service import Service
+    running, done, predict = threading.Event(), threading.Event(), Model.predict
 
-    running, done, answer = threading.Event(), threading.Event(), Service.answer
-
-    def slow(self: Service, images: np.ndarray) -> Any:
+    def slow(self: Model, images: np.ndarray) -> Any:
         running.set()
         assert done.wait(30)
-        return answer(self, images)
+        return predict(self, images)
 
-    monkeypatch.setattr(Service, "answer", slow)
+    monkeypatch.setattr(Model, "predict", slow)
+    monkeypatch.setattr(Model, "_probe", lambda self: (1.0, 1.0))  # so long that it runs in a thread
     with asgi_client(create_app(grey, ServeConfig())) as client, ThreadPoolExecutor(1) as pool:
         pending = pool.submit(client.post, "/predict", json={"data": [0.5] * 64})
         assert running.wait(30)

@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy, from_pixels
-from eyas.serve.lists import read_lists
-from eyas.serve.pixels import Reader
-from eyas.serve.problems import Problem
+from eyas.serve.http.problems import Problem
+from eyas.serve.reading.lists import read_lists
+from eyas.serve.reading.pixels import Reader
 
 GREY = ImagePolicy(5, 7, 1)
 RGB = ImagePolicy(5, 7, 3)
@@ -221,7 +221,7 @@ def flattened(value: Any) -> list[Any]:
 
 
 def test_lists_of_several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eyas.serve.lists.PIECE", 5)
+    monkeypatch.setattr("eyas.serve.reading.lists.PIECE", 5)
     sent = np.random.default_rng(0).random((3, 4, 5, 3))
     np.testing.assert_array_equal(read_lists(json.dumps(sent.tolist()).encode(), 1), sent)
     with pytest.raises(InputError, match="/data/2/3 must be a number, got null"):

@@ -15,7 +15,7 @@ from eyas.bundle import Bundle
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve import serve
-from eyas.serve.server import IDLE_SECONDS
+from eyas.serve.processes.worker import IDLE_SECONDS
 from support.server import Server, free_port, running, start
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from starlette.applications import Starlette
+
+from eyas.serve.http import Application
 
 
 class Client:
     """httpx over an app; an unexpected exception is answered, as a server would, and not raised."""
 
-    def __init__(self, app: Starlette, portal: BlockingPortal) -> None:
+    def __init__(self, app: Application, portal: BlockingPortal) -> None:
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._portal = portal
 
@@ -33,6 +34,6 @@ class Client:
 
 
 @contextmanager
-def asgi_client(app: Starlette) -> Iterator[Client]:
+def asgi_client(app: Application) -> Iterator[Client]:
     with start_blocking_portal() as portal:
         yield Client(app, portal)

@@ -39,7 +39,7 @@ LOADED = (
     "eyas.nn",
     "eyas.report",
     "onnxscript.function_libs.torch_lib.ops",
-    "starlette.applications",
+    "eyas.serve.app",
     "torch._dynamo",
     "torch.onnx._internal.exporter._core",
 )

@@ -16,7 +16,7 @@ EyasError                  exit code 1
 └── TrackingError          9   a tracker does not take what waits for it
 
 Two rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises, and
-`serve.problems` a ServingError with an HTTP status.
+`serve.http.problems` a ServingError with an HTTP status.
 """
 
 from __future__ import annotations

@@ -30,6 +30,11 @@ class Prediction:
     cam: NDArray[np.float32] | None = None
     """(N, K, h, w) float32 class activation maps, where asked for."""
 
+    def __getitem__(self, rows: slice) -> Prediction:
+        """The answers for some of the images."""
+        maps = None if self.cam is None else self.cam[rows]
+        return Prediction(self.logits[rows], self.probabilities[rows], self.features[rows], self.threshold, maps)
+
     @property
     def classes(self) -> NDArray[np.intp]:
         """(N,) index of the most probable class; the lowest index where two are equal."""

@@ -1,52 +1,46 @@
-"""The ASGI application: the endpoints' routes, their description, the one shape of errors."""
+"""The whole service as one ASGI application, whichever server and process it runs in."""
 
 from __future__ import annotations
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
-from eyas.serve.capacity import Capacity
-from eyas.serve.endpoints import Endpoint, Handler, endpoints
+from eyas.serve.endpoints import endpoints
+from eyas.serve.http import Answer, Application, Endpoint, Request
+from eyas.serve.http.application import Limits
+from eyas.serve.model import Model
+from eyas.serve.models import Models
 from eyas.serve.openapi import document, page
-from eyas.serve.problems import handlers
-from eyas.serve.request_id import RequestId
 from eyas.serve.service import Service
 
 
-def create_app(bundle: Bundle, config: ServeConfig) -> Starlette:
+def create_app(bundle: Bundle, config: ServeConfig) -> Application:
     """The service over one bundle. An app that exists has reproduced the bundle's golden answers.
 
     Raises:
         BundleError: the graph cannot be loaded, or does not give its golden answers.
     """
-    service = Service(bundle, config)
+    models = Models()
+    models.put(bundle.manifest.name, Model(bundle, config.threads or 1), live=True)
+    return build_app(Service(models, config))
+
+
+def build_app(service: Service) -> Application:
+    """The application over models that are loaded."""
     table = endpoints(service)
     spec = document(service, table)
     described = (
-        Route("/openapi.json", _static(msgspec.json.encode(spec), "application/json")),
-        Route("/docs", _static(page(spec).encode(), "text/html")),
+        _static("/openapi.json", msgspec.json.encode(spec), "application/json"),
+        _static("/docs", page(spec).encode(), "text/html; charset=utf-8"),
     )
-    routes = [*map(_route, table), *described]
-    methods = {route.path: tuple(sorted(route.methods or ())) for route in routes}
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(RequestId), Middleware(Capacity)],
-        exception_handlers=handlers(methods),
-    )
+    config = service.config
+    limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
+    return Application((*table, *described), limits)
 
 
-def _route(endpoint: Endpoint) -> Route:
-    return Route(endpoint.path, endpoint.handler, methods=[endpoint.method])
+def _static(path: str, body: bytes, media_type: str) -> Endpoint:
+    async def handler(request: Request) -> Answer:
+        return Answer(body, media_type=media_type)
 
-
-def _static(body: bytes, media_type: str) -> Handler:
-    async def handler(request: Request) -> Response:
-        return Response(body, media_type=media_type)
-
-    return handler
+    return Endpoint("GET", path, "", handler)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from eyas import __version__
-from eyas.serve.endpoints import Endpoint
-from eyas.serve.problems import KINDS, MEDIA_TYPE, ProblemDetails
+from eyas.serve.http import JSON, Endpoint
+from eyas.serve.http.problems import KINDS, MEDIA_TYPE, ProblemDetails
 from eyas.serve.service import Service
 
 STYLE = """
@@ -22,26 +23,32 @@ table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;
 @media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#262626}a{color:#8cf}}
 """
 MEANINGS = {
+    401: "The request must carry a bearer token that this service accepts; `WWW-Authenticate` says more.",
+    403: "The token is good, but not for this.",
     400: "The body is not what its Content-Type says: broken JSON, a broken form.",
-    404: "The path does not exist.",
+    404: "The path, or the model that it names, does not exist.",
     405: "The path exists, but not for this method.",
+    408: "The body did not come in time.",
+    409: "What was asked does not fit the state that things are in.",
     413: "The body, or the images in it, are larger than this service accepts.",
     415: "The body is of a kind that this service does not read.",
     422: "The body was read, and a value in it breaks a rule; `pointer` says where.",
+    429: "This caller has asked too often. `Retry-After` says in how many seconds to try again.",
     500: "A fault of the service. Its log has the cause under the request's id.",
     503: "The service is full. `Retry-After` says in how many seconds to try again.",
+    504: "The request waited too long for its turn.",
 }
 
 
 def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    types = [ProblemDetails, *(endpoint.answer for endpoint in endpoints)]
+    types = [ProblemDetails, *dict.fromkeys(endpoint.answer for endpoint in endpoints if endpoint.answer)]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     refs = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs)
-    manifest = service.bundle.manifest
+    manifest = service.models.default.bundle.manifest
     return {
         "openapi": "3.1.0",
         "info": {
@@ -73,19 +80,34 @@ def page(spec: dict[str, Any]) -> str:
 
 def _operation(endpoint: Endpoint, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": refs[ProblemDetails]}}
-    responses: dict[str, Any] = {
-        "200": {"description": "OK", "content": {"application/json": {"schema": refs[endpoint.answer]}}}
-    }
+    content = endpoint.answers or {JSON: {"schema": refs[endpoint.answer]}}
+    responses: dict[str, Any] = {"200": {"description": "OK", "content": content}}
     for status in endpoint.errors:
         responses[str(status)] = {"description": KINDS[status][1], "content": problem}
     operation: dict[str, Any] = {
-        "operationId": endpoint.path.strip("/").replace("-", "_"),
+        "operationId": re.sub(r"\W+", "_", endpoint.path.strip("/")).strip("_") + _suffix(endpoint.method),
         "summary": endpoint.summary,
         "responses": responses,
     }
+    parameters = [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", endpoint.path)]
+    parameters += [_query_parameter(name, says) for name, says in endpoint.query.items()]
+    if parameters:
+        operation["parameters"] = parameters
     if endpoint.body:
         operation["requestBody"] = {"required": True, "content": endpoint.body}
     return operation
+
+
+def _suffix(method: str) -> str:
+    return "" if method in ("GET", "POST") else f"_{method.lower()}"
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _query_parameter(name: str, says: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": says, "schema": {"type": "string"}}
 
 
 def _section(method: str, path: str, operation: dict[str, Any]) -> str:

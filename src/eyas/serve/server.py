@@ -1,27 +1,18 @@
-"""Running the service: take the port, load the bundle, prove it, listen, and go quietly when told to."""
+"""`eyas serve`: take the address, open the bundle, and hand both to the supervisor."""
 
 from __future__ import annotations
 
 import errno
-import signal
 import socket
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import uvicorn
-from starlette.applications import Starlette
 
 from eyas.bundle import open_bundle
 from eyas.core.errors import ServingError
+from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
-from eyas.serve.app import create_app
-
-IDLE_SECONDS = 5  # an idle connection is then closed
-GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
+from eyas.serve.processes import Supervisor
 
 
 def serve(bundle_path: Path, config: ServeConfig) -> None:
@@ -35,40 +26,9 @@ def serve(bundle_path: Path, config: ServeConfig) -> None:
         BundleError: the bundle is damaged, or does not give its golden answers on this machine.
     """
     with _bound(config) as taken:
-        app = create_app(open_bundle(bundle_path), config)
-        server = _Server(_uvicorn(app), f"http://{_shown(config.host)}:{config.port}")
-        with _quiet_signals():
-            try:
-                server.run(sockets=[taken])
-            except OSError as error:
-                raise _cannot_listen(config, error) from error
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, which says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
-        super().__init__(config)
-        self.url = url
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        print(f"eyas serves on {self.url} (docs: {self.url}/docs; Ctrl-C stops it)", file=sys.stderr, flush=True)
-
-
-def _uvicorn(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="auto",  # uvloop, but for Windows, where there is none
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+        bundle = open_bundle(bundle_path)
+        url = f"http://{_shown(config.host)}:{config.port}"
+        Supervisor([bundle], config, config.workers or usable_cores(), taken, url).run()
 
 
 @contextmanager
@@ -99,20 +59,6 @@ def _cannot_listen(config: ServeConfig, error: OSError) -> ServingError:
     if error.errno == errno.EACCES:
         return ServingError(f"{where} may not be taken by this user; ports from 1024 up may: serve.port=5000")
     return ServingError(f"cannot listen on {where}: {error.strerror or error}")
-
-
-@contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """Uvicorn raises the signal that stopped it once more at the end; being told to stop is no failure."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before: dict[Any, Any] = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for sig, handler in before.items():
-            signal.signal(sig, handler)
 
 
 def _shown(host: str) -> str:

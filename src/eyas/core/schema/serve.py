@@ -27,6 +27,8 @@ class ServeConfig(Section):
     """Address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     """Port to listen on."""
+    workers: PositiveInt | None = None
+    """Processes. Unset: as many as the cores this process may use."""
     max_body_mb: PositiveFloat = 32.0
     """A larger request body is refused while it is read (413)."""
     max_images: PositiveInt = 256
@@ -34,4 +36,13 @@ class ServeConfig(Section):
     max_pixels: PixelLimit = 25_000_000
     """Pixels in one request's image files, in all; more are refused by their headers, before they are decoded."""
     threads: PositiveInt | None = None
-    """For ONNX Runtime. Unset: as many as the cores this process may use."""
+    """For ONNX Runtime. Unset: `eyas predict` takes the cores this process may use; `eyas serve` shares them between
+    its workers."""
+    body_seconds: PositiveFloat = 20.0
+    """A request whose body has not come whole by then is refused (408)."""
+    header_seconds: PositiveFloat = 10.0
+    """A connection whose request has not told its headers by then is closed."""
+    max_wait_seconds: PositiveFloat = 0.5
+    """Of work that may wait in a worker; what would come on top is refused at once (503)."""
+    timeout_seconds: PositiveFloat = 30.0
+    """A request that has not had its turn by then is given up (504)."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import InputError
-from eyas.serve.faults import find_fault, kind, out_of_range
+from eyas.serve.reading.faults import find_fault, kind, out_of_range
 
 MAX_DEPTH = 4
 PIECE = 1 << 18  # bytes of text whose numbers are Python objects at one time

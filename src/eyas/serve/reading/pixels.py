@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy, from_pixels
-from eyas.serve.faults import find_fault, kind, searchable
-from eyas.serve.lists import read_lists
-from eyas.serve.problems import Problem
+from eyas.serve.http.problems import Problem
+from eyas.serve.reading.faults import find_fault, kind, searchable
+from eyas.serve.reading.lists import read_lists
 
 KEYS = ("data", "range")
 RANGES = (1, 255)

@@ -1,0 +1,98 @@
+"""The service's own endpoints, as the course has them, with more kinds of bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eyas.infer import Prediction
+from eyas.serve.http import JSON, Answer, Endpoint, Request, json_answer
+from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
+from eyas.serve.schemas import Answer as Predicted
+from eyas.serve.service import Service
+
+WHICH = {
+    "model": "Name of the model; the default one's where it is left out.",
+    "version": "Of the model; the live one where it is left out.",
+}
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """Health, description, predictions."""
+
+    async def health(request: Request) -> Answer:
+        version = service.models.default.version
+        return json_answer(Health("healthy", model_loaded=True, preprocessor_loaded=True, version=version))
+
+    async def alive(request: Request) -> Answer:
+        return json_answer(Alive())
+
+    async def ready(request: Request) -> Answer:
+        return json_answer(Ready())
+
+    async def model_info(request: Request) -> Answer:
+        return json_answer(service.models.find(*_which(request)).info)
+
+    async def predict(request: Request) -> Answer:
+        model = service.models.find(*_which(request))
+        reading = await service.reader(model).read(request)
+
+        def tell(prediction: Prediction) -> Answer:
+            return json_answer(model.answer(prediction))
+
+        return await service.predict(model, reading, tell)
+
+    return (
+        Endpoint("GET", "/health", "Is the service healthy, and which version is it?", health, Health),
+        Endpoint("GET", "/livez", "Does the process answer?", alive, Alive, errors=(500,)),
+        Endpoint("GET", "/readyz", "Is the model ready to predict?", ready, Ready),
+        Endpoint(
+            "GET", "/model-info", "What is the model?", model_info, ModelInfo, errors=(404, 500, 503), query=WHICH
+        ),
+        Endpoint(
+            "POST",
+            "/predict",
+            "Classify one or many images.",
+            predict,
+            Predicted,
+            errors=(400, 404, 408, 413, 415, 422, 500, 503, 504),
+            body=predict_body(service),
+            query=WHICH,
+            scope="predict",
+        ),
+    )
+
+
+def _which(request: Request) -> tuple[str, str]:
+    query = request.query
+    return query.get("model", ""), query.get("version", "")
+
+
+def predict_body(service: Service) -> dict[str, Any]:
+    """The request bodies that `eyas.serve.reading` takes."""
+    shape = " × ".join(map(str, service.models.default.bundle.policy.shape))
+    data = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "array"}]},
+        "description": f"Pixels, in lists nested 1 to 4 deep: one image or many, flat or not. The model takes {shape} "
+        "(height × width × channels) and other sizes are brought to it.",
+    }
+    scale = {"enum": [1, 255], "default": 1, "description": "The value that stands for white: 255 for bytes."}
+    pixels = {
+        "type": "object",
+        "properties": {"data": data, "range": scale},
+        "required": ["data"],
+        "additionalProperties": False,
+    }
+    form = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "string", "contentMediaType": "application/octet-stream"},
+        "description": "One or several parts, each an image file, under any name.",
+    }
+    return {
+        JSON: {"schema": pixels},
+        "multipart/form-data": {"schema": form},
+        "image/*": {},
+        "application/octet-stream": {},
+    }

@@ -1,0 +1,123 @@
+"""The one place in a worker where images are decoded and predicted, a job at a time, in the order that they came.
+
+job ─ lane free, and the job short ─► done at once, on the event loop: no thread to wake
+    └ else ─► waits ─► short ones on the loop, one between two looks at the network; long ones in a thread
+    └ more work waits than `max_wait` allows ─► 503 at once, before the body is looked into
+
+More jobs at once than cores would only make each of them slower: a worker has one core, and one lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic
+from typing import Any, TypeVar
+
+from eyas.serve.http import Problem
+
+T = TypeVar("T")
+SHORT = 0.004  # seconds on the loop, during which nothing else is answered
+
+
+@dataclass(slots=True)
+class _Job:
+    seconds: float
+    work: Callable[[], Any]
+    done: asyncio.Future[Any]
+    deadline: float
+
+
+class Lane:
+    """Runs jobs one after the other; used from one event loop alone.
+
+    Args:
+        max_wait: seconds of work that may wait; one job may always.
+        timeout: seconds after which a job that has not begun is given up.
+    """
+
+    def __init__(self, max_wait: float, timeout: float) -> None:
+        self._max_wait, self._timeout = max_wait, timeout
+        self._waiting: deque[_Job] = deque()
+        self._seconds = 0.0  # of the jobs that wait
+        self._used = False  # in this turn of the loop
+        self._runner: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "lane")
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not begun."""
+        return len(self._waiting)
+
+    async def run(self, seconds: float, work: Callable[[], T]) -> T:
+        """What `work()` gives.
+
+        Args:
+            seconds: what it will take, roughly.
+            work: called on the event loop where it is short, else in a thread.
+
+        Raises:
+            Problem: 503, too much waits already; 504, it did not begin in time.
+            Exception: whatever `work` raises.
+        """
+        if self._runner is None and not self._used and seconds <= SHORT:
+            self._used = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+            return work()
+        if self._waiting and self._seconds + seconds > self._max_wait:
+            raise self._full()
+        job = _Job(seconds, work, asyncio.get_running_loop().create_future(), monotonic() + self._timeout)
+        self._waiting.append(job)
+        self._seconds += seconds
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+        result: T = await job.done
+        return result
+
+    def close(self) -> None:
+        """End the thread once its job is done."""
+        self._thread.shutdown(wait=False)
+
+    def _next_turn(self) -> None:
+        self._used = False
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                job = self._waiting.popleft()
+                self._seconds -= job.seconds
+                if job.done.cancelled():  # its client has left
+                    continue
+                if monotonic() > job.deadline:
+                    job.done.set_exception(self._late())
+                    continue
+                await self._do(job)
+        finally:
+            self._seconds, self._runner = 0.0, None
+
+    async def _do(self, job: _Job) -> None:
+        short = job.seconds <= SHORT
+        try:
+            result = job.work() if short else await asyncio.get_running_loop().run_in_executor(self._thread, job.work)
+        except Exception as error:  # noqa: BLE001  (handed to who waits for it)
+            if not job.done.cancelled():
+                job.done.set_exception(error)
+        else:
+            if not job.done.cancelled():
+                job.done.set_result(result)
+        if short:
+            await asyncio.sleep(0)  # /livez and new requests are looked at between any two jobs
+
+    def _full(self) -> Problem:
+        return Problem(
+            503,
+            f"{len(self._waiting)} requests wait already, {self._seconds:.2g} s of work",
+            headers={"Retry-After": str(max(1, ceil(self._seconds)))},
+        )
+
+    def _late(self) -> Problem:
+        return Problem(504, f"the request was not begun within {self._timeout:g} s (serve.timeout_seconds)")

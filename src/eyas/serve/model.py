@@ -1,0 +1,124 @@
+"""One bundle in a worker's memory: loaded, proved by its golden answers, timed; it predicts and describes itself."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.bundle import Bundle, Manifest
+from eyas.infer import Prediction, Predictor
+from eyas.serve.schemas import Answer, ModelInfo, Preprocessor
+
+SMALLEST = 1e-45  # float32's least positive value; zero has no logarithm
+MEMORY = 0.9  # of the mean seconds an image: how much each new measurement leaves of those before
+PROBE_ROUNDS = 5
+MAX_BATCH = 8
+WORTH = 0.8  # batching is used where an image in a batch takes at most this share of its time alone
+
+
+class Model:
+    """A bundle that is ready to answer. Its methods may be called from several threads at once.
+
+    Args:
+        bundle: opened.
+        threads: of ONNX Runtime, for one prediction.
+
+    Raises:
+        BundleError: the graph cannot be loaded.
+        IntegrityError: it does not give its golden answers.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        self.bundle = bundle
+        self.name, self.version = bundle.manifest.name, bundle.manifest.version
+        self.info = _describe(bundle.manifest)
+        self._predictor = Predictor(bundle, threads)
+        self._predictor.verify_golden()
+        self.seconds, in_batch = self._probe()
+        """Of one image's prediction, as it is by and by."""
+        self.batch = MAX_BATCH if in_batch < WORTH * self.seconds else 1
+        """Images that are predicted together where they wait together; 1 where that gains nothing."""
+
+    def predict(self, images: NDArray[np.uint8]) -> Prediction:
+        """The graph's answers to (N, H, W, C) uint8 images."""
+        began = perf_counter()
+        prediction = self._predictor.run(images)
+        took = (perf_counter() - began) / max(1, len(images))
+        self.seconds = MEMORY * self.seconds + (1 - MEMORY) * took
+        return prediction
+
+    def answer(self, prediction: Prediction) -> Answer:
+        """A prediction as the service tells it."""
+        classes = prediction.classes.tolist()
+        probabilities = _short(prediction.probabilities)
+        return Answer(
+            predictions=classes,
+            confidence=probabilities.max(axis=1).tolist(),
+            probabilities=probabilities.tolist(),
+            labels=[self.bundle.classes[k] for k in classes],
+            needs_review=prediction.needs_review.tolist(),
+            version=self.version,
+            id=uuid4().hex,
+        )
+
+    def _probe(self) -> tuple[float, float]:
+        """Seconds an image, alone and in a batch: the least of some rounds, the first of which warms up."""
+        images = self.bundle.golden().images
+        one, many = images[:1], np.resize(images, (MAX_BATCH, *images.shape[1:]))
+        return tuple(  # type: ignore[return-value]
+            min(self._time(batch) for _ in range(PROBE_ROUNDS)) / len(batch) for batch in (one, many)
+        )
+
+    def _time(self, images: NDArray[np.uint8]) -> float:
+        began = perf_counter()
+        self._predictor.run(images)
+        return perf_counter() - began
+
+
+def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Positive values to 9 significant digits: the fewest that tell every float32 apart; JSON would write up to 17."""
+    exact = values.astype(np.float64)
+    scale = 10.0 ** (8 - np.floor(np.log10(np.maximum(exact, SMALLEST))))
+    short: NDArray[np.float64] = np.rint(exact * scale) / scale
+    return short
+
+
+def _describe(manifest: Manifest) -> ModelInfo:
+    spec, classes = manifest.input, len(manifest.classes)
+    return ModelInfo(
+        architecture=manifest.architecture,
+        framework=manifest.framework,
+        input_shape=f"(None, {spec.height}, {spec.width}, {spec.channels})",
+        output_shape=f"(None, {classes})",
+        num_trainable_params=manifest.parameters,
+        metrics=_accuracy(manifest.metrics),
+        preprocessor=Preprocessor(
+            target_size=(spec.height, spec.width),
+            normalize=True,  # scaling to [0, 1], mean and deviation are inside every bundle's graph
+            num_classes=classes,
+            channels=spec.channels,
+            resize=spec.resize,
+            mean=spec.mean,
+            std=spec.std,
+        ),
+        name=manifest.name,
+        version=manifest.version,
+        created=manifest.created,
+        classes=manifest.classes,
+        metrics_by_split=manifest.metrics,
+        temperature=manifest.temperature,
+        coverage=manifest.conformal.coverage,
+        threshold=manifest.conformal.threshold,
+        dataset=manifest.dataset.name,
+        dataset_fingerprint=manifest.dataset.fingerprint,
+    )
+
+
+def _accuracy(metrics: dict[str, dict[str, Any]]) -> float | None:
+    """Of the test split, else of the validation split, else None."""
+    found = (metrics[split]["accuracy"] for split in ("test", "val") if "accuracy" in metrics.get(split, {}))
+    return next(found, None)

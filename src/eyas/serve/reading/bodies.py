@@ -1,0 +1,109 @@
+"""The body of a prediction request, whatever its kind, read within its limit and made into images.
+
+application/json            {"data": …}: see `eyas.serve.reading.pixels`
+multipart/form-data         image files, one or several parts
+image/*, octet-stream       one image file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core.errors import InputError, UnsafeDataError
+from eyas.core.schema import ServeConfig
+from eyas.image import SERVED_FORMATS, ImagePolicy, count_pixels, open_image, to_array
+from eyas.serve.http import JSON, Problem, Request
+from eyas.serve.reading.forms import read_form
+from eyas.serve.reading.pixels import Reader
+
+MULTIPART = "multipart/form-data"
+FILES = ("image/*", "application/octet-stream")
+ACCEPTED = (JSON, MULTIPART, *FILES)
+# What reading costs, roughly, on one core: enough to tell what may be done at once from what takes a thread.
+JSON_SECONDS_PER_BYTE = 15e-9
+JSON_BYTES_PER_VALUE = 8
+FILE_SECONDS_PER_BYTE = 10e-9
+FILE_SECONDS_PER_PIXEL = 10e-9
+LONG = 1.0  # of forms: what is in them is seen only on the way
+
+Images = NDArray[np.uint8]
+"""(N, H, W, C) uint8, N ≥ 1."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A body that has come whole, and is yet to be decoded."""
+
+    seconds: float
+    """What decoding will cost, roughly."""
+    images: int
+    """How many it holds, roughly."""
+    decode: Callable[[], Images]
+    """Raises InputError or UnsafeDataError where the content breaks a rule."""
+
+
+@dataclass(frozen=True)
+class BodyReader:
+    """Reads request bodies for one model, within the limits of `config`."""
+
+    policy: ImagePolicy
+    config: ServeConfig
+
+    async def read(self, request: Request) -> Reading:
+        """Take the whole body in. All the images of one body share `max_pixels`.
+
+        Raises:
+            Problem: 413, the body is above the limit; 415, of a kind not accepted; 400, a malformed form.
+        """
+        media_type = request.media_type
+        if media_type == JSON:
+            body = await request.body()
+            reader = Reader(self.policy, self.config.max_images)
+            images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(self.policy.shape)))
+            return Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: reader.read(body))
+        if media_type == MULTIPART:
+            body = await request.body()
+            content_type = request.header("content-type")
+            return Reading(LONG, 1, lambda: self._form(body, content_type))
+        if media_type.startswith("image/") or media_type == FILES[1]:
+            body = await request.body()
+            pixels = count_pixels(body, SERVED_FORMATS)  # a small file may hold many
+            seconds = len(body) * FILE_SECONDS_PER_BYTE + pixels * FILE_SECONDS_PER_PIXEL
+            return Reading(seconds, 1, lambda: self._decode(body, self.config.max_pixels)[0][None])
+        raise Problem(415, _not_accepted(media_type), headers={"Accept": ", ".join(ACCEPTED)})
+
+    def _form(self, body: bytes, content_type: str) -> Images:
+        """The images of a form; each may have the pixels that those before it have left of `max_pixels`."""
+        images: list[Images] = []
+        left = self.config.max_pixels
+        for name, content in read_form(body, content_type, self.config.max_images):
+            try:
+                image, pixels = self._decode(content, left)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+            except UnsafeDataError as error:
+                share = f", of {self.config.max_pixels:,} for the whole form" if images else ""
+                raise UnsafeDataError(f"{name}: {error}{share}") from error
+            images.append(image)
+            left -= pixels
+        return np.stack(images)
+
+    def _decode(self, content: bytes, max_pixels: int) -> tuple[Images, int]:
+        """(H, W, C), and how many pixels the file held."""
+        if not content:
+            raise InputError("the image file is empty")
+        image = open_image(content, max_pixels=max_pixels, formats=SERVED_FORMATS)
+        return to_array(image, self.policy), image.width * image.height
+
+
+def _not_accepted(media_type: str) -> str:
+    got = media_type or "none"
+    hint = ""
+    if media_type == "application/x-www-form-urlencoded":
+        hint = "; curl -d sends that unless told otherwise: add -H 'Content-Type: application/json'"
+    return f"Content-Type must be one of {', '.join(ACCEPTED)}, got {got}{hint}"
