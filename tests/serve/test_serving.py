@@ -131,7 +131,7 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(tmp_path: Path) -> None
 
 def test_a_host_that_is_not_ours_is_told(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match=r"192\.0\.2\.1"):
-        serve(tmp_path / "no-bundle", ServeConfig(host="192.0.2.1", port=free_port()))
+        serve(tmp_path / "no-bundle", ServeConfig(host="192.0.2.1", port=free_port(), open_to_network=True))
     with pytest.raises(ServingError, match=r"serve\.host must be an address"):
         serve(tmp_path / "no-bundle", ServeConfig(host="no such host", port=free_port()))
 

@@ -11,8 +11,10 @@ from eyas.serve.http import Answer, Application, Endpoint, Request
 from eyas.serve.http.application import Limits
 from eyas.serve.model import Model
 from eyas.serve.models import Models
-from eyas.serve.openapi import document, page
+from eyas.serve.openapi import STYLE, document, page
 from eyas.serve.service import Service
+from eyas.serve.trust import Gate, open_gate, refusals
+from eyas.serve.trust.browsers import page_policy
 
 
 def create_app(bundle: Bundle, config: ServeConfig) -> Application:
@@ -20,27 +22,30 @@ def create_app(bundle: Bundle, config: ServeConfig) -> Application:
 
     Raises:
         BundleError: the graph cannot be loaded, or does not give its golden answers.
+        ConfigError: the keys, certificates or files that `config` names are not fit.
     """
+    gate = open_gate(config)
     models = Models()
     models.put(bundle.manifest.name, Model(bundle, config.threads or 1), live=True)
-    return build_app(Service(models, config))
+    return build_app(Service(models, config), gate)
 
 
-def build_app(service: Service) -> Application:
-    """The application over models that are loaded."""
-    table = endpoints(service)
+def build_app(service: Service, gate: Gate) -> Application:
+    """The application over models that are loaded, behind its gate."""
+    table = refusals(endpoints(service), service.config)
     spec = document(service, table)
     described = (
         _static("/openapi.json", msgspec.json.encode(spec), "application/json"),
-        _static("/docs", page(spec).encode(), "text/html; charset=utf-8"),
+        _static("/docs", page(spec).encode(), "text/html; charset=utf-8", page_policy(STYLE)),
     )
     config = service.config
     limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
-    return Application((*table, *described), limits)
+    every = gate.extend((*table, *described))
+    return Application(every, limits, gate.guards, headers=gate.headers, dresser=gate.origins)
 
 
-def _static(path: str, body: bytes, media_type: str) -> Endpoint:
+def _static(path: str, body: bytes, media_type: str, policy: str = "") -> Endpoint:
     async def handler(request: Request) -> Answer:
-        return Answer(body, media_type=media_type)
+        return Answer(body, media_type=media_type, headers={"Content-Security-Policy": policy} if policy else {})
 
     return Endpoint("GET", path, "", handler)

@@ -22,6 +22,7 @@ pre{background:#f4f4f2;padding:.8rem;overflow:auto;border-radius:4px}
 table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}
 @media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#262626}a{color:#8cf}}
 """
+SCHEMES = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 MEANINGS = {
     401: "The request must carry a bearer token that this service accepts; `WWW-Authenticate` says more.",
     403: "The token is good, but not for this.",
@@ -45,9 +46,11 @@ def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     types = [ProblemDetails, *dict.fromkeys(endpoint.answer for endpoint in endpoints if endpoint.answer)]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     refs = dict(zip(types, schemas, strict=True))
+    tokens = service.config.auth is not None
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs)
+        asked = {"security": [{"token": [endpoint.scope]}]} if tokens and endpoint.scope else {}
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs) | asked
     manifest = service.models.default.bundle.manifest
     return {
         "openapi": "3.1.0",
@@ -57,7 +60,7 @@ def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             "description": f"{len(manifest.classes)} classes, served by eyas {__version__}.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components} | ({"securitySchemes": SCHEMES} if tokens else {}),
     }
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyas.bundle import open_bundle
 from eyas.core.errors import ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
+from eyas.core.schema.trust import is_loopback
 from eyas.serve.processes import Supervisor
+from eyas.serve.trust import open_gate, open_trusted
 
 
 def serve(bundle_path: Path, config: ServeConfig) -> None:
@@ -22,13 +23,16 @@ def serve(bundle_path: Path, config: ServeConfig) -> None:
     gets through finds a model that has reproduced its golden answers.
 
     Raises:
-        ServingError: the address cannot be listened on.
-        BundleError: the bundle is damaged, or does not give its golden answers on this machine.
+        ServingError: the address cannot be listened on, or lets other machines in while nobody is asked for a token.
+        ConfigError: the keys, certificates or files that `config` names are not fit.
+        BundleError: the bundle is damaged, is not signed as `config` asks, or does not give its golden answers on this
+            machine.
     """
     with _bound(config) as taken:
-        bundle = open_bundle(bundle_path)
-        url = f"http://{_shown(config.host)}:{config.port}"
-        Supervisor([bundle], config, config.workers or usable_cores(), taken, url).run()
+        gate = open_gate(config)
+        bundle = open_trusted(bundle_path, config.require_signature)
+        url = f"{'https' if config.tls else 'http'}://{_shown(config.host)}:{config.port}"
+        Supervisor([bundle], config, gate, config.workers or usable_cores(), taken, url).run()
 
 
 @contextmanager
@@ -40,6 +44,8 @@ def _bound(config: ServeConfig) -> Iterator[socket.socket]:
         )[0]
     except socket.gaierror as error:
         raise ServingError(f"serve.host must be an address of this machine, got {config.host}: {error}") from error
+    if not (config.auth or config.open_to_network or is_loopback(str(address[0]))):
+        raise _open_to_all(config)
     with socket.socket(family, kind, protocol) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free again
         try:
@@ -47,6 +53,14 @@ def _bound(config: ServeConfig) -> Iterator[socket.socket]:
         except OSError as error:
             raise _cannot_listen(config, error) from error
         yield taken
+
+
+def _open_to_all(config: ServeConfig) -> ServingError:
+    return ServingError(
+        f"serve.host={config.host} lets other machines in, and serve.auth asks nobody for a token. Ask for tokens: "
+        "`eyas token --new-secret secret` makes a secret, and serve.auth.secret_file=secret uses it. Or let whoever "
+        "reaches the port use the service: serve.open_to_network=true"
+    )
 
 
 def _cannot_listen(config: ServeConfig, error: OSError) -> ServingError:

@@ -32,13 +32,16 @@ from eyas.core.schema.train import (
     Schedule,
     TrainConfig,
 )
+from eyas.core.schema.trust import AuthConfig, CorsConfig, RateConfig, TlsConfig
 
 __all__ = [
     "ARCHITECTURES",
     "Activation",
     "AugmentConfig",
+    "AuthConfig",
     "CNNConfig",
     "Config",
+    "CorsConfig",
     "CustomConfig",
     "DataConfig",
     "DistillationConfig",
@@ -50,10 +53,12 @@ __all__ = [
     "MuonConfig",
     "Normalize",
     "PlateauConfig",
+    "RateConfig",
     "ResNetConfig",
     "Schedule",
     "Section",
     "ServeConfig",
+    "TlsConfig",
     "Tracker",
     "TrainConfig",
     "WideResNetConfig",

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from eyas.core.schema.section import PixelLimit, Section
+from eyas.core.schema.trust import AuthConfig, CorsConfig, Network, RateConfig, TlsConfig
 
 
 class ExportConfig(Section):
@@ -46,3 +47,18 @@ class ServeConfig(Section):
     """Of work that may wait in a worker; what would come on top is refused at once (503)."""
     timeout_seconds: PositiveFloat = 30.0
     """A request that has not had its turn by then is given up (504)."""
+    open_to_network: bool = False
+    """Listen beyond this machine without asking for tokens: whoever reaches the port may use the service."""
+    auth: AuthConfig | None = None
+    """`null`: nobody is asked for a token."""
+    rate: RateConfig | None = None
+    """`null`: no limit."""
+    cors: CorsConfig = CorsConfig()
+    tls: TlsConfig | None = None
+    """`null`: plain HTTP."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Proxies, by address or network, whose word on a client's address (X-Forwarded-For) is taken."""
+    require_signature: str | None = None
+    """A public key (PEM) that bundles must be signed for, see `eyas sign`. Unset: no signature is asked for."""
+    audit_file: str | None = None
+    """Where each admin action is written down, one line of JSON. Unset: standard error."""

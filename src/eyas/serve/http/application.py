@@ -7,7 +7,7 @@ request ─ route ─ guards ─ handler ─► Answer ─┐
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from eyas.serve.http.answer import Answer
@@ -16,10 +16,12 @@ from eyas.serve.http.problems import Problem, from_exception
 from eyas.serve.http.request import Receive, Request, Scope, Send
 from eyas.serve.http.router import Router
 
-Guard = Callable[[Request, Endpoint], None]
-"""Looks at the head of a request, and raises a Problem where it must not go on."""
+Guard = Callable[[Request, Endpoint], Awaitable[None] | None]
+"""Looks at the head of a request, and raises a Problem where it must not go on: at once, or in what it gives back."""
 Meter = Callable[[Request, Endpoint | None, int], None]
 """Counts an answer: the request, its endpoint (None: no such path), the status."""
+Dresser = Callable[[Request], Sequence[tuple[bytes, bytes]]]
+"""Headers of an answer that depend on its request."""
 UNKNOWN = 499
 """The client left before its answer began: no status of HTTP, but servers' common word for it."""
 log = logging.getLogger("eyas.serve")
@@ -42,7 +44,8 @@ class Application:
         limits: of each request.
         guards: asked in turn before a handler is.
         meters: told of every answer.
-        headers: sent with every answer.
+        headers: sent with every answer that has no word of its own on them.
+        dresser: asked for more.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Application:
         guards: Sequence[Guard] = (),
         meters: Sequence[Meter] = (),
         headers: dict[str, str] | None = None,
+        dresser: Dresser | None = None,
     ) -> None:
         self.endpoints = tuple(endpoints)
         self._router = Router(endpoints)
         self._limits = limits
         self._guards, self._meters = guards, meters
         self._headers = _encoded(headers or {})
+        self._dresser = dresser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's next request."""
@@ -72,7 +77,8 @@ class Application:
         try:
             endpoint = self._router.find(request)
             for guard in self._guards:
-                guard(request, endpoint)
+                if (pending := guard(request, endpoint)) is not None:
+                    await pending
             answer = await endpoint.handler(request)
         except Exception as error:  # noqa: BLE001  (whatever goes wrong is answered, and logged where it is our fault)
             answer = self._failed(request, error)
@@ -90,12 +96,15 @@ class Application:
         return problem.answer(request.path, request.id)
 
     async def _send(self, request: Request, answer: Answer, send: Send) -> None:
+        own = _encoded(answer.headers)
         headers = [
             (b"content-type", answer.media_type.encode()),
             (b"x-request-id", request.id.encode()),
-            *self._headers,
-            *_encoded(answer.headers),
+            *(_lacking(self._headers, own) if own else self._headers),
+            *own,
         ]
+        if self._dresser is not None:
+            headers += self._dresser(request)
         if answer.pieces is None:
             headers.append((b"content-length", str(len(answer.body)).encode()))
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -114,6 +123,11 @@ async def _live(receive: Receive, send: Send) -> None:
         await send({"type": f"{kind}.complete"})
         if kind == "lifespan.shutdown":
             return
+
+
+def _lacking(general: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    named = {name for name, _ in own}
+    return [header for header in general if header[0] not in named]
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

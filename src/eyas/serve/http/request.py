@@ -63,6 +63,12 @@ class Request:
         return self.headers.get(name.encode(), b"").decode("latin-1")
 
     @property
+    def address(self) -> str:
+        """The client's, or that of the last proxy that is not trusted."""
+        client = self.scope.get("client")
+        return client[0] if client else "unknown"
+
+    @property
     def media_type(self) -> str:
         """Of the body, in lower case, without parameters."""
         return self.header("content-type").partition(";")[0].strip().lower()

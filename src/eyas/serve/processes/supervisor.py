@@ -24,6 +24,7 @@ from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve.processes.messages import Failed, Message, Ready, receive
 from eyas.serve.processes.worker import GRACE_SECONDS, work
+from eyas.serve.trust import Gate
 
 STOP_SECONDS = GRACE_SECONDS + 5  # then a worker that has not gone is killed
 EARLY_SECONDS = 10.0  # a worker that dies so soon after its start counts as a false start
@@ -43,15 +44,16 @@ class Supervisor:
 
     Args:
         bundles: opened, the default first.
+        gate: that all workers share.
         count: of workers.
         listening: bound, not listened on yet.
         url: where clients find it.
     """
 
     def __init__(
-        self, bundles: Sequence[Bundle], config: ServeConfig, count: int, listening: socket.socket, url: str
+        self, bundles: Sequence[Bundle], config: ServeConfig, gate: Gate, count: int, listening: socket.socket, url: str
     ) -> None:
-        self._bundles, self._config, self._count = bundles, config, count
+        self._bundles, self._config, self._gate, self._count = bundles, config, gate, count
         self._listening, self._url = listening, url
         self._workers: dict[int, _Worker] = {}
         self._false_starts = 0
@@ -104,7 +106,7 @@ class Supervisor:
 
     def work(self, pipe: Connection) -> None:
         """The life of a worker, in its own process."""
-        work(self._bundles, self._config, self._count, self._listening, pipe)
+        work(self._bundles, self._config, self._gate, self._count, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
         worker = self._workers[slot]

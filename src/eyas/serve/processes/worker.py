@@ -21,18 +21,25 @@ from eyas.serve.models import Models
 from eyas.serve.processes.messages import Failed, Ready, receive, send
 from eyas.serve.processes.protocol import protocol
 from eyas.serve.service import Service
+from eyas.serve.trust import Gate
 
 IDLE_SECONDS = 5  # an idle connection is then closed
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
 def work(
-    bundles: Sequence[Bundle], config: ServeConfig, workers: int, listening: socket.socket, pipe: Connection
+    bundles: Sequence[Bundle],
+    config: ServeConfig,
+    gate: Gate,
+    workers: int,
+    listening: socket.socket,
+    pipe: Connection,
 ) -> None:
     """Serve until SIGTERM, or until the supervisor has gone.
 
     Args:
         bundles: opened; the first is the default.
+        gate: that all workers share.
         workers: how many share the cores.
         listening: bound; it is listened on only once the models are ready.
         pipe: to the supervisor.
@@ -43,7 +50,7 @@ def work(
         send(pipe, Failed(type(error).__name__, str(error)))
         return
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service), config), pipe, Ready(said))
+    server = _Server(_uvicorn(build_app(service, gate), config, gate), pipe, Ready(said))
     server.run(sockets=[listening])
     service.lane.close()
 
@@ -79,8 +86,8 @@ class _Server(uvicorn.Server):
             self.handle_exit(signal.SIGTERM, None)
 
 
-def _uvicorn(app: Application, config: ServeConfig) -> uvicorn.Config:
-    return uvicorn.Config(
+def _uvicorn(app: Application, config: ServeConfig, gate: Gate) -> uvicorn.Config:
+    made = uvicorn.Config(
         app,
         loop="auto",  # uvloop
         http=protocol(config.header_seconds),
@@ -90,6 +97,11 @@ def _uvicorn(app: Application, config: ServeConfig) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         date_header=False,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=[*config.trusted_proxies],
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    made.load()
+    made.ssl = gate.tls
+    return made

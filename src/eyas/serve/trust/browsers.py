@@ -1,0 +1,68 @@
+"""What browsers are told: which pages' scripts may ask (CORS), and to guess, keep and frame nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from eyas.core.schema import ServeConfig
+from eyas.serve.http import Answer, Endpoint, Request
+
+TAKEN = "Authorization, Content-Type, X-Request-ID, traceparent, tracestate, Inference-Header-Content-Length"
+SHOWN = "X-Request-ID, Retry-After, WWW-Authenticate, Inference-Header-Content-Length"
+PREFLIGHT_SECONDS = 600
+YEAR = 365 * 24 * 3600
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+def headers(config: ServeConfig) -> dict[str, str]:
+    """With every answer, unless it has its own word."""
+    said = {
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": NOTHING,
+    }
+    return said | ({"Strict-Transport-Security": f"max-age={YEAR}"} if config.tls else {})
+
+
+def page_policy(style: str) -> str:
+    """The Content-Security-Policy of a page whose one `<style>` is this, and which loads and runs nothing."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"{NOTHING}; style-src 'sha256-{digest}'"
+
+
+class Origins:
+    """The pages whose scripts may ask; others' browsers keep the answer from them."""
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        vary = (b"vary", b"Origin")
+        allowed = {origin.encode() for origin in origins}
+        shown = (b"access-control-expose-headers", SHOWN.encode())
+        self._told = {origin: [vary, (b"access-control-allow-origin", origin), shown] for origin in allowed}
+        self._others = [vary]
+
+    def __call__(self, request: Request) -> Sequence[tuple[bytes, bytes]]:
+        """The headers that depend on the page."""
+        return self._told.get(request.headers.get(b"origin", b""), self._others)
+
+
+def preflights(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """For each path, what browsers ask before they let a script ask (CORS protocol, Fetch standard 3.2)."""
+    methods: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        methods.setdefault(endpoint.path, []).append(endpoint.method)
+    return tuple(_preflight(path, ", ".join(known)) for path, known in methods.items())
+
+
+def _preflight(path: str, methods: str) -> Endpoint:
+    async def allow(request: Request) -> Answer:
+        allowed = {
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Allow-Headers": TAKEN,
+            "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+        }
+        return Answer(media_type="text/plain", headers=allowed)
+
+    return Endpoint("OPTIONS", path, "", allow)
