@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -16,8 +16,8 @@ def token(
     config: ConfigFile = None,
     sub: Annotated[str | None, typer.Option(help="Whom it is for.", metavar="NAME")] = None,
     scope: Annotated[
-        list[Literal["predict", "feedback", "admin"]] | None,
-        typer.Option(help="What it is for; may be given several times."),
+        list[str] | None,
+        typer.Option(help="What it is for; may be given several times.", metavar="predict|feedback|admin"),
     ] = None,
     hours: Annotated[float, typer.Option(help="How long it is good.", min=0.001, max=24 * 366)] = 24.0,
     key: Annotated[

@@ -8,15 +8,18 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import jwt
 
 from eyas.core.errors import ConfigError, needs_extra
 from eyas.core.schema import AuthConfig
+from eyas.serve.http.endpoint import Scope
 from eyas.serve.trust.keys import KINDS, SECRET_BYTES, read_secret, usable_key
 from eyas.serve.trust.tokens import MAX_SUBJECT
+
+SCOPES = frozenset(get_args(Scope))
 
 
 def issue(config: AuthConfig, subject: str, scopes: Sequence[str], hours: float, key: SigningKey | None = None) -> str:
@@ -27,10 +30,12 @@ def issue(config: AuthConfig, subject: str, scopes: Sequence[str], hours: float,
         key: to sign with; the configuration's secret where it is left out.
 
     Raises:
-        ConfigError: a subject that no server would take; a key for another algorithm; no secret.
+        ConfigError: a subject or scope that no server knows; a key for another algorithm; no secret.
     """
     if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
         raise ConfigError(f"the subject must be 1 to {MAX_SUBJECT} printable characters, got {subject!r:.300}")
+    if unknown := sorted({*scopes} - SCOPES):
+        raise ConfigError(f"a scope must be one of {', '.join(sorted(SCOPES))}, got {', '.join(unknown)}")
     now = int(time.time())
     claims = {
         "iss": config.issuer,

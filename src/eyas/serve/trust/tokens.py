@@ -116,7 +116,7 @@ class Tokens:
         subject, expires = claims["sub"], claims["exp"]
         if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
             raise ValueError(f"sub must be 1 to {MAX_SUBJECT} printable characters")
-        if not isinstance(expires, int | float) or isinstance(expires, bool):
+        if not isinstance(expires, int | float):
             raise TypeError("exp must be a number")
         until = min(expires + self._config.leeway_seconds, self._clock() + REMEMBERED_SECONDS)
         return Caller(subject, _scopes(claims), until)
