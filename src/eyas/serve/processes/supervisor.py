@@ -23,9 +23,8 @@ from eyas.core import errors
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve.processes.messages import Failed, Message, Ready, receive
-from eyas.serve.processes.worker import GRACE_SECONDS, work
 
-STOP_SECONDS = GRACE_SECONDS + 5  # then a worker that has not gone is killed
+STOP_SECONDS = 15.0  # longer than a worker takes for the requests at hand; then a worker that has not gone is killed
 EARLY_SECONDS = 10.0  # a worker that dies so soon after its start counts as a false start
 FALSE_STARTS = 5  # in a row, and the service gives up
 
@@ -104,6 +103,9 @@ class Supervisor:
 
     def work(self, pipe: Connection) -> None:
         """The life of a worker, in its own process."""
+        # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only workers import it.
+        from eyas.serve.processes.worker import work
+
         work(self._bundles, self._config, self._count, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
@@ -115,7 +117,7 @@ class Supervisor:
             raise getattr(errors, message.kind, ServingError)(message.detail)
         elif isinstance(message, Ready):
             worker.ready = True
-            if not self._told and all(one.ready for one in self._workers.values()):
+            if not self._told:  # the others follow within moments
                 self._told = True
                 for line in message.models:
                     _say(line)
