@@ -22,6 +22,8 @@ from eyas.bundle import Bundle
 from eyas.core import errors
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
+from eyas.serve.metrics import Tables
+from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.messages import Failed, Message, Ready, receive
 
 STOP_SECONDS = 15.0  # longer than a worker takes for the requests at hand; then a worker that has not gone is killed
@@ -53,6 +55,8 @@ class Supervisor:
         self._bundles, self._config, self._count = bundles, config, count
         self._listening, self._url = listening, url
         self._workers: dict[int, _Worker] = {}
+        self._tables = Tables(count + 1)
+        self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
         self._stop_at: float | None = None
         self._told = False
@@ -94,19 +98,19 @@ class Supervisor:
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(
             target=_begin,
-            args=(self, [*(w.pipe for w in self._workers.values()), ours], theirs),
+            args=(self, slot, [*(w.pipe for w in self._workers.values()), ours], theirs),
             name=f"eyas-worker-{slot}",
         )
         process.start()
         theirs.close()
         self._workers[slot] = _Worker(process, ours, monotonic())
 
-    def work(self, pipe: Connection) -> None:
+    def work(self, slot: int, pipe: Connection) -> None:
         """The life of a worker, in its own process."""
         # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only workers import it.
         from eyas.serve.processes.worker import work
 
-        work(self._bundles, self._config, self._count, self._listening, pipe)
+        work(self._bundles, self._config, slot, self._tables, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
         worker = self._workers[slot]
@@ -127,8 +131,10 @@ class Supervisor:
         worker = self._workers.pop(slot)
         worker.process.join()
         worker.pipe.close()
+        self._tables.forget(slot, *GAUGES, PID)
         if self._stop_at is not None:
             return
+        self._restarts[0] += 1
         early = monotonic() - worker.started < EARLY_SECONDS and not worker.ready
         self._false_starts = self._false_starts + 1 if early else 0
         _say(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
@@ -147,14 +153,14 @@ class Supervisor:
             worker.process.terminate()
 
 
-def _begin(supervisor: Supervisor, others: Sequence[Connection], pipe: Connection) -> None:
+def _begin(supervisor: Supervisor, slot: int, others: Sequence[Connection], pipe: Connection) -> None:
     """In the new process: what belongs to the supervisor alone is let go of."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     for other in others:
         other.close()
-    supervisor.work(pipe)
+    supervisor.work(slot, pipe)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.http import Application
+from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.processes.messages import Failed, Ready, receive, send
@@ -27,23 +28,29 @@ GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
 def work(
-    bundles: Sequence[Bundle], config: ServeConfig, workers: int, listening: socket.socket, pipe: Connection
+    bundles: Sequence[Bundle],
+    config: ServeConfig,
+    slot: int,
+    tables: Tables,
+    listening: socket.socket,
+    pipe: Connection,
 ) -> None:
     """Serve until SIGTERM, or until the supervisor has gone.
 
     Args:
         bundles: opened; the first is the default.
-        workers: how many share the cores.
+        slot: which of the workers this is.
+        tables: what all of them count in; the last one is the supervisor's.
         listening: bound; it is listened on only once the models are ready.
         pipe: to the supervisor.
     """
     try:
-        service = Service(_load(bundles, config, workers), config)
+        service = Service(_load(bundles, config, tables.count - 1), config, Meter(tables.counts(slot)))
     except EyasError as error:
         send(pipe, Failed(type(error).__name__, str(error)))
         return
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service), config), pipe, Ready(said))
+    server = _Server(_uvicorn(build_app(service, tables), config), pipe, Ready(said))
     server.run(sockets=[listening])
     service.lane.close()
 
