@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
 from eyas.serve.endpoints import endpoints, metrics
 from eyas.serve.http import Answer, Application, Endpoint, Request
-from eyas.serve.http.application import Limits
+from eyas.serve.http.application import Limits, Observer
+from eyas.serve.logs import AccessLog
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
@@ -28,11 +31,12 @@ def create_app(bundle: Bundle, config: ServeConfig) -> Application:
     return build_app(Service(models, config, Meter(tables.counts(0))), tables)
 
 
-def build_app(service: Service, tables: Tables) -> Application:
+def build_app(service: Service, tables: Tables, observers: Sequence[Observer] = ()) -> Application:
     """The application over models that are loaded.
 
     Args:
         tables: what all workers count in.
+        observers: told of every request, beside those that the configuration asks for.
     """
     table = (*endpoints(service), *metrics.endpoints(tables))
     spec = document(service, table)
@@ -41,8 +45,9 @@ def build_app(service: Service, tables: Tables) -> Application:
         _static("/docs", page(spec).encode(), "text/html; charset=utf-8"),
     )
     config = service.config
+    told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
     limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
-    return Application((*table, *described), limits, observers=[service.meter])
+    return Application((*table, *described), limits, observers=told)
 
 
 def _static(path: str, body: bytes, media_type: str) -> Endpoint:

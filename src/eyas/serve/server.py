@@ -12,6 +12,7 @@ from eyas.bundle import open_bundle
 from eyas.core.errors import ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
+from eyas.serve.logs import set_up
 from eyas.serve.processes import Supervisor
 
 
@@ -25,6 +26,7 @@ def serve(bundle_path: Path, config: ServeConfig) -> None:
         ServingError: the address cannot be listened on.
         BundleError: the bundle is damaged, or does not give its golden answers on this machine.
     """
+    set_up(as_json=config.json_logs)
     with _bound(config) as taken:
         bundle = open_bundle(bundle_path)
         url = f"http://{_shown(config.host)}:{config.port}"

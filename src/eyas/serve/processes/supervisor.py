@@ -6,10 +6,10 @@ threads, and a worker is a fork of it, which costs milliseconds and shares the m
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.messages import Failed, Message, Ready, receive
 
+log = logging.getLogger("eyas.serve")
 STOP_SECONDS = 15.0  # longer than a worker takes for the requests at hand; then a worker that has not gone is killed
 EARLY_SECONDS = 10.0  # a worker that dies so soon after its start counts as a false start
 FALSE_STARTS = 5  # in a row, and the service gives up
@@ -124,8 +125,8 @@ class Supervisor:
             if not self._told:  # the others follow within moments
                 self._told = True
                 for line in message.models:
-                    _say(line)
-                _say(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
+                    log.info(line)
+                log.info(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
 
     def _ended(self, slot: int, sentinel: int) -> None:
         worker = self._workers.pop(slot)
@@ -137,7 +138,7 @@ class Supervisor:
         self._restarts[0] += 1
         early = monotonic() - worker.started < EARLY_SECONDS and not worker.ready
         self._false_starts = self._false_starts + 1 if early else 0
-        _say(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
+        log.warning(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
         if self._false_starts >= FALSE_STARTS:
             raise ServingError(f"{FALSE_STARTS} workers in a row ended before they were ready")
         self._start(slot)
@@ -178,7 +179,3 @@ def _waking(handler: signal._HANDLER) -> Iterator[socket.socket]:
             signal.signal(number, old)
         reading.close()
         writing.close()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

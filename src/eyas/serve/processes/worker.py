@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -22,6 +23,9 @@ from eyas.serve.models import Models
 from eyas.serve.processes.messages import Failed, Ready, receive, send
 from eyas.serve.processes.protocol import protocol
 from eyas.serve.service import Service
+
+if TYPE_CHECKING:
+    from eyas.serve.traces import Traces
 
 IDLE_SECONDS = 5  # an idle connection is then closed
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
@@ -49,10 +53,23 @@ def work(
     except EyasError as error:
         send(pipe, Failed(type(error).__name__, str(error)))
         return
+    traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service, tables), config), pipe, Ready(said))
+    server = _Server(_uvicorn(build_app(service, tables, traces), config), pipe, Ready(said))
+    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
+        signal.signal(number, lambda number, frame: None)
     server.run(sockets=[listening])
     service.lane.close()
+    for one in traces:
+        one.close()
+
+
+def _traces(config: ServeConfig) -> list[Traces]:
+    if not config.traces:
+        return []
+    from eyas.serve.traces import Traces  # an extra
+
+    return [Traces()]
 
 
 def _load(bundles: Sequence[Bundle], config: ServeConfig, workers: int) -> Models:
@@ -94,7 +111,7 @@ def _uvicorn(app: Application, config: ServeConfig) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_config=None,
         server_header=False,
         date_header=False,
         timeout_keep_alive=IDLE_SECONDS,
