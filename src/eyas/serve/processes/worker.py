@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -97,10 +98,32 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._listen)
         send(self._pipe, self._ready)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, but not before those who have got through by then are let in."""
+        waiting = [one for listening in sockets or [] for one in _accept_all(listening)]
+        for server in self.servers:
+            server.close()
+        for one in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, one, ssl=self.config.ssl)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
     def _listen(self) -> None:
         if receive(self._pipe) is None:
             asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self.handle_exit(signal.SIGTERM, None)
+
+
+def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
+    """The connections that the system has made and nobody has taken."""
+    with suppress(BlockingIOError):
+        while True:
+            yield listening.accept()[0]
 
 
 def _uvicorn(app: Application, config: ServeConfig) -> uvicorn.Config:
