@@ -20,7 +20,7 @@ from eyas.bundle import Bundle
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError
 from eyas.core.schema import AuthConfig, ServeConfig
-from eyas.serve import create_app
+from eyas.serve.app import create_app
 from eyas.serve.trust import fetch, keys
 from eyas.serve.trust.keys import KeySet
 from support.asgi import Client, asgi_client

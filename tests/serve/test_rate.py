@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from eyas.bundle import Bundle
 from eyas.core.schema import RateConfig, ServeConfig
-from eyas.serve import create_app
+from eyas.serve.app import create_app
 from eyas.serve.trust import rate as module
 from eyas.serve.trust.rate import BUCKETS, WAYS, Rate
 from support.asgi import Client, asgi_client

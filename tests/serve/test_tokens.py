@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from eyas.bundle import Bundle
 from eyas.core.errors import ConfigError
 from eyas.core.schema import AuthConfig, ServeConfig
-from eyas.serve import create_app
+from eyas.serve.app import create_app
 from eyas.serve.http import Problem
 from eyas.serve.trust.keys import Secret, open_keys
 from eyas.serve.trust.tokens import MAX_TOKEN, REMEMBERED, REMEMBERED_SECONDS, Tokens

@@ -22,8 +22,9 @@ from eyas.bundle import Bundle
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.schema import AuthConfig, ServeConfig, TlsConfig
-from eyas.serve import create_app, serve
+from eyas.serve.app import create_app
 from eyas.serve.http import Request
+from eyas.serve.server import serve
 from eyas.serve.trust import audit, open_gate
 from eyas.serve.trust.tls import server_context
 from support.asgi import Client, asgi_client

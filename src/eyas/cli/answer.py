@@ -67,7 +67,7 @@ def serve(
     Example: eyas serve runs/digits-mlp-1 --port 5000
     """
     with needs_extra("serve"):
-        from eyas.serve import serve as run_server
+        from eyas.serve.server import serve as run_server
 
     words = [*(overrides or []), *([f"serve.port={port}"] if port is not None else [])]
     words += [f"serve.host={host}"] if host is not None else []

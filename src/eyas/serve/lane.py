@@ -38,20 +38,16 @@ class Lane:
     Args:
         max_wait: seconds of work that may wait; one job may always.
         timeout: seconds after which a job that has not begun is given up.
+        watch: told how many jobs wait, whenever that changes.
     """
 
-    def __init__(self, max_wait: float, timeout: float) -> None:
-        self._max_wait, self._timeout = max_wait, timeout
+    def __init__(self, max_wait: float, timeout: float, watch: Callable[[int], None]) -> None:
+        self._max_wait, self._timeout, self._watch = max_wait, timeout, watch
         self._waiting: deque[_Job] = deque()
         self._seconds = 0.0  # of the jobs that wait
         self._used = False  # in this turn of the loop
         self._runner: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "lane")
-
-    @property
-    def waiting(self) -> int:
-        """Jobs that have not begun."""
-        return len(self._waiting)
 
     async def run(self, seconds: float, work: Callable[[], T]) -> T:
         """What `work()` gives.
@@ -73,6 +69,7 @@ class Lane:
         job = _Job(seconds, work, asyncio.get_running_loop().create_future(), monotonic() + self._timeout)
         self._waiting.append(job)
         self._seconds += seconds
+        self._watch(len(self._waiting))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         result: T = await job.done
@@ -90,6 +87,7 @@ class Lane:
             while self._waiting:
                 job = self._waiting.popleft()
                 self._seconds -= job.seconds
+                self._watch(len(self._waiting))
                 if job.done.cancelled():  # its client has left
                     continue
                 if monotonic() > job.deadline:

@@ -12,6 +12,7 @@ from eyas.core.errors import ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.core.schema.trust import is_loopback
+from eyas.serve.logs import set_up
 from eyas.serve.processes import Supervisor
 from eyas.serve.trust import open_gate, open_trusted
 
@@ -28,6 +29,7 @@ def serve(bundle_path: Path, config: ServeConfig) -> None:
         BundleError: the bundle is damaged, is not signed as `config` asks, or does not give its golden answers on this
             machine.
     """
+    set_up(as_json=config.json_logs)
     with _bound(config) as taken:
         gate = open_gate(config)
         bundle = open_trusted(bundle_path, config.require_signature)

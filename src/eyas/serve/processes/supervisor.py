@@ -6,10 +6,10 @@ threads, and a worker is a fork of it, which costs milliseconds and shares the m
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +22,13 @@ from eyas.bundle import Bundle
 from eyas.core import errors
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
+from eyas.serve.metrics import Tables
+from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.messages import Failed, Message, Ready, receive
-from eyas.serve.processes.worker import GRACE_SECONDS, work
 from eyas.serve.trust import Gate
 
-STOP_SECONDS = GRACE_SECONDS + 5  # then a worker that has not gone is killed
+log = logging.getLogger("eyas.serve")
+STOP_SECONDS = 15.0  # longer than a worker takes for the requests at hand; then a worker that has not gone is killed
 EARLY_SECONDS = 10.0  # a worker that dies so soon after its start counts as a false start
 FALSE_STARTS = 5  # in a row, and the service gives up
 
@@ -56,6 +58,8 @@ class Supervisor:
         self._bundles, self._config, self._gate, self._count = bundles, config, gate, count
         self._listening, self._url = listening, url
         self._workers: dict[int, _Worker] = {}
+        self._tables = Tables(count + 1)
+        self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
         self._stop_at: float | None = None
         self._told = False
@@ -97,16 +101,19 @@ class Supervisor:
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(
             target=_begin,
-            args=(self, [*(w.pipe for w in self._workers.values()), ours], theirs),
+            args=(self, slot, [*(w.pipe for w in self._workers.values()), ours], theirs),
             name=f"eyas-worker-{slot}",
         )
         process.start()
         theirs.close()
         self._workers[slot] = _Worker(process, ours, monotonic())
 
-    def work(self, pipe: Connection) -> None:
+    def work(self, slot: int, pipe: Connection) -> None:
         """The life of a worker, in its own process."""
-        work(self._bundles, self._config, self._gate, self._count, self._listening, pipe)
+        # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only workers import it.
+        from eyas.serve.processes.worker import work
+
+        work(self._bundles, self._config, self._gate, slot, self._tables, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
         worker = self._workers[slot]
@@ -117,21 +124,23 @@ class Supervisor:
             raise getattr(errors, message.kind, ServingError)(message.detail)
         elif isinstance(message, Ready):
             worker.ready = True
-            if not self._told and all(one.ready for one in self._workers.values()):
+            if not self._told:  # the others follow within moments
                 self._told = True
                 for line in message.models:
-                    _say(line)
-                _say(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
+                    log.info(line)
+                log.info(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
 
     def _ended(self, slot: int, sentinel: int) -> None:
         worker = self._workers.pop(slot)
         worker.process.join()
         worker.pipe.close()
+        self._tables.forget(slot, *GAUGES, PID)
         if self._stop_at is not None:
             return
+        self._restarts[0] += 1
         early = monotonic() - worker.started < EARLY_SECONDS and not worker.ready
         self._false_starts = self._false_starts + 1 if early else 0
-        _say(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
+        log.warning(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
         if self._false_starts >= FALSE_STARTS:
             raise ServingError(f"{FALSE_STARTS} workers in a row ended before they were ready")
         self._start(slot)
@@ -147,14 +156,14 @@ class Supervisor:
             worker.process.terminate()
 
 
-def _begin(supervisor: Supervisor, others: Sequence[Connection], pipe: Connection) -> None:
+def _begin(supervisor: Supervisor, slot: int, others: Sequence[Connection], pipe: Connection) -> None:
     """In the new process: what belongs to the supervisor alone is let go of."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     for other in others:
         other.close()
-    supervisor.work(pipe)
+    supervisor.work(slot, pipe)
 
 
 @contextmanager
@@ -172,7 +181,3 @@ def _waking(handler: signal._HANDLER) -> Iterator[socket.socket]:
             signal.signal(number, old)
         reading.close()
         writing.close()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -16,12 +18,16 @@ from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.http import Application
+from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.processes.messages import Failed, Ready, receive, send
 from eyas.serve.processes.protocol import protocol
 from eyas.serve.service import Service
 from eyas.serve.trust import Gate
+
+if TYPE_CHECKING:
+    from eyas.serve.traces import Traces
 
 IDLE_SECONDS = 5  # an idle connection is then closed
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
@@ -31,7 +37,8 @@ def work(
     bundles: Sequence[Bundle],
     config: ServeConfig,
     gate: Gate,
-    workers: int,
+    slot: int,
+    tables: Tables,
     listening: socket.socket,
     pipe: Connection,
 ) -> None:
@@ -40,19 +47,33 @@ def work(
     Args:
         bundles: opened; the first is the default.
         gate: that all workers share.
-        workers: how many share the cores.
+        slot: which of the workers this is.
+        tables: what all of them count in; the last one is the supervisor's.
         listening: bound; it is listened on only once the models are ready.
         pipe: to the supervisor.
     """
     try:
-        service = Service(_load(bundles, config, workers), config)
+        service = Service(_load(bundles, config, tables.count - 1), config, Meter(tables.counts(slot)))
     except EyasError as error:
         send(pipe, Failed(type(error).__name__, str(error)))
         return
+    traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service, gate), config, gate), pipe, Ready(said))
+    server = _Server(_uvicorn(build_app(service, tables, gate, traces), config, gate), pipe, Ready(said))
+    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
+        signal.signal(number, lambda number, frame: None)
     server.run(sockets=[listening])
     service.lane.close()
+    for one in traces:
+        one.close()
+
+
+def _traces(config: ServeConfig) -> list[Traces]:
+    if not config.traces:
+        return []
+    from eyas.serve.traces import Traces  # an extra
+
+    return [Traces()]
 
 
 def _load(bundles: Sequence[Bundle], config: ServeConfig, workers: int) -> Models:
@@ -80,10 +101,32 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._listen)
         send(self._pipe, self._ready)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, but not before those who have got through by then are let in."""
+        waiting = [one for listening in sockets or [] for one in _accept_all(listening)]
+        for server in self.servers:
+            server.close()
+        for one in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, one, ssl=self.config.ssl)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
     def _listen(self) -> None:
         if receive(self._pipe) is None:
             asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self.handle_exit(signal.SIGTERM, None)
+
+
+def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
+    """The connections that the system has made and nobody has taken."""
+    with suppress(BlockingIOError):
+        while True:
+            yield listening.accept()[0]
 
 
 def _uvicorn(app: Application, config: ServeConfig, gate: Gate) -> uvicorn.Config:
@@ -94,7 +137,7 @@ def _uvicorn(app: Application, config: ServeConfig, gate: Gate) -> uvicorn.Confi
         ws="none",
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_config=None,
         server_header=False,
         date_header=False,
         proxy_headers=bool(config.trusted_proxies),

@@ -98,7 +98,7 @@ class Tokens:
         except jwt.ExpiredSignatureError:
             raise refusal(EXPIRED) from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            log.info("a token is refused: %s", error)
+            log.debug("a token is refused: %s", error)
             raise refusal() from None
 
     def _key(self, token: bytes) -> Any:
