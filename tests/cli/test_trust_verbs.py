@@ -78,7 +78,7 @@ def test_a_token_that_no_server_would_take_is_not_issued(tmp_path: Path, monkeyp
     with pytest.raises(ConfigError, match="needs the private key to sign with: --key PEM"):
         issue(by_keys, "ann", ["predict"], 1)
     pem = write_key(tmp_path / "key.pem", private_key("ES256"))
-    with pytest.raises(ConfigError, match="algorithm=RS256 needs its own key, got one for ES256"):
+    with pytest.raises(ConfigError, match="algorithm=RS256 needs a key for it, got one for ES256"):
         issue(by_keys, "ann", ["predict"], 1, SigningKey(pem))
 
 
@@ -128,3 +128,36 @@ def test_neither_loads_what_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("call", "extra"),
+    [
+        ("open_keys(AuthConfig(algorithm='ES256', jwks='keys.json'))", "jwks"),
+        ("SigningKey(Path('key.pem'))", "jwks"),
+        ("open_trusted(Path('bundle'), 'signing.pub')", "signing"),
+    ],
+)
+def test_what_needs_an_extra_names_it_and_a_secret_needs_none(call: str, extra: str) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+sys.modules["cryptography"] = None  # as if it were not installed
+from eyas.core.errors import MissingExtraError
+from eyas.core.schema import AuthConfig
+from eyas.serve.trust import SigningKey, issue, open_trusted
+from eyas.serve.trust.keys import open_keys
+from eyas.serve.trust.tokens import Tokens
+os.environ["EYAS_AUTH_SECRET"] = "a secret of thirty-two bytes or more"
+auth = AuthConfig()
+print(Tokens(auth, open_keys(auth)).caller(issue(auth, "ann", ["predict"], 1).encode()).subject)
+try:
+    {call}
+except MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == [
+        "ann",
+        f'cryptography is not installed; this command needs it: pip install "eyas[{extra}]"',
+    ]

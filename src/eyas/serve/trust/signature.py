@@ -28,6 +28,7 @@ def open_trusted(bundle: Path, public_key: str | None) -> Bundle:
         ConfigError: no such key.
     """
     if public_key is not None:
+        bundle = bundle.resolve()  # a link that is changed meanwhile changes nothing
         verify(bundle, Path(public_key))
     return open_bundle(bundle)
 
@@ -73,7 +74,7 @@ def sign(bundle: Path, private_key: Path) -> Path:
     signature = signature_of(bundle)
     partial = signature.with_name(f".{signature.name}.partial")
     try:
-        signer.sign(bundle, partial)
+        signer.sign(bundle.resolve(), partial)
         partial.replace(signature)
     except ValueError as error:
         raise BundleError(f"{bundle} cannot be signed: {error}") from error
