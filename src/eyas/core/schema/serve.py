@@ -60,6 +60,7 @@ class ServeConfig(Section):
     rate: RateConfig | None = None
     """`null`: no limit."""
     cors: CorsConfig = CorsConfig()
+    """For scripts of pages from elsewhere."""
     tls: TlsConfig | None = None
     """`null`: plain HTTP."""
     trusted_proxies: tuple[Network, ...] = ()
