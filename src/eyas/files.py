@@ -1,4 +1,4 @@
-"""Image files as a person names them (files, folders, `-` for standard input), and the line that each is answered with."""
+"""Image files as a person names them (files, folders, standard input), and the line that each is answered with."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.errors import InputError
 from eyas.image import is_image_path
 
 STDIN = "-"
+NO_IMAGE = "no image in this folder"
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,7 @@ class ImageFile:
 
     name: str
     source: Path | bytes | None
-    """Where it is, or what came on standard input; None where `name` is a folder without an image."""
-
-    def open(self) -> Path | bytes:
-        """The `source`.
-
-        Raises:
-            InputError: there is none.
-        """
-        if self.source is None:
-            raise InputError("no image in this folder")
-        return self.source
+    """Where it is, or what came on standard input; None where `name` is a folder without an image (NO_IMAGE)."""
 
     def tell(self, error: object) -> str:
         """What is wrong with it, with its name."""

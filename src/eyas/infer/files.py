@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import InputError, UnsafeDataError
-from eyas.files import FileRow, ImageFile, find_images
+from eyas.files import NO_IMAGE, FileRow, ImageFile, find_images
 from eyas.image import MAX_PIXELS, ImagePolicy, read_image
 from eyas.infer.predictor import Prediction, Predictor
 from eyas.infer.session import CHUNK
@@ -69,8 +69,10 @@ def load_files(
 
 
 def _load(file: ImageFile, policy: ImagePolicy, max_pixels: int) -> LoadedFile:
+    if file.source is None:
+        return LoadedFile(file.name, None, file.tell(NO_IMAGE))
     try:
-        return LoadedFile(file.name, read_image(file.open(), policy, max_pixels=max_pixels))
+        return LoadedFile(file.name, read_image(file.source, policy, max_pixels=max_pixels))
     except (InputError, UnsafeDataError) as error:
         return LoadedFile(file.name, None, file.tell(error))
 
