@@ -45,7 +45,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="session")
 def server(bundle: Bundle) -> Iterator[Server]:
-    with running(bundle.path, max_body_mb=1.0, workers=1) as made:
+    with running(bundle.path, max_body_mb=0.05, workers=1) as made:
         yield made
 
 

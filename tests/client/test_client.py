@@ -126,8 +126,8 @@ def test_what_the_service_refuses_is_told_in_its_words(
     empty.write_bytes(b"")
     with pytest.raises(ServiceError, match=r"the part file \(01.png\): the image file is empty"):
         ask(server.url, "predict", [digit_files[0], empty])
-    with pytest.raises(ServiceError, match="413: the body must be at most 1,000,000 bytes"):
-        ask(server.url, "predict", bytes(8_000_000))
+    with pytest.raises(ServiceError, match="413: the body must be at most 50,000 bytes"):
+        ask(server.url, "predict", bytes(60_000))
 
 
 def test_a_model_and_a_version_are_asked_for_by_name(ask: Any, server: Server, digit_files: list[Path]) -> None:

@@ -96,7 +96,7 @@ def break_off(handler: Handler) -> None:
 
 
 def talk_nonsense(handler: Handler) -> None:
-    handler.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+    handler.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
     handler.close_connection = True
 
 

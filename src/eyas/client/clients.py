@@ -20,6 +20,7 @@ from eyas.client.patience import Patience
 from eyas.core.errors import ConfigError
 
 T = TypeVar("T")
+LAST_PORT = 65535
 
 
 class Client:
@@ -216,7 +217,8 @@ def _address(url: str | None) -> httpx.URL:
         raise ConfigError(f"{rule}, got {given!r}: {error}") from error
     if address.userinfo:
         raise ConfigError(f"{rule}, got one with a user or password; a token is given as token, or in EYAS_TOKEN")
-    if address.scheme not in ("http", "https") or not address.host or address.query or address.fragment:
+    more = address.query or address.fragment or (address.port or 0) > LAST_PORT
+    if address.scheme not in ("http", "https") or not address.host or more:
         raise ConfigError(f"{rule}, got {given!r}")
     return address
 

@@ -18,6 +18,7 @@ from eyas.core.errors import ServiceError
 T = TypeVar("T")
 OVERLOADED = (429, 503)  # these say in Retry-After when to come again
 TRANSIENT = (*OVERLOADED, 502, 504)  # a proxy's words for a service that is just starting or ending
+LARGE = 1_000_000  # bytes of a body that a service may refuse while it is sent: httpx then may not see the refusal
 # A connection that was not made, or broke; not a deadline, after which no time is left.
 BROKEN = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
 
@@ -88,7 +89,7 @@ def exchange(request: httpx.Request, patience: Patience) -> Steps[Reply]:
         yield pause
     if isinstance(outcome, Reply):
         return outcome
-    raise ServiceError(f"{where(request)}: {_why(outcome, patience)}{_tries(tried)}") from outcome
+    raise ServiceError(f"{where(request)}: {_why(outcome, request, patience)}{_tries(tried)}") from outcome
 
 
 def where(request: httpx.Request) -> str:
@@ -100,12 +101,16 @@ def _transient(outcome: Outcome) -> bool:
     return outcome.status in TRANSIENT if isinstance(outcome, Reply) else isinstance(outcome, BROKEN)
 
 
-def _why(error: httpx.RequestError | None, patience: Patience) -> str:
+def _why(error: httpx.RequestError | None, request: httpx.Request, patience: Patience) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {min(patience.connect_timeout, patience.timeout):g} s"
     if isinstance(error, httpx.TimeoutException):
         return f"no answer within {patience.timeout:g} s"
-    return f"no answer: {error or type(error).__name__}"
+    if isinstance(error, httpx.ReadError | httpx.WriteError):
+        size = int(request.headers.get("content-length", 0))
+        hint = f"; so end bodies above a service's limit: this one has {size:,} bytes" if size > LARGE else ""
+        return f"no answer: the connection broke{hint}"
+    return f"no answer: {str(error) or type(error).__name__}"
 
 
 def _tries(tried: int) -> str:
