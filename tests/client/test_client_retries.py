@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from unsteady_server import ANSWER, break_off, drip, drop, ok, problem, say, stall, talk_nonsense, unsteady
+from unsteady_server import ANSWER, break_off, drip, drop, ok, problem, say, slam, stall, talk_nonsense, unsteady
 
 from eyas.client import Client, ServiceError
 from eyas.client.patience import BACKOFF_SECONDS, LONGEST_BACKOFF, Patience, read_retry_after
@@ -75,6 +75,14 @@ def test_nobody_there(ask: Any) -> None:
         ask(url, "health")
     assert caught.value.status is None
     assert ask(url, "ready") is False
+
+
+def test_a_large_body_that_is_cut_off_gets_a_hint(ask: Any) -> None:
+    with (
+        unsteady(slam) as server,
+        pytest.raises(ServiceError, match=r"no answer: .*limit: this one has 9,000,000 bytes"),
+    ):
+        ask(server.url, "predict", bytes(9_000_000))
 
 
 @pytest.mark.parametrize("trouble", [stall, drip])

@@ -53,11 +53,12 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        turns = self.state.turns
+        turn = turns.pop(0) if len(turns) > 1 else turns[0]
+        body = b"" if turn is slam else self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.state.requests.append(Asked(self.path, headers, body))
-        turns = self.state.turns
-        (turns.pop(0) if len(turns) > 1 else turns[0])(self)
+        turn(self)
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -83,6 +84,11 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None, **f
 
 
 def drop(handler: Handler) -> None:
+    handler.close_connection = True
+
+
+def slam(handler: Handler) -> None:
+    """Close, the body unread."""
     handler.close_connection = True
 
 
