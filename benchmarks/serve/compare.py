@@ -35,9 +35,7 @@ from eyas.core.machine import cpu_name
 KEPT = Path("build/bench-serve/rounds")
 SOURCES = HERE.parents[1] / "src" / "eyas"
 ROOMS = ("serve", "infer", "bundle", "core", "cli")
-SECTIONS = {
-    section.TITLE: section for section in (throughput, footprint, steady, overload, disturbances, large_body)
-}
+SECTIONS = {section.TITLE: section for section in (throughput, footprint, steady, overload, disturbances, large_body)}
 
 
 def main() -> None:

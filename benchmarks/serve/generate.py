@@ -1,7 +1,7 @@
 """Send one request over and over, and write down when each was due, how long it took, and how it ended.
 
     python generate.py PORT REQUEST_FILE OUT.json --seconds 10 --rate 500           open: due at fixed times
-    python generate.py PORT REQUEST_FILE OUT.json --seconds 10 --connections 16     closed: each when the last is answered
+    python generate.py PORT REQUEST_FILE OUT.json --seconds 10 --connections 16     closed: each after the last
 
 An open load does not wait for slow answers: a request's time counts from the moment it was due, so that a server that
 stalls is charged for all who would have come meanwhile (no coordinated omission).

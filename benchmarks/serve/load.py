@@ -46,16 +46,20 @@ class Log:
 
 
 def saturate(server: Server, body: Body, seconds: float) -> dict[str, float]:
-    """wrk with 16 connections, after a second to warm up: requests a second, p50 and p99 in seconds, errors."""
+    """wrk with 16 connections, after a second to warm up: requests a second, errors, and in seconds p50 and p99 of
+    latency and `cpu`, the processor time of the server for a request."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(body.content)
         file.flush()
         headers = [f"{name}: {value}" for name, value in body.headers.items()]
         command = ["-s", str(HERE / "wrk.lua"), server.url + body.path, "--", file.name, *headers]
-        found = [_wrk(f"-t1 -c{CONNECTIONS} -d{length:g}s".split() + command) for length in (WARM_SECONDS, seconds)]
-    last = found[-1]
-    failed = last["status_errors"] + last["socket_errors"]
-    return {"rate": (last["requests"] - last["status_errors"]) / last["seconds"], "failed": failed, **last}
+        _wrk(f"-t1 -c{CONNECTIONS} -d{WARM_SECONDS}s".split() + command)
+        before = server.tree.cpu()
+        found = _wrk(f"-t1 -c{CONNECTIONS} -d{seconds:g}s".split() + command)
+        cpu = (server.tree.cpu() - before) / max(1, found["requests"])
+    failed = found["status_errors"] + found["socket_errors"]
+    rate = (found["requests"] - found["status_errors"]) / found["seconds"]
+    return {"rate": rate, "failed": failed, "cpu": cpu, **found}
 
 
 def _wrk(arguments: Sequence[str]) -> dict[str, float]:
@@ -88,7 +92,9 @@ def raw(model: Served, seconds: float) -> float:
 
 
 @contextmanager
-def generating(server: Server, body: Body, seconds: float, *words: str, cores: set[int] | None = None) -> Iterator[list[Log]]:
+def generating(
+    server: Server, body: Body, seconds: float, *words: str, cores: set[int] | None = None
+) -> Iterator[list[Log]]:
     """Run `generate.py` beside the block; the list holds its log once the block has ended."""
     with tempfile.TemporaryDirectory() as folder:
         request, out = Path(folder) / "request", Path(folder) / "log.json"

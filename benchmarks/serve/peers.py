@@ -1,4 +1,4 @@
-"""The servers that are compared. Each runs from an environment of its own: two workers, one ONNX Runtime thread each."""
+"""The servers that are compared. Each has an environment of its own, two workers, and one ONNX Runtime thread in each."""
 
 from __future__ import annotations
 
@@ -166,7 +166,12 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("eyas", "eyas", _eyas, _eyas_bodies, lambda model: {"PYTHONPATH": str(HERE.parents[1] / "src")}),
-        Peer("triton", "triton", lambda model, port: [str(HERE / "triton.py"), str(model.onnx), str(port)], _triton_bodies),
+        Peer(
+            "triton",
+            "triton",
+            lambda model, port: [str(HERE / "triton.py"), str(model.onnx), str(port)],
+            _triton_bodies,
+        ),
         Peer(
             "fastapi",
             "fastapi",

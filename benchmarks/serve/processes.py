@@ -46,6 +46,10 @@ class Tree:
         """Bytes, in all."""
         return sum(pss for _, pss in self.memory())
 
+    def cpu(self) -> float:
+        """Seconds of processor time so far, of all that run now."""
+        return sum(_cpu(pid) for pid in self.pids)
+
     def wait_for(self, ready: Callable[[], bool]) -> float:
         """Seconds from the start until `ready()`."""
         while monotonic() < self.began + START_SECONDS:
@@ -104,6 +108,14 @@ def free_port() -> int:
             second.bind(("127.0.0.1", port + 1))
             third.bind(("127.0.0.1", port + 2))
             return port
+
+
+def _cpu(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> tuple[int, int] | None:

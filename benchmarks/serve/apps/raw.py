@@ -1,6 +1,6 @@
 """ONNX Runtime alone, with no server around it: one image after the other for some seconds.
 
-    python raw.py IMAGE.npy SECONDS     says "ready", waits for a line, then says how many images it did a second
+python raw.py IMAGE.npy SECONDS     says "ready", waits for a line, then says how many images it did a second
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ import os
 import sys
 
 sys.path[:0] = os.environ["MODULES"].split(os.pathsep)
-import numpy as np
-import triton_python_backend_utils as pb_utils
-from session import Graph
+import numpy as np  # noqa: E402
+import triton_python_backend_utils as pb_utils  # noqa: E402
+from session import Graph  # noqa: E402
 
 
 class TritonPythonModel:

@@ -15,6 +15,7 @@ from generate import BROKEN
 from load import CONNECTIONS, Log, generating
 from models import served
 from peers import PEERS, Server, serving
+
 from report import at_most, print_table, spread
 
 TITLE = "disturbances"

@@ -9,6 +9,7 @@ from typing import Any
 from load import saturate
 from models import served
 from peers import PEERS, Peer, serving
+
 from report import at_most, print_table, spread
 
 TITLE = "footprint"

@@ -12,6 +12,7 @@ from typing import Any
 from models import served
 from peers import PEERS, Server, serving
 from processes import Tree
+
 from report import print_table, spread
 
 TITLE = "large body"
@@ -22,7 +23,7 @@ TIMEOUT = 30
 
 
 def measure(options: Namespace) -> dict[str, Any]:
-    """{how it is sent: {peer: figures}}, with resnet20, of the peers that are Python's."""
+    """{how it is sent: {peer: figures}}, with resnet20."""
     found: dict[str, Any] = {"announced": {}, "in chunks": {}}
     for name in options.peers:
         with serving(PEERS[name], served("resnet20")) as server:
@@ -42,7 +43,7 @@ class _Weighing:
     """The most that a tree of processes holds during a block."""
 
     def __init__(self, tree: Tree) -> None:
-        self.most = 0
+        self.most = tree.pss()
         self._tree, self._stop = tree, Event()
         self._thread = Thread(target=self._run)
 
@@ -57,6 +58,7 @@ class _Weighing:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self.most = max(self.most, self._tree.pss())
 
 
 def _status(server: Server, chunked: bool) -> int:
@@ -93,4 +95,6 @@ def report(rounds: list[dict[str, Any]]) -> None:
             met = statuses == [413] and max(grown) <= MOST_MB
             bar = f"413, ≤ {MOST_MB} MB {'met' if met else 'MISSED'}" if peer == "eyas" else ""
             rows.append((f"{peer}, {how}", " ".join(map(str, statuses)), spread(grown), bar))
-    print_table(f"a body of {SIZE // 1_000_000} MB: {len(rounds)} rounds", ("server", "status", "grown by MB", "bar"), rows)
+    print_table(
+        f"a body of {SIZE // 1_000_000} MB: {len(rounds)} rounds", ("server", "status", "grown by MB", "bar"), rows
+    )

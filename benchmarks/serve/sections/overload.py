@@ -18,6 +18,7 @@ import numpy as np
 from load import CONNECTIONS, Log, generate, generating
 from models import served
 from peers import PEERS, Server, serving
+
 from report import at_least, at_most, print_table, spread
 
 TITLE = "overload"
@@ -40,7 +41,10 @@ def measure(options: Namespace) -> dict[str, Any]:
             peak = _goodput(calm, options.seconds)
             before = server.tree.pss()
             rate = str(TIMES * peak)
-            with _probing(server) as seen, generating(server, body, options.seconds, "--rate", rate, cores=theirs) as logs:
+            with (
+                _probing(server) as seen,
+                generating(server, body, options.seconds, "--rate", rate, cores=theirs) as logs,
+            ):
                 pass
             found[name] = _figures(logs[0], options.seconds, peak, before, seen)
     return found
@@ -115,7 +119,13 @@ def report(rounds: list[dict[str, Any]]) -> None:
         "memory": ("memory / before", 2, 1, at_most(1.2)),
     }
     rows = [
-        (peer, *(spread([one[peer][key] for one in rounds], digits, scale) for key, (_, digits, scale, _) in figures.items()))
+        (
+            peer,
+            *(
+                spread([one[peer][key] for one in rounds], digits, scale)
+                for key, (_, digits, scale, _) in figures.items()
+            ),
+        )
         for peer in rounds[0]
     ]
     if "eyas" in rounds[0]:

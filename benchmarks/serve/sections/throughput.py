@@ -8,6 +8,7 @@ from typing import Any
 from load import raw, saturate
 from models import served
 from peers import PEERS, serving
+
 from report import at_least, print_table, spread
 
 TITLE = "throughput"
@@ -52,13 +53,13 @@ def report(rounds: list[dict[str, Any]]) -> None:
             peers = [peer for peer in rounds[0][model][kind] if all(peer in one[model][kind] for one in rounds)]
             if peers != [RAW]:
                 rows = [_row(model, kind, peer, [one[model][kind] for one in rounds]) for peer in peers]
-                columns = ("server", "requests/s", "p50 ms", "p99 ms", "failed", "eyas / it", "bar")
+                columns = ("server", "requests/s", "p50 ms", "p99 ms", "cpu ms", "failed", "eyas / it", "bar")
                 print_table(f"{model}, {kind}: {len(rounds)} rounds, median (least to most)", columns, rows)
 
 
 def _row(model: str, kind: str, peer: str, rounds: list[dict[str, Any]]) -> tuple[object, ...]:
     own = [one[peer] for one in rounds]
-    times = [spread([one[key] for one in own], 1, 1e3) if key in own[0] else "" for key in ("p50", "p99")]
+    times = [spread([one[key] for one in own], 2, 1e3) if key in own[0] else "" for key in ("p50", "p99", "cpu")]
     ratios = [one["eyas"]["rate"] / one[peer]["rate"] for one in rounds] if "eyas" in rounds[0] else []
     bar = BARS.get((model, kind, peer))
     return (
