@@ -1,4 +1,4 @@
-"""The servers that are compared. Each has an environment of its own, two workers, and one ONNX Runtime thread in each."""
+"""The servers that are compared, each in an environment of its own: two workers, one ONNX Runtime thread in each."""
 
 from __future__ import annotations
 
