@@ -35,6 +35,7 @@ from eyas.core.machine import cpu_name
 KEPT = Path("build/bench-serve/rounds")
 SOURCES = HERE.parents[1] / "src" / "eyas"
 ROOMS = ("serve", "infer", "bundle", "core", "cli")
+TELL = ("compare.py", "report.py")  # they measure nothing
 SECTIONS = {section.TITLE: section for section in (throughput, footprint, steady, overload, disturbances, large_body)}
 
 
@@ -65,7 +66,7 @@ def _round(title: str, index: int, options: argparse.Namespace) -> Any:
 def _code() -> str:
     """A hash of all that is measured, and of what measures it."""
     files = [file for room in ROOMS for file in (SOURCES / room).rglob("*.py")]
-    files += [file for file in HERE.rglob("*") if file.suffix in (".py", ".lua", ".lock")]
+    files += [file for file in HERE.rglob("*") if file.suffix in (".py", ".lua", ".lock") and file.name not in TELL]
     files += [SOURCES / "image.py", *MODELS.glob("*/model.onnx")]
     return sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:8]
 

@@ -60,7 +60,8 @@ def report(rounds: list[dict[str, Any]]) -> None:
 def _row(model: str, kind: str, peer: str, rounds: list[dict[str, Any]]) -> tuple[object, ...]:
     own = [one[peer] for one in rounds]
     times = [spread([one[key] for one in own], 2, 1e3) if key in own[0] else "" for key in ("p50", "p99", "cpu")]
-    ratios = [one["eyas"]["rate"] / one[peer]["rate"] for one in rounds] if "eyas" in rounds[0] else []
+    rates = [(one["eyas"]["rate"], one[peer]["rate"]) for one in rounds if "eyas" in one]
+    ratios = [ours / theirs if theirs else float("inf") for ours, theirs in rates]
     bar = BARS.get((model, kind, peer))
     return (
         peer,
