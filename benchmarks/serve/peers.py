@@ -21,6 +21,7 @@ from processes import Tree, free_port, running
 HERE = Path(__file__).parent.resolve()
 APPS = HERE / "apps"
 ENVIRONMENTS = Path("build/peers-serve").absolute()
+WORK = Path("build/bench-serve").absolute()
 WORKERS = 2
 TOLERANCE = 1e-3
 # Of every server, eyas too: one core a worker, and threads that sleep when idle.
@@ -169,7 +170,7 @@ PEERS = {
         Peer(
             "triton",
             "triton",
-            lambda model, port: [str(HERE / "triton.py"), str(model.onnx), str(port)],
+            lambda model, port: [str(HERE / "triton.py"), str(model.onnx), str(port), str(WORK / "triton")],
             _triton_bodies,
         ),
         Peer(
@@ -207,7 +208,7 @@ def _program(name: str) -> Path:
 
 def _mlserver_folder(model: Served, port: int) -> Path:
     """MLServer reads its settings from a folder."""
-    folder = Path("build/bench-serve/mlserver").absolute()
+    folder = WORK / "mlserver"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(APPS / "mlserver_app.py", folder)
     general = {

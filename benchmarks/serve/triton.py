@@ -1,10 +1,10 @@
 """Run the Triton server on the CPU: it comes inside the wheel nvidia-pytriton. Run by that environment's Python.
 
-    build/peers-serve/triton/bin/python benchmarks/serve/triton.py MODEL.onnx PORT
+    build/peers-serve/triton/bin/python benchmarks/serve/triton.py MODEL.onnx PORT FOLDER
 
 The graph runs in Triton's Python backend, by ONNX Runtime: the wheel has no other backend, and that of ONNX Runtime
 comes with NVIDIA's container alone. Two instances, one thread each; requests that wait together are batched.
-PORT + 1 is gRPC's, PORT + 2 that of the metrics.
+PORT + 1 is gRPC's, PORT + 2 that of the metrics. FOLDER is made anew: the repository and the backend lie there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,10 @@ BACKEND = Path(__file__).parent / "apps" / "triton_model.py"
 
 
 def main() -> None:
-    graph, port = Path(sys.argv[1]).resolve(), int(sys.argv[2])
+    graph, port, work = Path(sys.argv[1]).resolve(), int(sys.argv[2]), Path(sys.argv[3])
+    shutil.rmtree(work, ignore_errors=True)
     site = Path(sysconfig.get_path("purelib"))
     home = site / "pytriton" / "tritonserver"
-    work = Path(tempfile.mkdtemp(prefix="triton-"))
     _install_backend(home, work / "backends")
     _write_repository(graph, work / "repository")
     libraries = (site / "nvidia_pytriton.libs", home / "external_libs", sysconfig.get_config_var("LIBDIR"))
