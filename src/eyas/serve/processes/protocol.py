@@ -11,6 +11,7 @@ from eyas.serve.processes.balance import Balance
 
 MAX_HEADERS = 32 * 1024  # bytes, before the end of the headers
 LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may still send a request that is on its way
+DRAIN_SECONDS = 2.0  # what a client still sends is read for so long after an answer that did not wait for it
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -29,7 +30,8 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_headers = True
         self._header_bytes = 0
-        self._stopping = self._leaving = False
+        self._stopping = self._leaving = self._draining = False
+        self._gentle = _Gentle(self)
         self.balance.opened(self.slot)
         self._header_timer: asyncio.TimerHandle | None = self.loop.call_later(self.header_seconds, self._give_up)
 
@@ -42,6 +44,8 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; a request whose headers go on is timed, and may not go on for ever."""
+        if self._draining:
+            return
         super().data_received(data)
         if not self._in_headers:
             self._stop_timer()
@@ -62,11 +66,25 @@ class Protocol(HttpToolsProtocol):
         """All headers are there."""
         self._in_headers = False
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = self._gentle  # type: ignore[assignment]
         if not self._leaving and self.balance.crowded(self.slot):
             self._leaving = True
             self.balance.closed(self.slot)
         if (self._stopping or self._leaving) and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def end(self) -> None:
+        """Close after an answer. Where the request's body still comes, what comes is read for a while, and dropped.
+
+        A connection that is closed with something unread is reset, and the client may never see the answer.
+        """
+        if self.cycle is None or not self.cycle.more_body or not self.transport.can_write_eof():
+            self.transport.close()
+        elif not self._draining:
+            self._draining = True
+            self.transport.write_eof()
+            self.loop.call_later(DRAIN_SECONDS, self.transport.close)
 
     def shutdown(self) -> None:
         """The server stops: what is asked now is answered, and the connection closed with the answer."""
@@ -88,6 +106,22 @@ class Protocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+
+class _Gentle:
+    """The part of a transport that one answer uses, with another way of closing."""
+
+    def __init__(self, connection: Protocol) -> None:
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        self._connection.transport.write(data)
+
+    def close(self) -> None:
+        self._connection.end()
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
 
 
 def protocol(header_seconds: float, balance: Balance, slot: int) -> type[Any]:
