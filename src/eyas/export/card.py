@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eyas.bundle import Conformal, Parity
+from eyas.bundle import Conformal, Parity, Quantisation
 from eyas.core import io
 from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation
@@ -73,13 +73,15 @@ def _worst_classes(evaluations: Mapping[SplitName, Evaluation]) -> str:
 
 
 def _trust(fields: dict[str, Any], parity: Parity, conformal: Conformal) -> list[str]:
-    quantisation = fields["quantisation"]
+    quantisation: Quantisation | None = fields["quantisation"]
+    changed = in_words(quantisation) if quantisation else ()
     return [
         "## How sure",
         "",
-        f"- {'In float32, ' if quantisation else ''}ONNX Runtime agrees with PyTorch on all {parity.images:,} {parity.split} images: largest difference in a "
-        f"probability {parity.differences['probabilities']:.1e}, same class on {parity.agreement:.2%}.",
-        *(f"- {line}." for line in (in_words(quantisation) if quantisation else ())),
+        f"- {'In float32, ' if changed else ''}ONNX Runtime agrees with PyTorch on all {parity.images:,} "
+        f"{parity.split} images: largest difference in a probability {parity.differences['probabilities']:.1e}, same "
+        f"class on {parity.agreement:.2%}.",
+        *(f"- {line}." for line in changed),
         _calibrated(conformal),
         "- All of this holds for images like those of the dataset, and not beyond.",
         "",
