@@ -15,6 +15,11 @@ from time import perf_counter
 
 from eyas.bench.requests import Target
 
+try:
+    import uvloop
+except ModuleNotFoundError:  # Windows has none
+    uvloop = None  # type: ignore[assignment]
+
 WARM_SECONDS = 0.2  # before the count begins
 GRACE_SECONDS = 10.0  # after its end, for the answers that are still to come
 RETRY_SECONDS = 0.05
@@ -45,7 +50,8 @@ class Outcome:
 
 def drive(load: Load) -> Outcome:
     """Send the load and count what comes back."""
-    return asyncio.run(_Loop(load).run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+        return runner.run(_Loop(load).run())
 
 
 class _Loop:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.infer import Session
+from eyas.infer.session import INPUT, OUTPUTS
 
 SPAWN = get_context("spawn")  # a fork of a process that has threads may hang
 WARM_ROUNDS = 5
@@ -48,15 +49,16 @@ def _load(model: Path, threads: int) -> None:
 
 
 def _run(images: NDArray[np.uint8], seconds: float) -> list[float]:
-    batches = cycle([images[row : row + 1] for row in range(len(images))])
+    run, names = _session.runtime.run, list(OUTPUTS)
+    feeds = cycle([{INPUT: images[row : row + 1]} for row in range(len(images))])
     for _ in range(WARM_ROUNDS):
-        _session.run(next(batches))
+        run(names, next(feeds))
     latencies: list[float] = []
     now = perf_counter()
     end = now + seconds
     while now < end:
         began = now
-        _session.run(next(batches))
+        run(names, next(feeds))
         now = perf_counter()
         latencies.append(now - began)
     return latencies

@@ -100,7 +100,7 @@ def _print(rows: list[Row], about: dict[str, object]) -> None:
         f"{about['version']} ({about['precision']}), {about['body']} bodies; {about['workers']} workers of "
         f"{about['threads']} thread(s) each; {about['processor']}"
     )
-    columns = ("connections", "requests/s", "p50 ms", "p95 ms", "p99 ms", "raw/s", "share of raw", "errors")
+    columns = ("at once", "req/s", "p50 ms", "p95 ms", "p99 ms", "raw/s", "of raw", "errors")
     cells = [
         (
             row.concurrency,
