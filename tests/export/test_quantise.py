@@ -1,5 +1,7 @@
 """Bundles in int8 and fp16: whole bundles of their own, whose loss is measured, told and bounded."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +9,7 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto
 
@@ -15,9 +18,10 @@ from eyas.core.errors import BundleError, IntegrityError, ParityError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import CNNConfig, CustomConfig, ExportConfig, MLPConfig, ResNetConfig
 from eyas.evaluate import fit_temperature, fit_threshold, softmax
-from eyas.export import export_run, quantise_run
+from eyas.export import export_run, in_words, quantise_run
 from eyas.export.comparison import compare
 from eyas.infer import Predictor
+from eyas.infer.predictor import QUANTISED_TOLERANCE
 from support.runs import make_run
 from support.server import running
 
@@ -59,6 +63,13 @@ def case(request, plain, digits):
     return Case(
         request.param, run, bundle, quantise_run(run, digits, ExportConfig(max_accuracy_drop=0.05), request.param)
     )
+
+
+def export(*arguments, code=0):
+    command = [sys.executable, "-m", "eyas", "export", *map(str, arguments)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert process.returncode == code, process.stdout + process.stderr
+    return process
 
 
 def test_it_is_a_bundle_of_its_own_beside_the_plain_one(case):
@@ -137,6 +148,16 @@ def test_another_graphs_answers_are_no_golden_answers(case, tmp_path):
         Predictor(wrong).verify_golden()
 
 
+def test_kernels_that_round_otherwise_stay_within_the_golden_tolerance(case):
+    """The graph as it stands, in float32 arithmetic, for another processor; products of 8 bits that saturate fail."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(str(case.bundle.model), options, providers=["CPUExecutionProvider"])
+    golden = case.bundle.golden()
+    (probabilities,) = session.run(["probabilities"], {"images": golden.images})
+    assert np.abs(probabilities - golden.probabilities).max() < QUANTISED_TOLERANCE
+
+
 def test_the_card_tells_what_is_lost_and_gained(case):
     card, found = (case.bundle.path / "card.md").read_text(), case.bundle.manifest.quantisation
     assert f"{case.precision} against float32 on all {found.images} test images" in card
@@ -152,6 +173,21 @@ def test_the_server_answers_with_it(case):
         answer = httpx.post(f"{server.url}/predict", json={"data": golden.images[:3].tolist(), "range": 255}).json()
     np.testing.assert_allclose(answer["probabilities"], golden.probabilities[:3], atol=1e-6)
     assert answer["version"] == case.bundle.manifest.version
+
+
+def test_the_command_tells_what_is_lost_and_gained(plain, tmp_path):
+    run, _ = plain
+    words = ("data.source=digits", "export.max_accuracy_drop=0.05", "--to", tmp_path / "small")
+    told = export(run.path, *words, "--int8")
+    bundle = open_bundle(tmp_path / "small")
+    for line in in_words(bundle.manifest.quantisation):
+        assert line in told.stdout
+    assert "parity of float32: 180 test images" in told.stdout
+    assert told.stderr == ""
+
+
+def test_one_format_a_bundle(tmp_path):
+    assert "--int8 and --fp16 make a bundle each" in export(tmp_path, "--int8", "--fp16", code=2).stderr
 
 
 def test_where_int8_loses_accuracy_nothing_is_written(digits, tmp_path):
