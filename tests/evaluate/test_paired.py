@@ -14,12 +14,12 @@ def table(both: int, one: int, other: int, neither: int) -> tuple[np.ndarray, np
     return first, second
 
 
-def test_the_figures_of_the_paper() -> None:
-    """Agresti & Min 2005: their example of 1600 voters, 944 who stay, 150 and 86 who change."""
+def test_the_figures_of_agrestis_own_code() -> None:
+    """The approval ratings of his textbook: 1600 people asked twice, of whom 150 and 86 change their minds."""
     difference, interval = paired_difference(*table(794, 150, 86, 570))
     assert difference == pytest.approx(0.04)
     d, n = 64 / 1602, 1602
-    half = 1.959964 * np.sqrt((150 + 86 + 1) - 64**2 / n) / n  # Agresti's own R code
+    half = 1.959964 * np.sqrt((150 + 86 + 1) - 64**2 / n) / n
     assert interval == pytest.approx((d - half, d + half), abs=1e-6)
 
 
