@@ -225,6 +225,7 @@ def test_help_loads_nothing_heavy():
         "export",
         "predict",
         "serve",
+        "benchmark",
         "demo",
         "doctor",
         "data check",

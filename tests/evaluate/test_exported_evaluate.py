@@ -18,6 +18,7 @@ def test_the_public_names() -> None:
         "evaluate",
         "fit_temperature",
         "fit_threshold",
+        "paired_difference",
         "prediction_sets",
         "quick_scores",
         "softmax",

@@ -85,6 +85,37 @@ def test_endless_headers_are_refused(server: Server) -> None:
     assert httpx.get(f"{server.url}/livez").status_code == 200
 
 
+def test_who_sends_on_still_sees_the_answer(server: Server) -> None:
+    """Against the limit of 1 MB. Without care the connection is reset, and with it what was not read yet."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(HEAD + b"Content-Length: 8000000\r\n\r\n" + bytes(8_000_000))
+        time.sleep(0.2)  # whatever the server does with the rest, it has done by now
+        answer = until_closed(raw)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"serve.max_body_mb" in answer
+
+
+def test_a_huge_body_costs_no_memory(grey: Bundle) -> None:
+    with running(grey.path, workers=1) as server:
+        page = "process_resident_memory_bytes"
+        before = _memory(server, page)
+        for head in (b"Content-Length: 300000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+                raw.sendall(HEAD + head)
+                try:
+                    for _ in range(300):
+                        raw.sendall(b"F4240\r\n" * (head[0] == 84) + bytes(1_000_000) + b"\r\n" * (head[0] == 84))
+                except ConnectionError:
+                    continue
+                assert until_closed(raw).startswith(b"HTTP/1.1 413")
+        assert _memory(server, page) < before + 50e6  # the limit is 32 MB
+
+
+def _memory(server: Server, name: str) -> float:
+    text = httpx.get(f"{server.url}/metrics").text
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + "{"))
+
+
 class Clients:
     """Threads that ask again and again on connections that they keep, until they are told to go or the server does."""
 

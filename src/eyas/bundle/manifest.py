@@ -11,6 +11,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from eyas.core.schema import Section
 
 SCHEMA_VERSION: Literal[1] = 1
+Precision = Literal["int8", "fp16"]
+"""Of a graph whose layers are not float32."""
 
 
 class InputSpec(Section):
@@ -44,7 +46,10 @@ class Conformal(Section):
 
 
 class Parity(Section):
-    """The proof that ONNX Runtime answers as PyTorch does, over one whole split."""
+    """The proof that ONNX Runtime answers as PyTorch does, over one whole split.
+
+    Of the float32 graph: where the bundle's own is another, `quantisation` says how that differs from it.
+    """
 
     split: str
     images: PositiveInt
@@ -54,6 +59,47 @@ class Parity(Section):
     """Share of images with the same predicted class."""
     tolerance: PositiveFloat
     """What each difference was held to."""
+
+
+class Latency(Section):
+    """Milliseconds for a pass of one thread, the median of rounds that took both graphs in turn."""
+
+    images: PositiveInt
+    """In the pass."""
+    float32_ms: PositiveFloat
+    ms: PositiveFloat
+
+    @property
+    def gain(self) -> float:
+        """How many times as fast as float32; under 1 where it is slower."""
+        return self.float32_ms / self.ms
+
+
+class Quantisation(Section):
+    """What a graph in int8 or fp16 loses and gains against the float32 graph that it was made from."""
+
+    precision: Precision
+    split: str
+    images: PositiveInt
+    """Of the split, all of which were compared."""
+    accuracy: float = Field(ge=0, le=1)
+    float32_accuracy: float = Field(ge=0, le=1)
+    change: float = Field(ge=-1, le=1)
+    """Of accuracy: negative where it falls."""
+    interval: tuple[float, float]
+    """Of the change, 95 %, the images paired."""
+    max_drop: float = Field(ge=0, lt=1)
+    """What the change was held to."""
+    agreement: float = Field(ge=0, le=1)
+    """Share of images with the same predicted class."""
+    difference: float = Field(ge=0, le=1)
+    """The largest in a probability, each graph calibrated by a temperature of its own."""
+    bytes: PositiveInt
+    """Of the graph's file."""
+    float32_bytes: PositiveInt
+    processor: str
+    """That `latency` was measured on."""
+    latency: tuple[Latency, ...]
 
 
 class DatasetInfo(Section):
@@ -89,6 +135,8 @@ class Manifest(Section):
     metrics: dict[str, dict[str, Any]]
     """By split: accuracy, top-5, NLL, ECE and their intervals."""
     parity: Parity
+    quantisation: Quantisation | None = None
+    """Of a graph that is not float32."""
     dataset: DatasetInfo
     training: dict[str, Any]
     """The resolved configuration of the run."""

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eyas.cli import answer, compare, data, demo, diagnose, doctor, learn, report, track, trust, tune
+from eyas.cli import answer, benchmark, compare, data, demo, diagnose, doctor, learn, report, track, trust, tune
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(answer.predict)
 app.command()(answer.serve)
 app.command()(trust.token)
 app.command()(trust.sign)
+app.command()(benchmark.benchmark)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 

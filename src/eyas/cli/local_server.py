@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -22,7 +22,7 @@ DIRECT = build_opener(ProxyHandler({}))
 
 
 @contextmanager
-def local_server(bundle: Path) -> Iterator[str]:
+def local_server(bundle: Path, overrides: Sequence[str] = ()) -> Iterator[str]:
     """Run `eyas serve` on a free port of 127.0.0.1; yield its URL once it is ready, and end it with the block.
 
     Raises:
@@ -30,7 +30,7 @@ def local_server(bundle: Path) -> Iterator[str]:
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-P", "-m", "eyas", "serve", str(bundle), "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "eyas", "serve", str(bundle), *overrides, "--port", str(port)]
     with subprocess.Popen(command) as process:
         try:
             _wait_until_ready(url, process)

@@ -49,6 +49,10 @@ class RunFolder:
         """Where `eyas export` puts the bundle."""
         return self.path / "bundle"
 
+    def quantised_bundle(self, precision: str) -> Path:
+        """Where `eyas export --int8` and `--fp16` put theirs."""
+        return self.path / f"bundle-{precision}"
+
     def config(self) -> Config:
         """The configuration that the run was started with."""
         return load_config(self.config_file)

@@ -12,6 +12,7 @@ from eyas.evaluate.metrics import (
     evaluate,
     quick_scores,
 )
+from eyas.evaluate.paired import paired_difference
 
 __all__ = [
     "Averages",
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate",
     "fit_temperature",
     "fit_threshold",
+    "paired_difference",
     "prediction_sets",
     "quick_scores",
     "softmax",

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eyas.bundle import Conformal, Parity
+from eyas.bundle import Conformal, Parity, Quantisation
 from eyas.core import io
 from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation
+from eyas.export.comparison import in_words
 
 SHOWN_CLASSES = 20
 
@@ -22,7 +23,9 @@ def write_card(
     conformal: Conformal,
 ) -> None:
     """Write the model card: what it is, how good, how sure, where from, how to use it."""
-    io.write_text(file, "\n".join([*_what(fields), *_how_good(evaluations), *_trust(parity, conformal), *_use()]))
+    io.write_text(
+        file, "\n".join([*_what(fields), *_how_good(evaluations), *_trust(fields, parity, conformal), *_use()])
+    )
 
 
 def _what(fields: dict[str, Any]) -> list[str]:
@@ -69,12 +72,16 @@ def _worst_classes(evaluations: Mapping[SplitName, Evaluation]) -> str:
     return ", ".join(f"{row['class']} ({row['f1']:.3f})" for row in rows)
 
 
-def _trust(parity: Parity, conformal: Conformal) -> list[str]:
+def _trust(fields: dict[str, Any], parity: Parity, conformal: Conformal) -> list[str]:
+    quantisation: Quantisation | None = fields["quantisation"]
+    changed = in_words(quantisation) if quantisation else ()
     return [
         "## How sure",
         "",
-        f"- ONNX Runtime agrees with PyTorch on all {parity.images:,} {parity.split} images: largest difference in a "
-        f"probability {parity.differences['probabilities']:.1e}, same class on {parity.agreement:.2%}.",
+        f"- {'In float32, ' if changed else ''}ONNX Runtime agrees with PyTorch on all {parity.images:,} "
+        f"{parity.split} images: largest difference in a probability {parity.differences['probabilities']:.1e}, same "
+        f"class on {parity.agreement:.2%}.",
+        *(f"- {line}." for line in changed),
         _calibrated(conformal),
         "- All of this holds for images like those of the dataset, and not beyond.",
         "",

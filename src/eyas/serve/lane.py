@@ -1,7 +1,7 @@
 """The one place in a worker where images are decoded and predicted, a job at a time, in the order that they came.
 
 job ─ lane free, and the job short ─► done at once, on the event loop: no thread to wake
-    └ else ─► waits ─► short ones on the loop, one between two looks at the network; long ones in a thread
+    └ else ─► waits ─► short ones on the loop, a few between two looks at the network; long ones in a thread
     └ more work waits than `max_wait` allows ─► 503 at once, before the body is looked into
 
 More jobs at once than cores would only make each of them slower: a worker has one core, and one lane.
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from eyas.serve.http import Problem
 
 T = TypeVar("T")
-SHORT = 0.004  # seconds on the loop, during which nothing else is answered
+SHORT = 0.004  # seconds on the loop in one turn, during which nothing else is answered
 
 
 @dataclass(slots=True)
@@ -45,9 +45,14 @@ class Lane:
         self._max_wait, self._timeout, self._watch = max_wait, timeout, watch
         self._waiting: deque[_Job] = deque()
         self._seconds = 0.0  # of the jobs that wait
-        self._used = False  # in this turn of the loop
+        self._left = SHORT  # in this turn of the loop
         self._runner: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "lane")
+
+    @property
+    def idle(self) -> bool:
+        """Whether a job would begin at once."""
+        return self._runner is None and self._left == SHORT
 
     async def run(self, seconds: float, work: Callable[[], T]) -> T:
         """What `work()` gives.
@@ -60,9 +65,10 @@ class Lane:
             Problem: 503, too much waits already; 504, it did not begin in time.
             Exception: whatever `work` raises.
         """
-        if self._runner is None and not self._used and seconds <= SHORT:
-            self._used = True
-            asyncio.get_running_loop().call_soon(self._next_turn)
+        if self._runner is None and seconds <= self._left:
+            if self._left == SHORT:
+                asyncio.get_running_loop().call_soon(self._next_turn)
+            self._left -= seconds
             return work()
         if self._waiting and self._seconds + seconds > self._max_wait:
             raise self._full()
@@ -80,7 +86,7 @@ class Lane:
         self._thread.shutdown(wait=False)
 
     def _next_turn(self) -> None:
-        self._used = False
+        self._left = SHORT
 
     async def _run(self) -> None:
         try:
@@ -95,10 +101,14 @@ class Lane:
                     continue
                 await self._do(job)
         finally:
-            self._seconds, self._runner = 0.0, None
+            self._seconds, self._left, self._runner = 0.0, SHORT, None
 
     async def _do(self, job: _Job) -> None:
         short = job.seconds <= SHORT
+        if short and job.seconds > self._left:
+            await asyncio.sleep(0)  # /livez and new requests are looked at first
+            self._left = SHORT
+        self._left -= job.seconds
         try:
             result = job.work() if short else await asyncio.get_running_loop().run_in_executor(self._thread, job.work)
         except Exception as error:  # noqa: BLE001  (handed to who waits for it)
@@ -107,8 +117,6 @@ class Lane:
         else:
             if not job.done.cancelled():
                 job.done.set_result(result)
-        if short:
-            await asyncio.sleep(0)  # /livez and new requests are looked at between any two jobs
 
     def _full(self) -> Problem:
         return Problem(

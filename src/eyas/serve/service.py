@@ -54,7 +54,7 @@ class Service:
             Problem: the service is too busy.
             InputError, UnsafeDataError: the body breaks a rule.
         """
-        if model.batch == 1:
+        if model.batch == 1 or self.lane.idle:
             return await self.lane.run(
                 reading.seconds + reading.images * model.seconds, lambda: tell(self._run(model, reading.decode()))
             )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from eyas.core.schema.section import PixelLimit, Section
+from eyas.core.schema.section import Fraction, PixelLimit, Section
 from eyas.core.schema.trust import AuthConfig, CorsConfig, Network, RateConfig, TlsConfig
 
 
@@ -19,6 +19,8 @@ class ExportConfig(Section):
     """Largest difference between PyTorch and ONNX Runtime over the test split, in any output."""
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of answers whose conformal set is to hold the true class."""
+    max_accuracy_drop: Fraction = 0.01
+    """Accuracy that `--int8` and `--fp16` may lose against float32 over the test split."""
 
 
 class ServeConfig(Section):

@@ -7,32 +7,45 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from eyas.serve.processes.balance import Balance
+
 MAX_HEADERS = 32 * 1024  # bytes, before the end of the headers
 LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may still send a request that is on its way
+DRAIN_SECONDS = 2.0  # what a client still sends is read for so long after an answer that did not wait for it
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
+    # Set on a subclass:
     header_seconds: float
-    """Set on a subclass: from the first byte of a request, or from the connection, to the end of its headers."""
+    """From the first byte of a request, or from the connection, to the end of its headers."""
+    balance: Balance
+    slot: int
+    """Of this worker."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._in_headers = True
         self._header_bytes = 0
-        self._stopping = False
+        self._stopping = self._leaving = self._draining = False
+        self._gentle = _Gentle(self)
+        self.balance.opened(self.slot)
         self._header_timer: asyncio.TimerHandle | None = self.loop.call_later(self.header_seconds, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is to be waited for."""
         self._stop_timer()
+        if not self._leaving:
+            self.balance.closed(self.slot)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; a request whose headers go on is timed, and may not go on for ever."""
+        if self._draining:
+            return
         super().data_received(data)
         if not self._in_headers:
             self._stop_timer()
@@ -53,8 +66,25 @@ class Protocol(HttpToolsProtocol):
         """All headers are there."""
         self._in_headers = False
         super().on_headers_complete()
-        if self._stopping and self.cycle is not None:
+        if self.cycle is not None:
+            self.cycle.transport = self._gentle  # type: ignore[assignment]
+        if not self._leaving and self.balance.crowded(self.slot):
+            self._leaving = True
+            self.balance.closed(self.slot)
+        if (self._stopping or self._leaving) and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def end(self) -> None:
+        """Close after an answer. Where the request's body still comes, what comes is read for a while, and dropped.
+
+        A connection that is closed with something unread is reset, and the client may never see the answer.
+        """
+        if self.cycle is None or not self.cycle.more_body or not self.transport.can_write_eof():
+            self.transport.close()
+        elif not self._draining:
+            self._draining = True
+            self.transport.write_eof()
+            self.loop.call_later(DRAIN_SECONDS, self.transport.close)
 
     def shutdown(self) -> None:
         """The server stops: what is asked now is answered, and the connection closed with the answer."""
@@ -78,6 +108,22 @@ class Protocol(HttpToolsProtocol):
             self._header_timer = None
 
 
-def protocol(header_seconds: float) -> type[Any]:
-    """The protocol with its deadline."""
-    return type("TimedProtocol", (Protocol,), {"header_seconds": header_seconds})
+class _Gentle:
+    """The part of a transport that one answer uses, with another way of closing."""
+
+    def __init__(self, connection: Protocol) -> None:
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        self._connection.transport.write(data)
+
+    def close(self) -> None:
+        self._connection.end()
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
+
+
+def protocol(header_seconds: float, balance: Balance, slot: int) -> type[Any]:
+    """The protocol of one worker."""
+    return type("WorkerProtocol", (Protocol,), {"header_seconds": header_seconds, "balance": balance, "slot": slot})

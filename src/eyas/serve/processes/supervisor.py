@@ -24,6 +24,7 @@ from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
+from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.messages import Failed, Message, Ready, receive
 from eyas.serve.trust import Gate
 
@@ -59,6 +60,7 @@ class Supervisor:
         self._listening, self._url = listening, url
         self._workers: dict[int, _Worker] = {}
         self._tables = Tables(count + 1)
+        self._balance = Balance(count)
         self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
         self._stop_at: float | None = None
@@ -113,7 +115,7 @@ class Supervisor:
         # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only workers import it.
         from eyas.serve.processes.worker import work
 
-        work(self._bundles, self._config, self._gate, slot, self._tables, self._listening, pipe)
+        work(self._bundles, self._config, self._gate, slot, self._tables, self._balance, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
         worker = self._workers[slot]
@@ -134,6 +136,7 @@ class Supervisor:
         worker = self._workers.pop(slot)
         worker.process.join()
         worker.pipe.close()
+        self._balance.leave(slot)
         self._tables.forget(slot, *GAUGES, PID)
         if self._stop_at is not None:
             return

@@ -21,6 +21,7 @@ from eyas.serve.http import Application
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
+from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.messages import Failed, Ready, receive, send
 from eyas.serve.processes.protocol import protocol
 from eyas.serve.service import Service
@@ -39,6 +40,7 @@ def work(
     gate: Gate,
     slot: int,
     tables: Tables,
+    balance: Balance,
     listening: socket.socket,
     pipe: Connection,
 ) -> None:
@@ -49,6 +51,7 @@ def work(
         gate: that all workers share.
         slot: which of the workers this is.
         tables: what all of them count in; the last one is the supervisor's.
+        balance: of connections, over all workers.
         listening: bound; it is listened on only once the models are ready.
         pipe: to the supervisor.
     """
@@ -59,7 +62,9 @@ def work(
         return
     traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service, tables, gate, traces), config, gate), pipe, Ready(said))
+    http = protocol(config.header_seconds, balance, slot)
+    server = _Server(_uvicorn(build_app(service, tables, gate, traces), config, gate, http), pipe, Ready(said))
+    balance.arrive(slot)
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
         signal.signal(number, lambda number, frame: None)
     server.run(sockets=[listening])
@@ -129,11 +134,11 @@ def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
             yield listening.accept()[0]
 
 
-def _uvicorn(app: Application, config: ServeConfig, gate: Gate) -> uvicorn.Config:
+def _uvicorn(app: Application, config: ServeConfig, gate: Gate, http: type[asyncio.Protocol]) -> uvicorn.Config:
     made = uvicorn.Config(
         app,
         loop="auto",  # uvloop
-        http=protocol(config.header_seconds),
+        http=http,
         ws="none",
         lifespan="off",
         access_log=False,

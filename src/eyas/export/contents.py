@@ -1,0 +1,132 @@
+"""All that a bundle holds beside its graph: reference, golden answers, card and manifest."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.bundle import BundleDraft, Conformal, DatasetInfo, InputSpec, Parity, Quantisation
+from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
+from eyas.core import io
+from eyas.core.schema import ExportConfig
+from eyas.data import Dataset, Split
+from eyas.data.dataset import SplitName
+from eyas.evaluate import evaluate, fit_threshold, prediction_sets
+from eyas.export.card import write_card
+from eyas.export.graph import OPSET, output_names
+from eyas.export.origin import Answers, Origin
+from eyas.infer import Session
+from eyas.monitor.reference import build_reference
+
+GOLDEN_IMAGES = 16
+# A network more accurate than the coverage asked for would get a threshold near 1, and confident answers empty sets.
+# A lower threshold only enlarges sets, so coverage holds; at 1/2 a set is empty only where no class has a majority.
+MAX_THRESHOLD = 0.5
+LIBRARIES = ("eyas", "torch", "onnx", "onnxruntime", "numpy", "pillow")
+
+
+def write_contents(
+    draft: BundleDraft,
+    origin: Origin,
+    config: ExportConfig,
+    session: Session,
+    proved: Answers,
+    temperature: float,
+    parity: Parity,
+    quantisation: Quantisation | None = None,
+) -> None:
+    """Fill `draft`, which holds its graph, and finish it.
+
+    Args:
+        session: of the draft's graph.
+        proved: the graph's answers to the proof split.
+        temperature: the one in the graph.
+        parity: of the float32 graph.
+        quantisation: what is lost and gained against that graph, where this one is another.
+    """
+    dataset = origin.dataset
+    answers: dict[SplitName, Answers] = {
+        split.name: proved if split is origin.proof else session.run(split.take(slice(None)))
+        for split in (dataset.val, dataset.test)
+    }
+    evaluations = {
+        split.name: evaluate(answers[split.name]["probabilities"], split.labels, dataset.classes)
+        for split in (dataset.val, dataset.test)
+        if len(split)
+    }
+    conformal = _conformal(answers, dataset, config.coverage)
+    _write_reference(draft.path / REFERENCE, answers["val"], dataset.val)
+    _write_golden(draft.path / GOLDEN, origin.proof, proved["probabilities"])
+    fields = _describe(origin, draft.path, config, quantisation)
+    write_card(draft.path / CARD, fields, evaluations, parity, conformal)
+    draft.finish(
+        **fields,
+        temperature=temperature,
+        conformal=conformal,
+        parity=parity,
+        metrics={name: evaluation.summary() for name, evaluation in evaluations.items()},
+    )
+
+
+def _conformal(answers: Mapping[SplitName, Answers], dataset: Dataset, coverage: float) -> Conformal:
+    """The threshold, fitted on the validation split, and the coverage that it has on the test split."""
+    threshold = min(fit_threshold(answers["val"]["probabilities"], dataset.val.labels, coverage), MAX_THRESHOLD)
+    sets = prediction_sets(answers["test"]["probabilities"], threshold)
+    labels = dataset.test.labels
+    held = sets[np.arange(len(labels)), labels]
+    measured = float(held.mean()) if len(labels) else None
+    return Conformal(coverage=coverage, threshold=threshold, images=len(dataset.val), measured=measured)
+
+
+def _write_reference(file: Path, answers: Answers, val: Split) -> None:
+    """What monitoring will compare with, from the validation split."""
+    outputs = (answers["probabilities"], answers["logits"], answers["features"])
+    arrays: dict[str, Any] = build_reference(*outputs, val.labels, val.take(slice(None)))
+    np.savez_compressed(file, **arrays)
+
+
+def _write_golden(file: Path, split: Split, probabilities: NDArray[np.float32]) -> None:
+    """`GOLDEN_IMAGES` images spread evenly over the split, and their answers."""
+    rows = np.unique(np.linspace(0, len(split) - 1, GOLDEN_IMAGES).astype(np.int64))
+    np.savez_compressed(file, images=split.take(rows), probabilities=probabilities[rows])
+
+
+def _describe(origin: Origin, folder: Path, export: ExportConfig, quantisation: Quantisation | None) -> dict[str, Any]:
+    """What the manifest says of where the model comes from."""
+    dataset, policy, config = origin.dataset, origin.dataset.policy, origin.run.config()
+    name, precision = origin.run.path.name, f"{quantisation.precision}" if quantisation else ""
+    numbered = export.version or f"{name}-{io.sha256_file(folder / MODEL)[:8]}"
+    framework = f"PyTorch {version('torch')}, ONNX opset {OPSET}"
+    return {
+        "name": name,
+        "version": f"{numbered}-{precision}" if precision else numbered,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "classes": dataset.classes,
+        "input": InputSpec(
+            height=policy.height,
+            width=policy.width,
+            channels=policy.channels,
+            resize=policy.resize,
+            mean=tuple(origin.about["mean"]),
+            std=tuple(origin.about["std"]),
+        ),
+        "outputs": output_names(origin.network),
+        "architecture": config.model.name,
+        "framework": f"{framework}, {precision}" if precision else framework,
+        "parameters": origin.network.trainable_parameters(),
+        "quantisation": quantisation,
+        "dataset": DatasetInfo(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            images={split.name: len(split) for split in dataset.splits},
+        ),
+        "training": config.model_dump(mode="json"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+    }
