@@ -53,7 +53,9 @@ def verify(bundle: Path, public_key: Path) -> None:
     except InvalidSignature:
         raise IntegrityError(f"{signature} is not by the key {public_key}, or was changed") from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:  # whatever is in the file
-        raise IntegrityError(f"{signature} does not vouch for {bundle} with the key {public_key}: {error}") from error
+        changed = str(error).startswith("Signature mismatch")
+        why = "the bundle's files are not those that were signed" if changed else error
+        raise IntegrityError(f"{signature} does not vouch for {bundle} with the key {public_key}: {why}") from error
 
 
 def sign(bundle: Path, private_key: Path) -> Path:
