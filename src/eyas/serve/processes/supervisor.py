@@ -18,6 +18,8 @@ from multiprocessing.process import BaseProcess
 from time import monotonic
 from types import FrameType
 
+import uvicorn.protocols.http.httptools_impl  # noqa: F401  (here once, the workers have it by their fork)
+
 from eyas.bundle import Bundle
 from eyas.core import errors
 from eyas.core.errors import ServingError
