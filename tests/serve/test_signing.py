@@ -79,7 +79,7 @@ def test_a_bundle_that_was_made_anew_around_another_graph_is_refused(bundle: Pat
     other = make_bundle(tmp_path / "other", version="digits-2")
     shutil.rmtree(bundle)
     other.path.rename(bundle)
-    with pytest.raises(IntegrityError, match="does not vouch for .* files are not those that were signed"):
+    with pytest.raises(IntegrityError, match=r"does not vouch for .* files are not those that were signed"):
         open_trusted(bundle, str(keys[1]))
 
 
