@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eyas.bundle import open_bundle
+    from eyas.bundle import Repository, open_bundle
     from eyas.core.config import load_config
     from eyas.core.errors import EyasError
     from eyas.core.runs import open_run
@@ -29,6 +29,7 @@ __all__ = [
     "EyasError",
     "Predictor",
     "ProgressBar",
+    "Repository",
     "SwarmSampler",
     "__version__",
     "check_dataset",
@@ -52,7 +53,7 @@ _ROOMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "eyas.core.errors": (None, ("EyasError",)),
     "eyas.core.runs": (None, ("open_run",)),
     "eyas.core.schema": (None, ("Config",)),
-    "eyas.bundle": ("serve", ("open_bundle",)),
+    "eyas.bundle": ("serve", ("Repository", "open_bundle")),
     "eyas.infer": ("serve", ("Predictor",)),
     "eyas.data": ("train", ("check_dataset", "open_dataset")),
     "eyas.export": ("train", ("export_run",)),

@@ -12,6 +12,7 @@ NAMES = [
     "EyasError",
     "Predictor",
     "ProgressBar",
+    "Repository",
     "SwarmSampler",
     "__version__",
     "check_dataset",

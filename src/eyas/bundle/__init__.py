@@ -2,6 +2,7 @@
 
 from eyas.bundle.folder import Bundle, Golden, open_bundle, write_bundle
 from eyas.bundle.manifest import Conformal, DatasetInfo, InputSpec, Manifest, Parity
+from eyas.bundle.repository import Live, Repository, is_repository
 
 __all__ = [
     "Bundle",
@@ -9,8 +10,11 @@ __all__ = [
     "DatasetInfo",
     "Golden",
     "InputSpec",
+    "Live",
     "Manifest",
     "Parity",
+    "Repository",
+    "is_repository",
     "open_bundle",
     "write_bundle",
 ]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from eyas.cli import answer, compare, data, demo, diagnose, doctor, learn, report, track, tune
+from eyas.cli import answer, compare, data, demo, diagnose, doctor, learn, models, report, track, tune
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(tune.tune)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
 app.command()(answer.serve)
+app.add_typer(models.app, name="models")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 

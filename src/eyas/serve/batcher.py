@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Batcher:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._waiting: dict[Model, Waiting] = {}
+        self._waiting: WeakKeyDictionary[Model, Waiting] = WeakKeyDictionary()  # a model that has left is not held
 
     async def predict(self, model: Model, images: NDArray[np.uint8]) -> Prediction:
         """The prediction of (N, H, W, C) uint8 images, in a batch with those of others where there are any.

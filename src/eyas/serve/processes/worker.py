@@ -10,16 +10,16 @@ from multiprocessing.connection import Connection
 
 import uvicorn
 
-from eyas.bundle import Bundle
 from eyas.core.errors import EyasError
-from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
+from eyas.serve.asking import Asking, Told
 from eyas.serve.http import Application
 from eyas.serve.model import Model
 from eyas.serve.models import Models
-from eyas.serve.processes.messages import Failed, Ready, receive, send
+from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.processes.protocol import protocol
+from eyas.serve.processes.shelf import Shelf
 from eyas.serve.service import Service
 
 IDLE_SECONDS = 5  # an idle connection is then closed
@@ -27,33 +27,37 @@ GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
 def work(
-    bundles: Sequence[Bundle], config: ServeConfig, workers: int, listening: socket.socket, pipe: Connection
+    table: Table,
+    default: str,
+    config: ServeConfig,
+    threads: int,
+    listening: Sequence[socket.socket],
+    pipe: Connection,
+    *,
+    changing: bool,
 ) -> None:
     """Serve until SIGTERM, or until the supervisor has gone.
 
     Args:
-        bundles: opened; the first is the default.
-        workers: how many share the cores.
-        listening: bound; it is listened on only once the models are ready.
+        table: what to serve at first.
+        default: the model that answers where a request names none.
+        threads: of ONNX Runtime, for one prediction.
+        listening: bound; they are listened on only once the models are ready.
         pipe: to the supervisor.
+        changing: the supervisor follows a repository.
     """
+    shelf = Shelf(Models(default), threads)
     try:
-        service = Service(_load(bundles, config, workers), config)
+        shelf.fill(table)
     except EyasError as error:
         send(pipe, Failed(type(error).__name__, str(error)))
         return
+    asking = Asking(lambda ask: send(pipe, ask)) if changing else None
+    service = Service(shelf.models, config, asking)
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service), config), pipe, Ready(said))
-    server.run(sockets=[listening])
+    server = _Server(_uvicorn(build_app(service), config), pipe, shelf, asking, Ready(said))
+    server.run(sockets=[*listening])
     service.lane.close()
-
-
-def _load(bundles: Sequence[Bundle], config: ServeConfig, workers: int) -> Models:
-    threads = config.threads or max(1, usable_cores() // workers)
-    models = Models()
-    for bundle in bundles:
-        models.put(bundle.manifest.name, Model(bundle, threads), live=True)
-    return models
 
 
 def _say(model: Model) -> str:
@@ -62,11 +66,13 @@ def _say(model: Model) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which tells the supervisor that it listens, and stops when the supervisor has gone."""
+    """Uvicorn, which tells the supervisor that it listens, does what it says, and stops when it has gone."""
 
-    def __init__(self, config: uvicorn.Config, pipe: Connection, ready: Ready) -> None:
+    def __init__(
+        self, config: uvicorn.Config, pipe: Connection, shelf: Shelf, asking: Asking | None, ready: Ready
+    ) -> None:
         super().__init__(config)
-        self._pipe, self._ready = pipe, ready
+        self._pipe, self._shelf, self._asking, self._ready = pipe, shelf, asking, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -74,9 +80,17 @@ class _Server(uvicorn.Server):
         send(self._pipe, self._ready)
 
     def _listen(self) -> None:
-        if receive(self._pipe) is None:
+        message = receive(self._pipe)
+        if message is None:
             asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self.handle_exit(signal.SIGTERM, None)
+        elif isinstance(message, Prepare):
+            self._shelf.prepare(message.version, lambda outcome: send(self._pipe, outcome))
+        elif isinstance(message, Activate):
+            self._shelf.activate(message.table)
+            send(self._pipe, Activated(message.number))
+        elif isinstance(message, Told) and self._asking:
+            self._asking.told(message)
 
 
 def _uvicorn(app: Application, config: ServeConfig) -> uvicorn.Config:
