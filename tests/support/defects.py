@@ -47,7 +47,12 @@ def crashing(path: Path) -> None:
 
 
 def hanging(path: Path) -> None:
-    """The graph counts to 2 ** 62 before it answers; every hash is right."""
+    """The graph never answers; every hash is right."""
+    slow(path, 2**62)
+
+
+def slow(path: Path, times: int) -> None:
+    """The graph counts to `times` before it answers; the answers are what they were."""
     scalar = [helper.make_tensor_value_info(name, kind, []) for name, kind in (("i", 7), ("on", 9), ("kept", 1))]
     body = helper.make_graph(
         [helper.make_node("Identity", ["on"], ["still"]), helper.make_node("Neg", ["kept"], ["next"])],
@@ -55,8 +60,10 @@ def hanging(path: Path) -> None:
         scalar,
         [helper.make_tensor_value_info("still", 9, []), helper.make_tensor_value_info("next", 1, [])],
     )
-    loop = helper.make_node("Loop", ["times", "yes", "sum"], ["spoilt"], body=body)
-    _spoil(path, [loop], {"times": np.array(2**62), "yes": np.array(True)})
+    loop = helper.make_node("Loop", ["times", "yes", "sum"], ["counted"], body=body)
+    nothing = helper.make_node("Mul", ["counted", "nought"], ["spoilt"])
+    constants = {"times": np.array(times), "yes": np.array(True), "nought": np.array(0, np.float32)}
+    _spoil(path, [loop, nothing], constants)
 
 
 def rehash(path: Path) -> None:

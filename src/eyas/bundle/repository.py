@@ -139,7 +139,7 @@ class Repository:
         """
         source = open_bundle(bundle)
         version = _named(source.manifest.version, "version")
-        target = self.path / _named(model or source.manifest.name, "model") / version
+        target = self.path / _named(source.manifest.name if model is None else model, "model") / version
         with self._locked():
             self._sweep(target.parent)
             if not target.exists():
