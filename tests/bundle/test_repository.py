@@ -179,13 +179,17 @@ while True:
         seen = 0
         def count(event, arguments):
             global seen
-            seen += event in EVENTS
-            if seen == point:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if event in EVENTS:
+                seen += 1
+                if seen == point:
+                    os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(count)
-        repository.publish(bundle, live=True)
-        os._exit(0)
-    ended = os.waitpid(pid, 0)[1]
+        try:
+            repository.publish(bundle, live=True)
+        finally:
+            os._exit(sys.exc_info()[0] is not None)
+    ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert ended in (0, -signal.SIGKILL)
     whole = [repository.open("digits", version).manifest.version for version in repository.versions("digits")]
     left = [path.name for path in repository.path.glob("*/.*")]
     print(json.dumps([whole, repository.live("digits").version, left]), flush=True)
