@@ -126,6 +126,7 @@ class Changes:
         """A worker has been started, with `table` as it is now."""
         if isinstance(self._step, _Preparation):
             self._step.waiting |= self.crew.tell(Prepare(self._step.version), slot)
+            self._step.deadline = monotonic() + self._config.prepare_seconds
 
     def left(self, slot: int) -> None:
         """A worker has ended."""
