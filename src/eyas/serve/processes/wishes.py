@@ -105,7 +105,8 @@ class Wishes:
         try:
             repository.versions(model)
             if wish.ask.action == "rollback":
-                status, version = 409, repository.previous(model)
+                status = 409
+                version = repository.previous(model)
             return version_in(repository, model, version)
         except (EyasError, OSError) as error:
             self._tell(wish, status, str(error))
