@@ -117,7 +117,6 @@ def open_server(repository: Repository) -> Iterator[Server]:
         ("/admin/models/none/live", b'{"version": "1"}', 404, "there is no model none"),
         ("/admin/models/.lock/live", b'{"version": "1"}', 404, "a model's name must be"),
         ("/admin/models/none/rollback", b"", 404, "there is no model none"),
-        ("/admin/models/digits/rollback", b"", 409, "digits has no version"),
     ],
 )
 def test_what_cannot_be_is_said(open_server: Server, path: str, content: bytes, status: int, said: str) -> None:
