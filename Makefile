@@ -11,9 +11,10 @@ PYTEST ?=
 BENCH ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
 PAGES ?=
+SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together lock clean
+.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -67,6 +68,19 @@ build/peers/.done: benchmarks/tune/peers.lock
 
 bench-together: $(VENV)/.dev  ## small models trained as one program, against each alone on the same cores (about 15 minutes)
 	$(BIN)/python benchmarks/train/together.py $(BENCH)
+
+bench-serve: $(VENV)/.dev build/peers-serve/eyas/.done $(SERVE_PEERS:%=build/peers-serve/%/.done)  ## the server against Triton, FastAPI, BentoML and others (about 2 hours; needs wrk)
+	$(BIN)/python benchmarks/serve/compare.py $(BENCH)
+
+build/peers-serve/eyas/.done: pyproject.toml requirements.lock
+	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock ".[serve]"
+	touch $@
+
+build/peers-serve/%/.done: benchmarks/serve/locks/%.lock
+	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 build/keras/.done: benchmarks/train/keras.lock
 	rm -rf build/keras && $(PYTHON) -m venv build/keras

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyas.bundle import Repository, open_bundle
+    from eyas.client import AsyncClient, Client
     from eyas.core.config import load_config
     from eyas.core.errors import EyasError
     from eyas.core.runs import open_run
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0.dev0"
 __all__ = [
+    "AsyncClient",
+    "Client",
     "Config",
     "EyasError",
     "Predictor",
@@ -54,6 +57,7 @@ _ROOMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "eyas.core.runs": (None, ("open_run",)),
     "eyas.core.schema": (None, ("Config",)),
     "eyas.bundle": ("serve", ("Repository", "open_bundle")),
+    "eyas.client": ("client", ("AsyncClient", "Client")),
     "eyas.infer": ("serve", ("Predictor",)),
     "eyas.data": ("train", ("check_dataset", "open_dataset")),
     "eyas.export": ("train", ("export_run",)),

@@ -118,7 +118,7 @@ def open_image(
     """
     try:
         with _header(source, max_pixels, formats) as image:
-            return _flatten(ImageOps.exif_transpose(image))
+            return upright(image)
     except UnidentifiedImageError:
         raise InputError(f"not an image in a known format (allowed: {', '.join(formats)})") from None
     except Image.DecompressionBombError as error:  # Pillow's own limit, in the header or found while decoding
@@ -127,6 +127,15 @@ def open_image(
         if isinstance(error, OSError) and error.errno is not None:  # the file system's error, not the decoder's
             raise InputError(f"cannot be read: {error.strerror}") from error
         raise InputError(f"the image is damaged: {error}") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A Pillow image as `open_image` gives it: turned as its EXIF says, in mode `L` or `RGB`.
+
+    Raises:
+        one of DAMAGE: its file is read only now, and damaged.
+    """
+    return _flatten(ImageOps.exif_transpose(image))
 
 
 def count_pixels(content: bytes, formats: tuple[str, ...] = READ_FORMATS) -> int:

@@ -8,6 +8,8 @@ from eyas.core.config import load_config
 from eyas.train import start_run
 
 NAMES = [
+    "AsyncClient",
+    "Client",
     "Config",
     "EyasError",
     "Predictor",

@@ -13,6 +13,8 @@ import tempfile
 import venv
 from pathlib import Path
 
+from eyas.cli.local_server import local_server
+
 ROOT = Path(__file__).parents[2]
 LEARN_ONLY = ("torch", "sklearn", "matplotlib", "pyarrow", "onnx")
 ANSWER = """
@@ -45,7 +47,11 @@ def main() -> None:
         assert 'pip install "eyas[train]"' in said, said
         serve = environment(work / "serve", "[serve]")
         print(run([serve, "-c", ANSWER.format(learn_only=LEARN_ONLY), str(bundle)]).strip())
-        for name in ("base", "serve"):
+        client = environment(work / "client", "[client]")
+        with local_server(bundle) as url:
+            said = run([client, "-m", "eyas", "predict", "--url", url, str(ROOT / "docs" / "seven.png")])
+        assert "confidence" in said, said
+        for name in ("base", "serve", "client"):
             print(f"installed size of {name}: {megabytes(work / name):.0f} MB ({packages(work / name)} packages)")
 
 

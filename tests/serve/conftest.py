@@ -6,7 +6,7 @@ from hypothesis import settings
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
-from eyas.serve import create_app
+from eyas.serve.app import create_app
 from support.asgi import Client, asgi_client
 from support.bundles import make_bundle
 from support.server import Server, running

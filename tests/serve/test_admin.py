@@ -13,6 +13,7 @@ from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Ask, Asking, Told
 from eyas.serve.http import Application
+from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.service import Service
@@ -88,6 +89,9 @@ def test_from_end_to_end(private: tuple[Server, str], repository: Repository) ->
     first = lines[0]
     assert first.pop("time").startswith("20")
     assert first == {
+        "level": "info",
+        "logger": "eyas.audit",
+        "message": "live 200",
         "action": "live",
         "status": 200,
         "model": "digits",
@@ -154,7 +158,8 @@ def app(bundle: Bundle, config: ServeConfig) -> Application:
     asking = Asking(lambda ask: asking.told(echo(ask)))
     models = Models()
     models.put("digits", Model(bundle, 1), live=True)
-    return build_app(Service(models, config, asking))
+    tables = Tables(1)
+    return build_app(Service(models, config, Meter(tables.counts(0)), asking), tables)
 
 
 def echo(ask: Ask) -> Told:

@@ -13,7 +13,7 @@ from PIL import Image
 from eyas.bundle import Bundle
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
-from eyas.serve import create_app
+from eyas.serve.app import create_app
 from eyas.serve.http import Problem
 from eyas.serve.model import Model
 from support.asgi import Client, asgi_client

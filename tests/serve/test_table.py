@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.serve.metrics import Meter, Tables
 from eyas.serve.models import Models
 from eyas.serve.processes.messages import Prepared, Refused, Served, Table, Version
 from eyas.serve.processes.shelf import Shelf
@@ -66,7 +67,7 @@ def test_a_version_that_has_left_leaves_the_memory_too(grey: Bundle, tmp_path_fa
     async def swap() -> None:
         shelf = Shelf(Models("digits"), 1)
         shelf.fill((Served("digits", "digits-1", (versions[0],)),))
-        service = Service(shelf.models, ServeConfig())
+        service = Service(shelf.models, ServeConfig(), Meter(Tables(1).counts(0)))
         old = service.models.find()
         old.batch = 8  # whether that is worth it or not
         images = grey.golden().images[:3]

@@ -38,10 +38,11 @@ LOADED = (
     "eyas.evaluate",
     "eyas.nn",
     "eyas.report",
+    "msgspec",
     "onnxscript.function_libs.torch_lib.ops",
-    "eyas.serve.app",
     "torch._dynamo",
     "torch.onnx._internal.exporter._core",
+    "uvicorn",
 )
 FORKS_BADLY = ("onnxruntime", "mlflow", "wandb")
 """Each starts threads when it is loaded; a forked process that waits for them never ends."""

@@ -21,7 +21,7 @@ RUN = """
 import json, sys
 from pathlib import Path
 from eyas.core.schema import ServeConfig
-from eyas.serve import serve
+from eyas.serve.server import serve
 serve(Path(sys.argv[1]), ServeConfig(**json.loads(sys.argv[2])))
 """
 

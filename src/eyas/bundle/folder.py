@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -54,7 +55,7 @@ class Bundle:
         """Class names in the order of the graph's outputs."""
         return self.manifest.classes
 
-    @property
+    @cached_property
     def policy(self) -> ImagePolicy:
         """How an image becomes the graph's input."""
         spec = self.manifest.input

@@ -10,7 +10,6 @@ which the next writer takes away.
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import os
 import re
@@ -18,25 +17,22 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, sleep
 
 from pydantic import ValidationError
 
 from eyas.bundle.folder import MANIFEST, Bundle, open_bundle
+from eyas.bundle.writing import LOCK, copy_bundle, only_writer, sync
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.schema import Section
 
 LIVE = "live.json"
-LOCK = ".lock"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 LEFTOVERS = (".*.partial-*", ".*.removed-*", f".{LIVE}.*")
 REMEMBERED = 20  # versions that were live before, in live.json
 LOCK_SECONDS = 60.0
-LOCK_PAUSE = 0.02
 
 
 class Turn(Section):
@@ -140,13 +136,13 @@ class Repository:
         source = open_bundle(bundle)
         version = _named(source.manifest.version, "version")
         target = self.path / _named(source.manifest.name if model is None else model, "model") / version
-        with self._locked():
+        with only_writer(self.path, self._lock_seconds):
             self._sweep(target.parent)
             if not target.exists():
                 with io.new_folder(target, BundleError) as partial:
-                    _copy(source, partial)
+                    copy_bundle(source, partial)
                     open_bundle(partial)
-                _sync(target.parent)
+                sync(target.parent)
             published = open_version(target, version)
             if published.manifest != source.manifest:
                 raise BundleError(
@@ -163,7 +159,7 @@ class Repository:
             BundleError: there is no such version.
             IntegrityError: it is damaged.
         """
-        with self._locked():
+        with only_writer(self.path, self._lock_seconds):
             self.open(model, version)
             return self._point(model, version, by)
 
@@ -182,7 +178,7 @@ class Repository:
             BundleError: there is none.
             IntegrityError: it is damaged.
         """
-        with self._locked():
+        with only_writer(self.path, self._lock_seconds):
             last, *earlier = self._before(model)
             self.open(model, last.version)
             return self._write(model, Live(version=last.version, since=_now(), by=by or _who(), before=tuple(earlier)))
@@ -193,7 +189,7 @@ class Repository:
         Raises:
             BundleError: there is no such version, or it is live.
         """
-        with self._locked():
+        with only_writer(self.path, self._lock_seconds):
             folder = self.folder(model, version)
             live = self.live(model)
             if live and live.version == version:
@@ -236,18 +232,6 @@ class Repository:
         for entry in [entry for pattern in LEFTOVERS for entry in folder.glob(pattern)]:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The one writer. The lock goes with its process, however that ends."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / LOCK).open("a") as file:
-            deadline = monotonic() + self._lock_seconds
-            while not _try_lock(file.fileno()):
-                if monotonic() > deadline:
-                    raise BundleError(f"another process has been writing to {self.path} for {self._lock_seconds:g} s")
-                sleep(LOCK_PAUSE)
-            yield
-
 
 def is_repository(path: Path) -> bool:
     """Whether a folder has been published to, or holds a live pointer."""
@@ -269,7 +253,7 @@ def open_version(path: Path, version: str) -> Bundle:
 def _named(name: str, what: str) -> str:
     if not NAME.fullmatch(name) or name == LIVE:
         raise BundleError(
-            f"a {what}'s name must be 1 to 128 letters, digits and . _ + -, begin with a letter or digit, "
+            f"a {what}'s name must be 1 to 64 letters, digits and . _ + -, begin with a letter or digit, "
             f"and not be {LIVE}; got {name!r}"
         )
     return name
@@ -286,32 +270,6 @@ def _is_model(folder: Path) -> bool:
 
 def _counted(version: str) -> list[tuple[bool, int, str]]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]
-
-
-def _copy(source: Bundle, target: Path) -> None:
-    for name in (*source.manifest.files, MANIFEST):
-        file = target / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source.path / name, file)
-        _sync(file)
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    """Have the disk hold it, so that what is named after it is never ahead of it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _now() -> str:

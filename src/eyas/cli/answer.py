@@ -12,39 +12,43 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eyas.cli.words import ConfigFile, Overrides, find_bundle, print_json, read_words
-from eyas.core.errors import InputError, needs_extra
+from eyas.core.errors import ConfigError, InputError, needs_extra
 
 if TYPE_CHECKING:
-    from eyas.infer import FileRow
+    from eyas.files import FileRow
 
 BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")]
 
 
 def predict(
-    bundle: BundlePath,
-    images: Annotated[
+    words: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, or - for standard input; serve.threads=… and serve.max_pixels=… hold here too.",
-            metavar="IMAGE... [KEY=VALUE]...",
+            help="A bundle, or a run folder that holds one; with --url neither. Then files, folders, or - for "
+            "standard input; serve.threads=… and serve.max_pixels=… hold here too.",
+            metavar="[BUNDLE] IMAGE... [KEY=VALUE]...",
         ),
     ],
+    url: Annotated[
+        str | None,
+        typer.Option(help="Ask the service there, with the token of EYAS_TOKEN, in place of a bundle."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Of the service's models; with --url.")] = "",
+    version: Annotated[str, typer.Option(help="Of the model; with --url.")] = "",
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the answer.")] = "table",
     top: Annotated[int, typer.Option(help="Classes to list for each image.", min=1)] = 3,
 ) -> None:
     """Say what is in images. An image that cannot be read is named, and the exit code is then 6.
 
-    Example: eyas predict runs/digits-mlp-1 photo.png scans/ --format csv
+    Example: eyas predict runs/digits-mlp-1 photo.png scans/ --format csv;
+    eyas predict --url http://localhost:5000 photo.png
     """
-    with needs_extra("serve"):
-        from eyas.bundle import open_bundle
-        from eyas.core.config import is_override, load_config
-        from eyas.infer import Predictor, predict_files
-
-    settings = load_config(None, [word for word in images if is_override(word)]).serve
-    predictor = Predictor(open_bundle(find_bundle(bundle)), settings.threads)
-    files = [word for word in images if not is_override(word)]
-    rows = list(predict_files(predictor, files, top=top, max_pixels=settings.max_pixels))
+    if url is None:
+        if model or version:
+            raise ConfigError("--model and --version choose among a service's models: they need --url")
+        rows = _predict_here(words, top)
+    else:
+        rows = _ask(url, words, model, version, top)
     if form == "json":
         print_json([asdict(row) for row in rows])
     elif form == "csv":
@@ -72,12 +76,37 @@ def serve(
     Example: eyas serve runs/digits-mlp-1 --port 5000; eyas serve models serve.admin=true
     """
     with needs_extra("serve"):
-        from eyas.serve import serve as run_server
+        from eyas.serve.server import serve as run_server
 
     words = [*(overrides or []), *([f"serve.port={port}"] if port is not None else [])]
     words += [f"serve.host={host}"] if host is not None else []
     _, settings = read_words(words, config)
     run_server(find_bundle(target), settings.serve)
+
+
+def _predict_here(words: list[str], top: int) -> list[FileRow]:
+    with needs_extra("serve"):
+        from eyas.bundle import open_bundle
+        from eyas.core.config import is_override, load_config
+        from eyas.infer import Predictor, predict_files
+
+    bundle, *files = [word for word in words if not is_override(word)] or [""]
+    if not files:
+        raise ConfigError(f"a bundle and then images are expected, got {' '.join(words)}; --url asks a service instead")
+    settings = load_config(None, [word for word in words if is_override(word)]).serve
+    predictor = Predictor(open_bundle(find_bundle(Path(bundle))), settings.threads)
+    return list(predict_files(predictor, files, top=top, max_pixels=settings.max_pixels))
+
+
+def _ask(url: str, words: list[str], model: str, version: str, top: int) -> list[FileRow]:
+    with needs_extra("client"):
+        from eyas.client import Client, predict_files
+        from eyas.core.config import is_override
+
+    if overrides := [word for word in words if is_override(word)]:
+        raise ConfigError(f"with --url the service's own configuration holds: leave {' '.join(overrides)} out")
+    with Client(url) as client:
+        return list(predict_files(client, words, top=top, model=model, version=version))
 
 
 def _print_table(rows: Iterable[FileRow]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import (
@@ -21,15 +22,29 @@ out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table whose first column is text and whose numeric cells are right-aligned."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, cut: str | None = None) -> Table:
+    """A table whose first column is text and whose numeric cells are right-aligned.
+
+    Args:
+        cut: a column whose cells stay in one line, cut where the terminal ends; those of others are folded.
+    """
     cells = [[str(cell) for cell in row] for row in rows]
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", min_width=len(title))
     for index, column in enumerate(columns):
-        numeric = index > 0 and all(_is_number(row[index]) for row in cells)
-        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        own = [row[index] for row in cells]
+        justify: Literal["left", "right"] = "right" if index > 0 and all(map(_is_number, own)) else "left"
+        # Rich narrows only columns that may wrap: the others keep their width, and the text itself is cut.
+        width = max(map(len, (column, *own))) if cut and column != cut else None
+        made.add_column(column, justify=justify, overflow="fold", width=width)
     for row in cells:
-        made.add_row(*map(Text, row))  # not markup: a class may be called `[a]`
+        made.add_row(
+            *(
+                Text(cell, no_wrap=True, overflow="ellipsis")
+                if column == cut
+                else Text(cell)  # no markup: `[a]` is a class
+                for column, cell in zip(columns, row, strict=True)
+            )
+        )
     return made
 
 

@@ -12,6 +12,7 @@ EyasError                  exit code 1
 │   └── ParityError        5   the exported graph and the trained network disagree
 ├── InputError             6   an image or array given for prediction
 ├── ServingError           7   the server cannot start or answer
+│   └── ServiceError       7   a service that was asked gives an error, or no answer
 ├── MissingExtraError      8   an optional part is not installed
 └── TrackingError          9   a tracker does not take what waits for it
 
@@ -92,6 +93,33 @@ class ServingError(EyasError):
     """The server cannot start or answer."""
 
     exit_code = 7
+
+
+class ServiceError(ServingError):
+    """A service that was asked gave an error, or no answer.
+
+    Args:
+        message: names the address, and what came.
+        status: of HTTP; None where no answer came.
+        detail: the service's own words: the rule, and what was found in its place.
+        pointer: where in the body, as a JSON pointer (RFC 6901).
+        request_id: under which the service's log has the request.
+        retry_after: seconds after which the service asks to be tried again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        detail: str = "",
+        pointer: str = "",
+        request_id: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.detail, self.pointer = status, detail, pointer
+        self.request_id, self.retry_after = request_id, retry_after
 
 
 class MissingExtraError(EyasError):

@@ -1,12 +1,11 @@
 """Inference: a bundle and images in, probabilities out. ONNX Runtime is all it needs."""
 
-from eyas.infer.files import FileRow, LoadedFile, load_files, predict_files
+from eyas.infer.files import LoadedFile, load_files, predict_files
 from eyas.infer.predictor import GOLDEN_TOLERANCE, Prediction, Predictor
 from eyas.infer.session import Session
 
 __all__ = [
     "GOLDEN_TOLERANCE",
-    "FileRow",
     "LoadedFile",
     "Prediction",
     "Predictor",

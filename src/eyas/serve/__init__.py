@@ -1,6 +1,5 @@
-"""The prediction service: one bundle behind HTTP. It never loads the learning half."""
+"""The prediction service: bundles behind HTTP. It never loads the learning half.
 
-from eyas.serve.app import create_app
-from eyas.serve.server import serve
-
-__all__ = ["create_app", "serve"]
+`server.serve` runs it; `app.create_app` gives it as an ASGI application. Nothing is imported here: the process that
+starts the workers must stay one that can be forked, and ONNX Runtime starts a thread when it is imported.
+"""

@@ -1,13 +1,8 @@
-"""Who did what to the service: one line of JSON for each action, on the logger `eyas.audit`.
-
-Where no handler has been given to that logger, the lines go to standard error.
-"""
+"""Who did what to the service: one line of JSON for each action, on the logger `eyas.audit`; see `eyas.serve.logs`."""
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 from eyas.serve.http import Request
@@ -23,13 +18,8 @@ def audit(request: Request, action: str, status: int, **facts: Any) -> None:
         status: as of HTTP.
         facts: what it was about; None is left out.
     """
-    if not log.handlers:
-        log.addHandler(logging.StreamHandler())
-        log.setLevel(logging.INFO)
-        log.propagate = False
     client = request.scope.get("client")
     line = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "action": action,
         "status": status,
         **{name: value for name, value in facts.items() if value is not None},
@@ -37,4 +27,4 @@ def audit(request: Request, action: str, status: int, **facts: Any) -> None:
         "subject": request.subject,
         "address": client[0] if client else None,
     }
-    log.info("%s", json.dumps(line, ensure_ascii=False))
+    log.info(f"{action} {status}", extra={"facts": line})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,8 @@ class _One:
 
 
 Waiting = deque[_One]
+Outcome = tuple[asyncio.Future[Prediction], Prediction | Exception]
+Run = Callable[[Model, NDArray[np.uint8]], Prediction]
 
 
 class Batcher:
@@ -34,8 +37,8 @@ class Batcher:
     their turns are then idle.
     """
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, lane: Lane, run: Run) -> None:
+        self._lane, self._run = lane, run
         self._waiting: WeakKeyDictionary[Model, Waiting] = WeakKeyDictionary()  # a model that has left is not held
 
     async def predict(self, model: Model, images: NDArray[np.uint8]) -> Prediction:
@@ -49,7 +52,7 @@ class Batcher:
         one = _One(images, own)
         waiting.append(one)
         try:
-            outcomes = await self._lane.run(model.seconds * len(images), lambda: _predict_next(model, waiting))
+            outcomes = await self._lane.run(model.seconds * len(images), lambda: self._predict_next(model, waiting))
         except BaseException:
             with suppress(ValueError):
                 waiting.remove(one)
@@ -63,19 +66,20 @@ class Batcher:
                 future.set_result(outcome)
         return await own
 
-
-def _predict_next(model: Model, waiting: Waiting) -> list[tuple[asyncio.Future[Prediction], Prediction | Exception]]:
-    """Predict what waits first, up to the model's batch; nothing where others have done so already."""
-    taken: list[_One] = []
-    size = 0
-    while waiting and (not taken or size + len(waiting[0].images) <= model.batch):
-        taken.append(waiting.popleft())
-        size += len(taken[-1].images)
-    if not taken:
-        return []
-    try:
-        whole = model.predict(np.concatenate([one.images for one in taken]))
-    except Exception as error:  # noqa: BLE001  (handed to all who wait for it)
-        return [(one.done, error) for one in taken]
-    ends = np.cumsum([len(one.images) for one in taken]).tolist()
-    return [(one.done, whole[start:end]) for one, (start, end) in zip(taken, pairwise([0, *ends]), strict=True)]
+    def _predict_next(
+        self, model: Model, waiting: Waiting
+    ) -> list[tuple[asyncio.Future[Prediction], Prediction | Exception]]:
+        """Predict what waits first, up to the model's batch; nothing where others have done so already."""
+        taken: list[_One] = []
+        size = 0
+        while waiting and (not taken or size + len(waiting[0].images) <= model.batch):
+            taken.append(waiting.popleft())
+            size += len(taken[-1].images)
+        if not taken:
+            return []
+        try:
+            whole = self._run(model, np.concatenate([one.images for one in taken]))
+        except Exception as error:  # noqa: BLE001  (handed to all who wait for it)
+            return [(one.done, error) for one in taken]
+        ends = np.cumsum([len(one.images) for one in taken]).tolist()
+        return [(one.done, whole[start:end]) for one, (start, end) in zip(taken, pairwise([0, *ends]), strict=True)]

@@ -1,7 +1,7 @@
 """The one place in a worker where images are decoded and predicted, a job at a time, in the order that they came.
 
 job ─ lane free, and the job short ─► done at once, on the event loop: no thread to wake
-    └ else ─► waits ─► short ones on the loop, one between two looks at the network; long ones in a thread
+    └ else ─► waits ─► short ones on the loop, a few between two looks at the network; long ones in a thread
     └ more work waits than `max_wait` allows ─► 503 at once, before the body is looked into
 
 More jobs at once than cores would only make each of them slower: a worker has one core, and one lane.
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from eyas.serve.http import Problem
 
 T = TypeVar("T")
-SHORT = 0.004  # seconds on the loop, during which nothing else is answered
+SHORT = 0.004  # seconds on the loop in one turn, during which nothing else is answered
 
 
 @dataclass(slots=True)
@@ -38,20 +38,21 @@ class Lane:
     Args:
         max_wait: seconds of work that may wait; one job may always.
         timeout: seconds after which a job that has not begun is given up.
+        watch: told how many jobs wait, whenever that changes.
     """
 
-    def __init__(self, max_wait: float, timeout: float) -> None:
-        self._max_wait, self._timeout = max_wait, timeout
+    def __init__(self, max_wait: float, timeout: float, watch: Callable[[int], None]) -> None:
+        self._max_wait, self._timeout, self._watch = max_wait, timeout, watch
         self._waiting: deque[_Job] = deque()
         self._seconds = 0.0  # of the jobs that wait
-        self._used = False  # in this turn of the loop
+        self._left = SHORT  # in this turn of the loop
         self._runner: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "lane")
 
     @property
-    def waiting(self) -> int:
-        """Jobs that have not begun."""
-        return len(self._waiting)
+    def idle(self) -> bool:
+        """Whether a job would begin at once."""
+        return self._runner is None and self._left == SHORT
 
     async def run(self, seconds: float, work: Callable[[], T]) -> T:
         """What `work()` gives.
@@ -64,15 +65,17 @@ class Lane:
             Problem: 503, too much waits already; 504, it did not begin in time.
             Exception: whatever `work` raises.
         """
-        if self._runner is None and not self._used and seconds <= SHORT:
-            self._used = True
-            asyncio.get_running_loop().call_soon(self._next_turn)
+        if self._runner is None and seconds <= self._left:
+            if self._left == SHORT:
+                asyncio.get_running_loop().call_soon(self._next_turn)
+            self._left -= seconds
             return work()
         if self._waiting and self._seconds + seconds > self._max_wait:
             raise self._full()
         job = _Job(seconds, work, asyncio.get_running_loop().create_future(), monotonic() + self._timeout)
         self._waiting.append(job)
         self._seconds += seconds
+        self._watch(len(self._waiting))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         result: T = await job.done
@@ -83,13 +86,14 @@ class Lane:
         self._thread.shutdown(wait=False)
 
     def _next_turn(self) -> None:
-        self._used = False
+        self._left = SHORT
 
     async def _run(self) -> None:
         try:
             while self._waiting:
                 job = self._waiting.popleft()
                 self._seconds -= job.seconds
+                self._watch(len(self._waiting))
                 if job.done.cancelled():  # its client has left
                     continue
                 if monotonic() > job.deadline:
@@ -97,10 +101,14 @@ class Lane:
                     continue
                 await self._do(job)
         finally:
-            self._seconds, self._runner = 0.0, None
+            self._seconds, self._left, self._runner = 0.0, SHORT, None
 
     async def _do(self, job: _Job) -> None:
         short = job.seconds <= SHORT
+        if short and job.seconds > self._left:
+            await asyncio.sleep(0)  # /livez and new requests are looked at first
+            self._left = SHORT
+        self._left -= job.seconds
         try:
             result = job.work() if short else await asyncio.get_running_loop().run_in_executor(self._thread, job.work)
         except Exception as error:  # noqa: BLE001  (handed to who waits for it)
@@ -109,8 +117,6 @@ class Lane:
         else:
             if not job.done.cancelled():
                 job.done.set_result(result)
-        if short:
-            await asyncio.sleep(0)  # /livez and new requests are looked at between any two jobs
 
     def _full(self) -> Problem:
         return Problem(

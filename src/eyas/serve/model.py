@@ -14,7 +14,7 @@ from eyas.infer import Prediction, Predictor
 from eyas.serve.schemas import Answer, ModelInfo, Preprocessor
 
 SMALLEST = 1e-45  # float32's least positive value; zero has no logarithm
-MEMORY = 0.9  # of the mean seconds an image: how much each new measurement leaves of those before
+CREEP = 1.01  # of the seconds an image: they fall at once and rise slowly, so that a pause of the machine's is no news
 PROBE_ROUNDS = 5
 MAX_BATCH = 8
 WORTH = 0.8  # batching is used where an image in a batch takes at most this share of its time alone
@@ -40,7 +40,7 @@ class Model:
         self._predictor = Predictor(bundle, threads)
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
-        """Of one image's prediction, as it is by and by."""
+        """Of one image's prediction, the least seen lately."""
         self.batch = MAX_BATCH if in_batch < WORTH * self.seconds else 1
         """Images that are predicted together where they wait together; 1 where that gains nothing."""
 
@@ -49,7 +49,7 @@ class Model:
         began = perf_counter()
         prediction = self._predictor.run(images)
         took = (perf_counter() - began) / max(1, len(images))
-        self.seconds = MEMORY * self.seconds + (1 - MEMORY) * took
+        self.seconds = min(took, CREEP * self.seconds)
         return prediction
 
     def answer(self, prediction: Prediction) -> Answer:

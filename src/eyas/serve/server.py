@@ -12,6 +12,7 @@ from eyas.bundle import Repository, is_repository, open_bundle
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
+from eyas.serve.logs import set_up
 from eyas.serve.processes import Supervisor
 from eyas.serve.processes.messages import Served, Table, Version
 
@@ -29,6 +30,7 @@ def serve(path: Path, config: ServeConfig) -> None:
         ServingError: the address cannot be listened on; nothing in the repository can be served.
         BundleError: the bundle is damaged, or does not give its golden answers on this machine.
     """
+    set_up(as_json=config.json_logs)
     with ExitStack() as stack:
         listening = [stack.enter_context(_bound(config, port)) for port in _ports(config)]
         models = Repository(path, WRITE_SECONDS) if is_repository(path) else _one(path, config)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TypeVar
 
 from eyas.core.schema import ServeConfig
 from eyas.infer import Prediction
 from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
+from eyas.serve.http import Request
 from eyas.serve.lane import Lane
+from eyas.serve.metrics import Meter
 from eyas.serve.model import Model
 from eyas.serve.models import Models
-from eyas.serve.reading import BodyReader, Reading
+from eyas.serve.reading import BodyReader, Images, Reading
 
 T = TypeVar("T")
 
@@ -24,14 +27,21 @@ class Service:
 
     models: Models
     config: ServeConfig
+    meter: Meter
     asking: Asking | None = None
     """Of the supervisor, where it follows a repository: the models then change."""
     lane: Lane = field(init=False)
     _batcher: Batcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lane = Lane(self.config.max_wait_seconds, self.config.timeout_seconds)
-        self._batcher = Batcher(self.lane)
+        self.lane = Lane(self.config.max_wait_seconds, self.config.timeout_seconds, self.meter.waiting)
+        self._batcher = Batcher(self.lane, self._run)
+
+    def find(self, request: Request, name: str = "", version: str = "") -> Model:
+        """The model that a request is for; see `Models.find`."""
+        model = self.models.find(name, version)
+        request.model = model.name, model.version
+        return model
 
     def reader(self, model: Model) -> BodyReader:
         """Of bodies that hold images for this model."""
@@ -47,9 +57,15 @@ class Service:
             Problem: the service is too busy.
             InputError, UnsafeDataError: the body breaks a rule.
         """
-        if model.batch == 1:
+        if model.batch == 1 or self.lane.idle:
             return await self.lane.run(
-                reading.seconds + reading.images * model.seconds, lambda: tell(model.predict(reading.decode()))
+                reading.seconds + reading.images * model.seconds, lambda: tell(self._run(model, reading.decode()))
             )
         images = await self.lane.run(reading.seconds, reading.decode)
         return tell(await self._batcher.predict(model, images))
+
+    def _run(self, model: Model, images: Images) -> Prediction:
+        began = perf_counter()
+        prediction = model.predict(images)
+        self.meter.predicted((model.name, model.version), len(images), perf_counter() - began)
+        return prediction

@@ -18,8 +18,6 @@ from eyas.tune.search import Progress
 
 REDRAWS = 4
 """A second, at most."""
-LONGEST = 48
-"""Characters of a trial's settings."""
 
 
 class LiveTable(AbstractContextManager["LiveTable"]):
@@ -66,7 +64,7 @@ def _running(progress: Progress) -> Table:
             (name, f"{record.rung + 1}/{len(rungs)}", f"{epoch}/{rungs[record.rung]}", shown, described(record))
         )
     columns = ("trial", "rung", "epoch", progress.plan.metric, "settings")
-    return table(progress.plan.name, columns, rows)
+    return table(progress.plan.name, columns, rows, cut="settings")
 
 
 def summary(progress: Progress) -> str:
@@ -100,8 +98,7 @@ def described(record: TrialRecord) -> str:
     for key, value in record.params.items():
         text = f"{value:.3g}" if isinstance(value, float) else str(value).replace(" ", "")
         shown.append(f"{key.rpartition('.')[2]}={text}")
-    text = " ".join(shown)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return " ".join(shown)
 
 
 def clock(seconds: float) -> str:

@@ -34,7 +34,7 @@ def best_table(plan: TunePlan, records: Sequence[TrialRecord]) -> Table:
     ]
     failed = sum(one.state == "failed" for one in records)
     title = f"{plan.name}: {len(last)} configurations{f', {failed} trials failed' if failed else ''}"
-    return console.table(title, ("trial", plan.metric, "epochs", "seconds", "settings"), rows)
+    return console.table(title, ("trial", plan.metric, "epochs", "seconds", "settings"), rows, cut="settings")
 
 
 def final_table(final: Final) -> Table:

@@ -38,6 +38,12 @@ class ServeConfig(Section):
     threads: PositiveInt | None = None
     """For ONNX Runtime. Unset: `eyas predict` takes the cores this process may use; `eyas serve` shares them between
     its workers."""
+    access_log: bool = False
+    """A line for every answer, on standard error."""
+    json_logs: bool = False
+    """All lines as JSON."""
+    traces: bool = False
+    """A span for every request, sent where OpenTelemetry's OTEL_EXPORTER_OTLP_* variables say (eyas[otel])."""
     body_seconds: PositiveFloat = 20.0
     """A request whose body has not come whole by then is refused (408)."""
     header_seconds: PositiveFloat = 10.0

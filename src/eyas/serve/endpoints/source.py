@@ -32,10 +32,10 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(Ready())
 
     async def model_info(request: Request) -> Answer:
-        return json_answer(service.models.find(*_which(request)).info)
+        return json_answer(service.find(request, *_which(request)).info)
 
     async def predict(request: Request) -> Answer:
-        model = service.models.find(*_which(request))
+        model = service.find(request, *_which(request))
         reading = await service.reader(model).read(request)
 
         def tell(prediction: Prediction) -> Answer:

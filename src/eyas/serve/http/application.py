@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from eyas.serve.http.answer import Answer
 from eyas.serve.http.endpoint import Endpoint
@@ -18,11 +19,17 @@ from eyas.serve.http.router import Router
 
 Guard = Callable[[Request, Endpoint], None]
 """Looks at the head of a request, and raises a Problem where it must not go on."""
-Meter = Callable[[Request, Endpoint | None, int], None]
-"""Counts an answer: the request, its endpoint (None: no such path), the status."""
-UNKNOWN = 499
-"""The client left before its answer began: no status of HTTP, but servers' common word for it."""
 log = logging.getLogger("eyas.serve")
+
+
+class Observer(Protocol):
+    """Told of every request."""
+
+    def began(self) -> None:
+        """A request has come."""
+
+    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
+        """It was answered; `endpoint`: None where there is none at its path."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Application:
         endpoints: what there is.
         limits: of each request.
         guards: asked in turn before a handler is.
-        meters: told of every answer.
+        observers: told of every request.
         headers: sent with every answer.
     """
 
@@ -50,13 +57,13 @@ class Application:
         endpoints: Sequence[Endpoint],
         limits: Limits,
         guards: Sequence[Guard] = (),
-        meters: Sequence[Meter] = (),
+        observers: Sequence[Observer] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         self.endpoints = tuple(endpoints)
         self._router = Router(endpoints)
         self._limits = limits
-        self._guards, self._meters = guards, meters
+        self._guards, self._observers = guards, observers
         self._headers = _encoded(headers or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,6 +76,8 @@ class Application:
             return
         request = Request(scope, receive, self._limits.max_body, self._limits.body_seconds)
         endpoint: Endpoint | None = None
+        for observer in self._observers:
+            observer.began()
         try:
             endpoint = self._router.find(request)
             for guard in self._guards:
@@ -79,8 +88,8 @@ class Application:
         try:
             await self._send(request, answer, send)
         finally:
-            for meter in self._meters:
-                meter(request, endpoint, answer.status)
+            for observer in self._observers:
+                observer.ended(request, endpoint, answer.status)
 
     def _failed(self, request: Request, error: Exception) -> Answer:
         problem = from_exception(error)

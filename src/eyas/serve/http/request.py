@@ -35,6 +35,7 @@ class Request:
         "id",
         "max_body",
         "method",
+        "model",
         "params",
         "path",
         "scope",
@@ -54,6 +55,8 @@ class Request:
         """The parts of the path that the endpoint names."""
         self.subject: str | None = None
         """Who asks, where they had to say so."""
+        self.model: tuple[str, str] | None = None
+        """Name and version of the model that it is for, once that is known."""
         given = self.header("x-request-id")
         self.id = given if given and SANE_ID.fullmatch(given) else uuid4().hex
         """The client's own X-Request-ID where it is a sane one, else a new one."""

@@ -8,6 +8,7 @@ A version that is refused on this way is not tried again before its files change
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ from eyas.serve.processes.table import Wanted, look, settle
 from eyas.serve.processes.wishes import Wishes
 from eyas.serve.schemas import AdminWorker
 
+log = logging.getLogger("eyas.serve")
 DEATHS = 2  # of workers while they load a version: the first may have another cause
 
 
@@ -42,9 +44,6 @@ class Crew(Protocol):
 
     def end(self, slot: int) -> None:
         """End a worker that does not do its work; another takes its place."""
-
-    def say(self, line: str) -> None:
-        """Tell whoever runs the service."""
 
     def states(self) -> list[AdminWorker]:
         """How the workers are."""
@@ -238,9 +237,9 @@ class Changes:
         before = {served.model: served.live for served in self.table}
         for served in table:
             if served.live != (old := before.get(served.model)):
-                self.crew.say(f"{served.model}: {served.live} is live" + (f", after {old}" if old else ""))
+                log.info(f"{served.model}: {served.live} is live" + (f", after {old}" if old else ""))
         for model in before.keys() - {served.model for served in table}:
-            self.crew.say(f"{model} has left")
+            log.info(f"{model} has left")
         self.table = table
         self._number += 1
         told = self.crew.tell(Activate(self._number, table))
@@ -265,7 +264,7 @@ class Changes:
         self._step, self._litter, self._look_at = None, True, 0.0
         live = next((served.live for served in self.table if served.model == version.model), None)
         goes_on = f"{live} stays live" if live else f"{version.model} is not served"
-        self.crew.say(f"{version.model} {version.version} is refused: {reason}; {goes_on}")
+        log.warning(f"{version.model} {version.version} is refused: {reason}; {goes_on}")
 
     def _rest(self, *troubles: str) -> None:
         """Nothing can be done before the repository changes."""
@@ -274,7 +273,7 @@ class Changes:
             self._litter = False
             self.crew.tell(Activate(0, self.table))
         for trouble in set(troubles) - self._said:
-            self.crew.say(f"{trouble}; what is loaded goes on")
+            log.warning(f"{trouble}; what is loaded goes on")
         self._said = set(troubles)
         self.rested = True
         self.wishes.answer(troubles)

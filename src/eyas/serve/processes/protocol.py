@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from eyas.serve.processes.balance import Balance
+
 MAX_HEADERS = 32 * 1024  # bytes, before the end of the headers
 LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may still send a request that is on its way
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -15,20 +17,27 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
+    # Set on a subclass:
     header_seconds: float
-    """Set on a subclass: from the first byte of a request, or from the connection, to the end of its headers."""
+    """From the first byte of a request, or from the connection, to the end of its headers."""
+    balance: Balance
+    slot: int
+    """Of this worker."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._in_headers = True
         self._header_bytes = 0
-        self._stopping = False
+        self._stopping = self._leaving = False
+        self.balance.opened(self.slot)
         self._header_timer: asyncio.TimerHandle | None = self.loop.call_later(self.header_seconds, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is to be waited for."""
         self._stop_timer()
+        if not self._leaving:
+            self.balance.closed(self.slot)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -53,7 +62,10 @@ class Protocol(HttpToolsProtocol):
         """All headers are there."""
         self._in_headers = False
         super().on_headers_complete()
-        if self._stopping and self.cycle is not None:
+        if not self._leaving and self.balance.crowded(self.slot):
+            self._leaving = True
+            self.balance.closed(self.slot)
+        if (self._stopping or self._leaving) and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
@@ -78,6 +90,6 @@ class Protocol(HttpToolsProtocol):
             self._header_timer = None
 
 
-def protocol(header_seconds: float) -> type[Any]:
-    """The protocol with its deadline."""
-    return type("TimedProtocol", (Protocol,), {"header_seconds": header_seconds})
+def protocol(header_seconds: float, balance: Balance, slot: int) -> type[Any]:
+    """The protocol of one worker."""
+    return type("WorkerProtocol", (Protocol,), {"header_seconds": header_seconds, "balance": balance, "slot": slot})

@@ -9,7 +9,6 @@ from multiprocessing.connection import Connection
 
 from eyas.serve.processes.child import Child
 from eyas.serve.processes.messages import Prepared, Refused, Version, receive, send
-from eyas.serve.processes.shelf import attempt
 
 
 def prove(version: Version, threads: int, seconds: float, listening: Sequence[socket.socket], pipe: Connection) -> None:
@@ -21,6 +20,9 @@ def prove(version: Version, threads: int, seconds: float, listening: Sequence[so
         listening: the supervisor's, let go of.
         pipe: to the supervisor.
     """
+    # ONNX Runtime starts a thread when it is imported, and a fork would lose it: the supervisor does not import it.
+    from eyas.serve.processes.shelf import attempt
+
     for one in listening:
         one.close()
     signal.setitimer(signal.ITIMER_REAL, seconds)

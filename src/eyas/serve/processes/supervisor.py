@@ -6,9 +6,9 @@ threads, and a worker is a fork of it, which costs milliseconds and shares the m
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +21,17 @@ from eyas.core import errors
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
+from eyas.serve.metrics import Tables
+from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
+from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.changes import Changes
 from eyas.serve.processes.child import Child, fork
 from eyas.serve.processes.messages import Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.processes.prover import prove
-from eyas.serve.processes.worker import GRACE_SECONDS, work
 from eyas.serve.schemas import AdminWorker
 
-STOP_SECONDS = GRACE_SECONDS + 5  # then a worker that has not gone is killed
+log = logging.getLogger("eyas.serve")
+STOP_SECONDS = 15.0  # longer than a worker takes for the requests at hand; then a worker that has not gone is killed
 EARLY_SECONDS = 10.0  # a worker that dies so soon after its start counts as a false start
 FALSE_STARTS = 5  # in a row, and the service gives up
 AGAIN_SECONDS = 5.0  # until a worker is started in the place of one that could not load what the others serve
@@ -69,6 +72,9 @@ class Supervisor:
         self._default = ""
         self._workers: dict[int, _Worker] = {}
         self._vacant: dict[int, float] = {}  # slot → when another worker is started there
+        self._tables = Tables(count + 1)
+        self._balance = Balance(count)
+        self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
         self._signals: set[int] = set()
         self._stopping = False
@@ -115,10 +121,6 @@ class Supervisor:
         worker = self._workers[slot]
         worker.kill_at = worker.kill_at or monotonic() + STOP_SECONDS
         worker.process.terminate()
-
-    def say(self, line: str) -> None:
-        """On standard error."""
-        print(line, file=sys.stderr, flush=True)
 
     def states(self) -> list[AdminWorker]:
         """How the workers are."""
@@ -179,15 +181,18 @@ class Supervisor:
 
     def _start(self, slot: int) -> None:
         self._vacant.pop(slot, None)
-        child = self.fork(f"eyas-worker-{slot}", self._work)
+        child = self.fork(f"eyas-worker-{slot}", lambda pipe: self._work(slot, pipe))
         self._workers[slot] = _Worker(child.process, child.pipe, monotonic())
         if self._changes:
             self._changes.joined(slot)
 
-    def _work(self, pipe: Connection) -> None:
+    def _work(self, slot: int, pipe: Connection) -> None:
         """The life of a worker, in its own process."""
-        changing = self._changes is not None
-        work(self._table, self._default, self._config, self._threads, self._listening, pipe, changing=changing)
+        # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only forks import it.
+        from eyas.serve.processes.worker import Place, work
+
+        place = Place(slot, self._tables, self._balance, self._listening, pipe)
+        work(self._table, self._default, self._config, self._threads, place, changing=self._changes is not None)
 
     def _try(self, version: Version, pipe: Connection) -> None:
         """The life of a process that tries a version."""
@@ -202,14 +207,14 @@ class Supervisor:
                 self._stop()
                 raise getattr(errors, message.kind, ServingError)(message.detail)
             worker.failed = True
-            self.say(f"worker {slot} cannot load what the others serve: {message.detail}")
+            log.error(f"worker {slot} cannot load what the others serve: {message.detail}")
         elif isinstance(message, Ready):
             worker.ready = True
-            if not self._told and all(one.ready for one in self._workers.values()):
+            if not self._told:  # the others follow within moments
                 self._told = True
                 for line in message.models:
-                    self.say(line)
-                self.say(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
+                    log.info(line)
+                log.info(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
         elif self._changes:
             self._changes.heard(slot, message)
 
@@ -217,6 +222,8 @@ class Supervisor:
         worker = self._workers.pop(slot)
         worker.process.join()
         worker.pipe.close()
+        self._balance.leave(slot)
+        self._tables.forget(slot, *GAUGES, PID)
         if self._changes:
             self._changes.left(slot)
         if self._stopping:
@@ -224,9 +231,10 @@ class Supervisor:
         if worker.failed:
             self._vacant[slot] = monotonic() + AGAIN_SECONDS
             return
+        self._restarts[0] += 1
         early = monotonic() - worker.started < EARLY_SECONDS and not worker.ready
         self._false_starts = self._false_starts + 1 if early else 0
-        self.say(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
+        log.warning(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
         if self._false_starts >= FALSE_STARTS:
             raise ServingError(f"{FALSE_STARTS} workers in a row ended before they were ready")
         self._start(slot)

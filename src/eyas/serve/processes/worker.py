@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -15,49 +18,75 @@ from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Asking, Told
 from eyas.serve.http import Application
+from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
+from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.processes.protocol import protocol
 from eyas.serve.processes.shelf import Shelf
 from eyas.serve.service import Service
 
+if TYPE_CHECKING:
+    from eyas.serve.traces import Traces
+
 IDLE_SECONDS = 5  # an idle connection is then closed
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
-def work(
-    table: Table,
-    default: str,
-    config: ServeConfig,
-    threads: int,
-    listening: Sequence[socket.socket],
-    pipe: Connection,
-    *,
-    changing: bool,
-) -> None:
+@dataclass(frozen=True)
+class Place:
+    """A worker's, among the processes of a service."""
+
+    slot: int
+    """Which of the workers this is."""
+    tables: Tables
+    """What all of them count in; the last one is the supervisor's."""
+    balance: Balance
+    """Of connections, over all workers."""
+    listening: Sequence[socket.socket]
+    """Bound; they are listened on only once the models are ready."""
+    pipe: Connection
+    """To the supervisor."""
+
+
+def work(table: Table, default: str, config: ServeConfig, threads: int, place: Place, *, changing: bool) -> None:
     """Serve until SIGTERM, or until the supervisor has gone.
 
     Args:
         table: what to serve at first.
         default: the model that answers where a request names none.
         threads: of ONNX Runtime, for one prediction.
-        listening: bound; they are listened on only once the models are ready.
-        pipe: to the supervisor.
+        place: among the processes of the service.
         changing: the supervisor follows a repository.
     """
     shelf = Shelf(Models(default), threads)
     try:
         shelf.fill(table)
     except EyasError as error:
-        send(pipe, Failed(type(error).__name__, str(error)))
+        send(place.pipe, Failed(type(error).__name__, str(error)))
         return
-    asking = Asking(lambda ask: send(pipe, ask)) if changing else None
-    service = Service(shelf.models, config, asking)
+    asking = Asking(lambda ask: send(place.pipe, ask)) if changing else None
+    service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking)
+    traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service), config), pipe, shelf, asking, Ready(said))
-    server.run(sockets=[*listening])
+    http = protocol(config.header_seconds, place.balance, place.slot)
+    server = _Server(_uvicorn(build_app(service, place.tables, traces), http), place.pipe, shelf, asking, Ready(said))
+    place.balance.arrive(place.slot)
+    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
+        signal.signal(number, lambda number, frame: None)
+    server.run(sockets=[*place.listening])
     service.lane.close()
+    for one in traces:
+        one.close()
+
+
+def _traces(config: ServeConfig) -> list[Traces]:
+    if not config.traces:
+        return []
+    from eyas.serve.traces import Traces  # an extra
+
+    return [Traces()]
 
 
 def _say(model: Model) -> str:
@@ -79,6 +108,21 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._listen)
         send(self._pipe, self._ready)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, but not before those who have got through by then are let in."""
+        waiting = [one for listening in sockets or [] for one in _accept_all(listening)]
+        for server in self.servers:
+            server.close()
+        for one in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, one, ssl=self.config.ssl)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
     def _listen(self) -> None:
         message = receive(self._pipe)
         if message is None:
@@ -93,15 +137,22 @@ class _Server(uvicorn.Server):
             self._asking.told(message)
 
 
-def _uvicorn(app: Application, config: ServeConfig) -> uvicorn.Config:
+def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
+    """The connections that the system has made and nobody has taken."""
+    with suppress(BlockingIOError):
+        while True:
+            yield listening.accept()[0]
+
+
+def _uvicorn(app: Application, http: type[asyncio.Protocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="auto",  # uvloop
-        http=protocol(config.header_seconds),
+        http=http,
         ws="none",
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_config=None,
         server_header=False,
         date_header=False,
         timeout_keep_alive=IDLE_SECONDS,

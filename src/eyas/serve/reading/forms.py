@@ -40,7 +40,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[tuple[str, byte
         parts.append(_Part())
 
     def add_to(index: int, data: bytes, start: int, end: int) -> None:
-        header[index] += data[start:end].decode("utf-8", "replace")
+        header[index] += data[start:end].decode("latin-1")  # what parse_options_header takes
 
     def end_header() -> None:
         if header[0].lower() == "content-disposition":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -73,6 +74,7 @@ class History:
         self._size = self._told = 0
         self._largest = -1
         self._pending: dict[int, Tried] = {}
+        self._ranking: list[tuple[tuple[int, float], int]] = []  # (rank, row) of all that was told, the best first
         self._lives: dict[int, list[Life]] = {}
         # A random projection of the features tells tried points apart: two share one with a chance of about 10^-12.
         self._projection = np.random.default_rng(0).random(self._features.shape[1])
@@ -123,10 +125,13 @@ class History:
         if self._pending.pop(number, None):
             self._settled[tried.row] = True
             self._told += 1
+        else:
+            self._ranking.remove((tried.rank, tried.row))
         if value is not None:
             tried.curve |= {**before, rung: value}
         if tried.place is not None:
             self._life(tried.place).told(tried)
+        insort(self._ranking, (tried.rank, tried.row))
         top = max(tried.curve, default=-1)
         self._rungs[tried.row], self._values[tried.row] = top, tried.curve.get(top, np.nan)
 
@@ -157,10 +162,9 @@ class History:
 
     def informants(self, rng: Generator, count: int, most: int) -> Points:
         """`count` of the best points, at most `most` different ones, the better the more often."""
-        rows = np.flatnonzero(self._settled)
-        order = rows[np.lexsort((self._values[rows], -self._rungs[rows]))]
-        among = max(1, min(most, len(order) // 5 + 1))
-        return self._points(order[(rng.random(count) ** 2 * among).astype(np.int64)])
+        among = max(1, min(most, len(self._ranking) // 5 + 1))
+        best = np.array([row for _, row in self._ranking[:among]])
+        return self._points(best[(rng.random(count) ** 2 * among).astype(np.int64)])
 
     def gains(self) -> dict[int, float]:
         """What to add to the values at each rung; see `rungs.gains`."""
@@ -180,10 +184,9 @@ class History:
         """(m, F) features of the points that nothing was told of."""
         return self._features[[tried.row for tried in self._pending.values()]]
 
-    def untried(self, points: Points) -> Ints:
-        """Rows of the points that are new."""
-        keys = self._keys(self._encoding.features(points))
-        return np.array([k for k, key in enumerate(keys) if key not in self._seen], dtype=np.int64)
+    def untried(self, features: Floats) -> Ints:
+        """Rows of the (M, F) features that are new."""
+        return np.array([k for k, key in enumerate(self._keys(features)) if key not in self._seen], dtype=np.int64)
 
     def _life(self, place: Place) -> Life:
         lives = self._lives.setdefault(place[0], [])

@@ -87,8 +87,8 @@ class Swarm:
         rng = np.random.default_rng([self.seed, number])
         particle = self._free_particle(number)
         life = self._history.life(particle, PATIENCE)
-        drawn = self._drawn(rng, number, particle, life)
-        row = self._choose(rng, drawn)
+        drawn, features = self._drawn(rng, number, particle, life)
+        row = self._choose(rng, features)
         move = Move(number, self._encoding.decode(drawn.points, row), particle, life, drawn.state(row))
         self._history.add(number, drawn.points[[row]], None, (particle, life, move.state))
         return move
@@ -137,8 +137,8 @@ class Swarm:
         turns = ((number + k) % self.particles for k in range(self.particles))
         return next((p for p in turns if p not in busy), number % self.particles)
 
-    def _drawn(self, rng: Generator, number: int, particle: int, life: int) -> Moves:
-        """Moves to choose from; none was tried before, where the space has others left."""
+    def _drawn(self, rng: Generator, number: int, particle: int, life: int) -> tuple[Moves, Floats]:
+        """Moves to choose from, and their features; none was tried before, where the space has others left."""
         encoding, history = self._encoding, self._history
         if history.told < UNGUIDED:
             return self._untried(self._spread(number), rng)
@@ -165,20 +165,19 @@ class Swarm:
         points = Points(self._encoding.rounded(rest.position[None]), picks[None])
         return Moves(points, rest.position[None], rest.velocity[None], rest.preferences[None])
 
-    def _untried(self, drawn: Moves, rng: Generator) -> Moves:
+    def _untried(self, drawn: Moves, rng: Generator) -> tuple[Moves, Floats]:
         for further in range(20):
-            fresh = self._history.untried(drawn.points)
+            features = self._encoding.features(drawn.points)
+            fresh = self._history.untried(features)
             if len(fresh):
-                return drawn[fresh]
+                return drawn[fresh], features[fresh]
             drawn = moves.anywhere(self._encoding, rng, moves.DRAWN << min(further, 5))
-        return drawn  # everything has been tried, or nearly so
+        return drawn, self._encoding.features(drawn.points)  # everything has been tried, or nearly so
 
-    def _choose(self, rng: Generator, drawn: Moves) -> int:
-        history = self._history
-        if len(drawn.points) == 1 or history.told < UNGUIDED:
+    def _choose(self, rng: Generator, features: Floats) -> int:
+        if len(features) == 1 or self._history.told < UNGUIDED:
             return 0
-        model = self._model()
-        mean, deviation = model.predict(self._encoding.features(drawn.points))
+        mean, deviation = self._model().predict(features)
         return int(np.argmin(mean - abs(rng.normal(0.0, CAUTION)) * deviation))
 
     def _model(self) -> surrogate.Model:

@@ -1,0 +1,84 @@
+"""Serve the same model from eyas and from its peers, in turn, and print the ratios.
+
+    make bench-serve                                                          everything, 5 rounds (about 2 hours)
+    make bench-serve BENCH="--sections throughput --peers eyas triton --rounds 3"
+
+Needs wrk (Debian: apt-get install wrk). Every server has two workers and one ONNX Runtime thread in each, runs from an
+environment of its own (build/peers-serve, from benchmarks/serve/locks), and is measured alone: started, checked to
+give the right answer, warmed up, loaded, stopped. One round measures every server once, raw ONNX Runtime among them;
+ratios are taken within a round, and their median is printed with the least and the most. Each kind of body is a
+peer's own dialect; what it does not take is left out. In eyas, authentication, validation and metrics are on.
+
+Each round is kept in build/bench-serve as it ends, so that a comparison that was stopped goes on; what was measured
+with other code of eyas or of the benchmark, or with other options, is not used.
+
+Results: not yet measured on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from models import KEPT as MODELS
+from models import served
+from peers import HERE, PEERS
+from sections import disturbances, footprint, large_body, overload, steady, throughput
+
+from eyas.core.machine import cpu_name
+
+KEPT = Path("build/bench-serve/rounds")
+SOURCES = HERE.parents[1] / "src" / "eyas"
+ROOMS = ("serve", "infer", "bundle", "core", "cli")
+TELL = ("compare.py", "report.py")  # they measure nothing
+SECTIONS = {section.TITLE: section for section in (throughput, footprint, steady, overload, disturbances, large_body)}
+
+
+def main() -> None:
+    options = _options()
+    print(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores; code {_code()}")
+    for name in throughput.MODELS:
+        served(name)
+    for title in options.sections:
+        rounds = [_round(title, index, options) for index in range(options.rounds)]
+        SECTIONS[title].report(rounds)
+
+
+def _round(title: str, index: int, options: argparse.Namespace) -> Any:
+    """One round of a section, measured where it is not kept."""
+    key = json.dumps([_code(), options.peers, options.seconds])
+    file = KEPT / f"{title.replace(' ', '-')}-{sha256(key.encode()).hexdigest()[:8]}-{index}.json"
+    if not file.exists():
+        print(f"{title}: round {index + 1} of {options.rounds}", file=sys.stderr)
+        found = SECTIONS[title].measure(options)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(found, indent=1))
+        partial.replace(file)
+    return json.loads(file.read_text())
+
+
+def _code() -> str:
+    """A hash of all that is measured, and of what measures it."""
+    files = [file for room in ROOMS for file in (SOURCES / room).rglob("*.py")]
+    files += [file for file in HERE.rglob("*") if file.suffix in (".py", ".lua", ".lock") and file.name not in TELL]
+    files += [SOURCES / "image.py", *MODELS.glob("*/model.onnx")]
+    return sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:8]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5, help="of each load")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is measured: each module has TITLE, `measure(options)` for one round and `report(rounds)` for all of them."""

@@ -1,0 +1,79 @@
+"""What the service says: lines for people, or JSON for machines, on standard error.
+
+A record may carry facts beside its message: `log.info("…", extra={"facts": {…}})`. In JSON they are members of their
+own.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from eyas.serve.http import Endpoint, Request
+from eyas.serve.http.trace import trace_of
+
+LOGGERS = ("eyas", "uvicorn")
+log = logging.getLogger("eyas.serve.access")
+
+
+def set_up(*, as_json: bool) -> None:
+    """Send what eyas and its HTTP server log to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(message)s"))
+    audited = logging.StreamHandler(sys.stderr)
+    audited.setFormatter(JsonLines())
+    logging.getLogger("eyas.audit").handlers, logging.getLogger("eyas.audit").propagate = [audited], False
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "eyas" else logging.WARNING)
+
+
+class JsonLines(logging.Formatter):
+    """A record as one JSON object: `time` (ISO 8601, UTC), `level`, `logger`, `message`, its facts, its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        facts: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            facts["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(facts, enc_hook=str).decode()
+
+
+class AccessLog:
+    """A line for every answer."""
+
+    def began(self) -> None:
+        """Nothing is said before the answer."""
+
+    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
+        """Say who asked for what, and how it ended."""
+        seconds = perf_counter() - request.began
+        client = request.scope.get("client")
+        facts = {
+            "request_id": request.id,
+            "method": request.method,
+            "path": request.path,
+            "status": status,
+            "seconds": round(seconds, 6),
+            "client": client[0] if client else None,
+        }
+        if request.subject:
+            facts["subject"] = request.subject
+        if request.model:
+            facts["model"], facts["version"] = request.model
+        if trace := trace_of(request):
+            facts["trace_id"] = trace.trace_id
+        said = f"{facts['client']} {request.method} {request.path} {status} {seconds * 1e3:.1f} ms {request.id}"
+        log.info(said, extra={"facts": facts})

@@ -1,0 +1,54 @@
+"""Every family of metrics: its name, kind, labels. Names and buckets of HTTP are OpenTelemetry's.
+
+Source: OpenTelemetry semantic conventions 1.37, *HTTP metrics*, in Prometheus's spelling; 1 and 2.5 ms come on top of
+its buckets, which begin at 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    says: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds, of a histogram. A row holds a count for each, one for what is larger, and the sum."""
+
+
+HTTP = ("http_request_method", "http_route", "http_response_status_code")
+MODEL = ("model", "version")
+DURATION = Family(
+    "http_server_request_duration_seconds", "histogram", "From a request's headers to its answer.", HTTP, SECONDS
+)
+ACTIVE = Family("http_server_active_requests", "gauge", "Requests at hand.")
+REQUESTS = Family("eyas_model_requests", "counter", "Requests to a model, by how they ended.", (*MODEL, "outcome"))
+LATENCY = Family("eyas_model_request_seconds", "histogram", "Requests that a model answered.", MODEL, SECONDS)
+PREDICT = Family("eyas_model_predict_seconds", "histogram", "In the graph alone, a batch each.", MODEL, SECONDS)
+BATCH = Family("eyas_model_batch_images", "histogram", "Images predicted together.", MODEL, SIZES)
+WAITING = Family("eyas_waiting_requests", "gauge", "Requests that wait for their turn.")
+RESTARTS = Family("eyas_worker_restarts", "counter", "Workers that ended by themselves and were started again.")
+FAMILIES = {one.name: one for one in (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, WAITING, RESTARTS)}
+PID = "pid"  # of the process that writes the table; not told to anybody
+GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")
+OUTCOMES = {
+    408: "timeout",
+    429: "limited",
+    499: "left",
+    503: "shed",
+    504: "timeout",
+}
+
+
+def outcome(status: int) -> str:
+    """How a request ended: `ok`, or a class of error."""
+    return OUTCOMES.get(status) or ("ok" if status < 400 else "client_error" if status < 500 else "server_error")

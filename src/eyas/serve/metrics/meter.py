@@ -1,0 +1,74 @@
+"""What a worker counts on the way of each request: about two microseconds of it."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from time import perf_counter
+
+from eyas.serve.http import Endpoint, Request
+from eyas.serve.metrics.families import (
+    ACTIVE,
+    BATCH,
+    DURATION,
+    LATENCY,
+    PID,
+    PREDICT,
+    REQUESTS,
+    SECONDS,
+    SIZES,
+    WAITING,
+    outcome,
+)
+from eyas.serve.metrics.shared import Counts, Series
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "_OTHER"  # OpenTelemetry's word for a method that is none of the known
+
+
+class Meter:
+    """Writes into the table of the worker that it is made in."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        counts.row((PID,))[0] = os.getpid()
+        self._active = counts.row((ACTIVE.name,))
+        self._waiting = counts.row((WAITING.name,))
+
+    def began(self) -> None:
+        """A request has come."""
+        self._active[0] += 1
+
+    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
+        """A request was answered.
+
+        Args:
+            endpoint: None where there is none at its path.
+        """
+        self._active[0] -= 1
+        seconds = perf_counter() - request.began
+        method = request.method if request.method in METHODS else OTHER
+        route = endpoint.path if endpoint else ""
+        self._observe((DURATION.name, method, route, str(status)), SECONDS, seconds)
+        if (model := request.model) is not None:
+            self._counts.row((REQUESTS.name, *model, outcome(status)))[0] += 1
+            if status < 400:
+                self._observe((LATENCY.name, *model), SECONDS, seconds)
+
+    def predicted(self, model: tuple[str, str], images: int, seconds: float) -> None:
+        """The graph has run once.
+
+        Args:
+            model: name and version.
+        """
+        self._observe((PREDICT.name, *model), SECONDS, seconds)
+        self._observe((BATCH.name, *model), SIZES, images)
+
+    def waiting(self, requests: int) -> None:
+        """So many wait now."""
+        self._waiting[0] = requests
+
+    def _observe(self, series: Series, buckets: tuple[float, ...], value: float) -> None:
+        row = self._counts.row(series)
+        row[bisect_left(buckets, value)] += 1
+        row[len(buckets) + 1] += value

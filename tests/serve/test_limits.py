@@ -1,0 +1,145 @@
+"""What a client cannot do to the service: be slow for ever, send too much, or lose an answer because it stops."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from eyas.bundle import Bundle
+from eyas.serve.processes.protocol import MAX_HEADERS
+from support.server import Server, running
+from support.tracking import wait_until
+
+PIXELS = {"data": [0.5] * 64}
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def until_closed(raw: socket.socket) -> bytes:
+    answer = b""
+    while received := raw.recv(65536):
+        answer += received
+    return answer
+
+
+@pytest.fixture(scope="module")
+def impatient(grey: Bundle):
+    """Gives up on slow clients within a second."""
+    with running(grey.path, header_seconds=0.5, body_seconds=0.5, workers=1) as made:
+        yield made
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /pre", HEAD, b"\r\n"])
+def test_who_does_not_end_its_headers_is_let_go(impatient: Server, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as raw:
+        raw.sendall(sent)
+        assert until_closed(raw) == b""
+
+
+def test_headers_that_drip_do_not_hold_the_connection(impatient: Server) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as raw:
+        raw.settimeout(0.05)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                raw.sendall(b"GET /livez HTTP/1.1\r\n" if time.monotonic() > deadline - 0.1 else b"G")
+                if raw.recv(1) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+    raise AssertionError("it was held for 20 s")
+
+
+def test_a_second_request_has_the_same_deadline(impatient: Server) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as raw:
+        raw.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHo")
+        assert until_closed(raw).count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 1000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"])
+def test_a_body_that_does_not_come_is_told(impatient: Server, length: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as raw:
+        raw.sendall(HEAD + length)
+        answer = until_closed(raw)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"the body must come within 0.5 s (serve.body_seconds)" in answer
+
+
+def test_endless_headers_are_refused(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(HEAD)
+        line = b"X-More: " + b"a" * 1000 + b"\r\n"
+        try:
+            for _ in range(10 * MAX_HEADERS // len(line)):
+                raw.sendall(line)
+            answer = until_closed(raw)
+        except ConnectionError:  # it has closed while we sent
+            answer = b""
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
+    assert httpx.get(f"{server.url}/livez").status_code == 200
+
+
+class Clients:
+    """Threads that ask again and again on connections that they keep, until they are told to go or the server does."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        self.server, self.stop = server, threading.Event()
+        self.answered, self.failed = 0, []  # type: ignore[var-annotated]
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        """A connection that is refused was never made: nothing was asked on it."""
+        with httpx.Client(base_url=self.server.url, timeout=30) as client:
+            while not self.stop.is_set():
+                try:
+                    response = client.post("/predict", json=PIXELS)
+                    failure = None if response.status_code == 200 else str(response.status_code)
+                except httpx.ConnectError:
+                    return
+                except httpx.HTTPError as error:
+                    failure = repr(error)
+                with self._lock:
+                    self.answered += failure is None
+                    if failure:
+                        self.failed.append(failure)
+
+
+def test_nothing_that_was_asked_is_lost_when_it_stops(grey: Bundle) -> None:
+    with running(grey.path, workers=2) as server, Clients(server, 6) as clients:
+        wait_until(lambda: clients.answered > 100, 60)
+        code, _ = server.stop()
+        assert code == 0
+    assert clients.failed == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers in /proc")
+def test_a_killed_worker_takes_only_its_own_requests_with_it(grey: Bundle) -> None:
+    with running(grey.path, workers=2) as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        wait_until(lambda: len(children.read_text().split()) == 2, 30)
+        with Clients(server, 6) as clients:
+            wait_until(lambda: clients.answered > 100, 60)
+            old = children.read_text().split()
+            os.kill(int(old[0]), signal.SIGKILL)
+            wait_until(lambda: len(new := children.read_text().split()) == 2 and new != old, 30)
+            before = clients.answered
+            wait_until(lambda: clients.answered > before + 100, 60)
+    assert len(clients.failed) <= 6  # one a connection, at most
+    assert all("RemoteProtocolError" in one or "ReadError" in one or "WriteError" in one for one in clients.failed)
