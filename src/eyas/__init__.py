@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eyas.bundle import open_bundle
+    from eyas.bundle import Repository, open_bundle
     from eyas.client import AsyncClient, Client
     from eyas.core.config import load_config
     from eyas.core.errors import EyasError
@@ -32,6 +32,7 @@ __all__ = [
     "EyasError",
     "Predictor",
     "ProgressBar",
+    "Repository",
     "SwarmSampler",
     "__version__",
     "check_dataset",
@@ -55,7 +56,7 @@ _ROOMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "eyas.core.errors": (None, ("EyasError",)),
     "eyas.core.runs": (None, ("open_run",)),
     "eyas.core.schema": (None, ("Config",)),
-    "eyas.bundle": ("serve", ("open_bundle",)),
+    "eyas.bundle": ("serve", ("Repository", "open_bundle")),
     "eyas.client": ("client", ("AsyncClient", "Client")),
     "eyas.infer": ("serve", ("Predictor",)),
     "eyas.data": ("train", ("check_dataset", "open_dataset")),

@@ -231,6 +231,11 @@ def test_help_loads_nothing_heavy():
         "data check",
         "data import",
         "data fetch",
+        "models list",
+        "models publish",
+        "models live",
+        "models rollback",
+        "models remove",
     ],
 )
 def test_every_command_has_help_with_an_example(command, tmp_path):

@@ -14,6 +14,7 @@ NAMES = [
     "EyasError",
     "Predictor",
     "ProgressBar",
+    "Repository",
     "SwarmSampler",
     "__version__",
     "check_dataset",

@@ -107,7 +107,8 @@ def test_a_request_id_is_echoed_or_made(client: Client, path: str) -> None:
 def test_openapi_describes_the_answers_that_come(client: Client, grey: Bundle) -> None:
     spec = client.get("/openapi.json").json()
     assert spec["openapi"].startswith("3.1")
-    assert set(spec["paths"]) == {"/health", "/livez", "/readyz", "/model-info", "/predict", "/metrics"}
+    paths = {"/health", "/livez", "/readyz", "/model-info", "/predict", "/models", "/metrics"}
+    assert set(spec["paths"]) == paths
     for path, methods in spec["paths"].items():
         for method, operation in methods.items():
             body = {"json": {"data": grey.golden().images[0].tolist(), "range": 255}} if method == "post" else {}

@@ -40,12 +40,21 @@ class _Fit:
 
 
 def make_bundle(
-    path: Path, *, size: tuple[int, int] = (GRID, GRID), channels: Literal[1, 3] = 1, version: str = "digits-1"
+    path: Path,
+    *,
+    size: tuple[int, int] = (GRID, GRID),
+    channels: Literal[1, 3] = 1,
+    version: str = "digits-1",
+    sharpness: float = 1.0,
 ) -> Bundle:
-    """Write a real bundle for images of `size` (height, width) to `path`, and open it."""
+    """Write a real bundle for images of `size` (height, width) to `path`, and open it.
+
+    `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes.
+    """
     policy = ImagePolicy(*size, channels)
     (val_images, val_labels), (test_images, test_labels) = digits(policy, VAL), digits(policy, TEST)
     fit = _fit()
+    fit = _Fit(fit.mean, fit.std, np.float32(sharpness) * fit.weights, np.float32(sharpness) * fit.bias)
     with write_bundle(path) as draft:
         io.write_bytes(draft.path / MODEL, graph(policy, fit.weights, fit.bias, fit.mean, fit.std).SerializeToString())
         session = ort.InferenceSession(str(draft.path / MODEL), providers=["CPUExecutionProvider"])

@@ -1,6 +1,6 @@
 """The bundle: the only thing that the learning half and the serving half both know."""
 
-from eyas.bundle.folder import Bundle, BundleDraft, Golden, open_bundle, write_bundle
+from eyas.bundle.folder import Bundle, BundleDraft, Golden, open_bundle, signature_of, write_bundle
 from eyas.bundle.manifest import (
     Conformal,
     DatasetInfo,
@@ -11,6 +11,7 @@ from eyas.bundle.manifest import (
     Precision,
     Quantisation,
 )
+from eyas.bundle.repository import Live, Repository, is_repository
 
 __all__ = [
     "Bundle",
@@ -20,10 +21,14 @@ __all__ = [
     "Golden",
     "InputSpec",
     "Latency",
+    "Live",
     "Manifest",
     "Parity",
     "Precision",
     "Quantisation",
+    "Repository",
+    "is_repository",
     "open_bundle",
+    "signature_of",
     "write_bundle",
 ]

@@ -100,6 +100,12 @@ def open_bundle(path: Path | str) -> Bundle:
     return Bundle(path, manifest)
 
 
+def signature_of(bundle: Path) -> Path:
+    """Where a bundle's signature is, if it is signed: beside it, since in it is no unlisted file."""
+    real = bundle.resolve()
+    return real.with_name(f"{real.name}.sig")
+
+
 @contextmanager
 def write_bundle(target: Path) -> Iterator[BundleDraft]:
     """Fill a bundle; it appears at `target` whole when the block ends, and not at all when it fails.

@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from eyas.cli import answer, benchmark, compare, data, demo, diagnose, doctor, learn, report, track, trust, tune
+from eyas.cli import (
+    answer,
+    benchmark,
+    compare,
+    data,
+    demo,
+    diagnose,
+    doctor,
+    learn,
+    models,
+    report,
+    track,
+    trust,
+    tune,
+)
 from eyas.core.errors import EyasError
 
 app = typer.Typer(
@@ -32,6 +46,7 @@ app.command()(answer.serve)
 app.command()(trust.token)
 app.command()(trust.sign)
 app.command()(benchmark.benchmark)
+app.add_typer(models.app, name="models")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 

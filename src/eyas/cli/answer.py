@@ -60,7 +60,10 @@ def predict(
 
 
 def serve(
-    bundle: BundlePath,
+    target: Annotated[
+        Path,
+        typer.Argument(help="A bundle, a run folder that holds one, or a repository.", metavar="BUNDLE|RUN|REPO"),
+    ],
     overrides: Overrides = None,
     config: ConfigFile = None,
     port: Annotated[int | None, typer.Option(help="The port; serve.port by default.")] = None,
@@ -68,7 +71,9 @@ def serve(
 ) -> None:
     """Answer over HTTP: /predict, /health, /model-info, /docs.
 
-    Example: eyas serve runs/digits-mlp-1 --port 5000
+    A repository's live versions are served, and followed as they change.
+
+    Example: eyas serve runs/digits-mlp-1 --port 5000; eyas serve models serve.admin=true
     """
     with needs_extra("serve"):
         from eyas.serve.server import serve as run_server
@@ -76,7 +81,7 @@ def serve(
     words = [*(overrides or []), *([f"serve.port={port}"] if port is not None else [])]
     words += [f"serve.host={host}"] if host is not None else []
     _, settings = read_words(words, config)
-    run_server(find_bundle(bundle), settings.serve)
+    run_server(find_bundle(target), settings.serve)
 
 
 def _predict_here(words: list[str], top: int) -> list[FileRow]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Batcher:
 
     def __init__(self, lane: Lane, run: Run) -> None:
         self._lane, self._run = lane, run
-        self._waiting: dict[Model, Waiting] = {}
+        self._waiting: WeakKeyDictionary[Model, Waiting] = WeakKeyDictionary()  # a model that has left is not held
 
     async def predict(self, model: Model, images: NDArray[np.uint8]) -> Prediction:
         """The prediction of (N, H, W, C) uint8 images, in a batch with those of others where there are any.

@@ -25,6 +25,9 @@ def set_up(*, as_json: bool) -> None:
     """Send what eyas and its HTTP server log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(message)s"))
+    audited = logging.StreamHandler(sys.stderr)
+    audited.setFormatter(JsonLines())
+    logging.getLogger("eyas.audit").handlers, logging.getLogger("eyas.audit").propagate = [audited], False
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

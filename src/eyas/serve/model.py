@@ -26,16 +26,17 @@ class Model:
     Args:
         bundle: opened.
         threads: of ONNX Runtime, for one prediction.
+        name: that it is served as; the bundle's own where empty.
 
     Raises:
         BundleError: the graph cannot be loaded.
         IntegrityError: it does not give its golden answers.
     """
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int, name: str = "") -> None:
         self.bundle = bundle
-        self.name, self.version = bundle.manifest.name, bundle.manifest.version
-        self.info = _describe(bundle.manifest)
+        self.name, self.version = name or bundle.manifest.name, bundle.manifest.version
+        self.info = _describe(bundle.manifest, self.name)
         self._predictor = Predictor(bundle, threads)
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
@@ -87,7 +88,7 @@ def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return short
 
 
-def _describe(manifest: Manifest) -> ModelInfo:
+def _describe(manifest: Manifest, name: str) -> ModelInfo:
     spec, classes = manifest.input, len(manifest.classes)
     return ModelInfo(
         architecture=manifest.architecture,
@@ -105,7 +106,7 @@ def _describe(manifest: Manifest) -> ModelInfo:
             mean=spec.mean,
             std=spec.std,
         ),
-        name=manifest.name,
+        name=name,
         version=manifest.version,
         created=manifest.created,
         classes=manifest.classes,

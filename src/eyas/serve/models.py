@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eyas.serve.http import Problem
 from eyas.serve.model import Model
 
 
 class Models:
-    """What is loaded. The first model put in is the default: the one that answers where a request names none."""
+    """What is loaded.
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, dict[str, Model]] = {}
-        self._live: dict[str, str] = {}
+    Args:
+        default: the model that answers where a request names none; the first that is put in where this is empty.
+    """
+
+    def __init__(self, default: str = "") -> None:
+        self.default_name = default
+        """Of the model that answers where a request names none; it need not be loaded."""
+        self._loaded: Mapping[str, Mapping[str, Model]] = {}
+        self._live: Mapping[str, str] = {}
 
     def __iter__(self) -> Iterator[Model]:
         return (model for versions in self._loaded.values() for model in versions.values())
@@ -21,7 +27,7 @@ class Models:
     @property
     def names(self) -> tuple[str, ...]:
         """The default first."""
-        return tuple(self._loaded)
+        return tuple(sorted(self._loaded, key=lambda name: name != self.default_name))
 
     def versions(self, name: str) -> tuple[str, ...]:
         """Of a model, the live one first."""
@@ -30,9 +36,17 @@ class Models:
 
     @property
     def default(self) -> Model:
-        """The default model's live version."""
-        name = next(iter(self._loaded))
-        return self._loaded[name][self._live[name]]
+        """The default model's live version.
+
+        Raises:
+            Problem: 503, it is not loaded; no other model answers in its place.
+        """
+        try:
+            return self._loaded[self.default_name][self._live[self.default_name]]
+        except KeyError:
+            raise Problem(
+                503, f"the default model {self.default_name} is not loaded; ?model= may name {self._list()}"
+            ) from None
 
     def find(self, name: str = "", version: str = "") -> Model:
         """A model.
@@ -42,13 +56,15 @@ class Models:
             version: the live one where empty.
 
         Raises:
-            Problem: 404, none such is loaded.
+            Problem: 404, none such is loaded; 503, it is the default one.
         """
-        if not name and not version:
-            return self.default
-        name = name or next(iter(self._loaded))
+        if not name:
+            default = self.default
+            if not version:
+                return default
+            name = self.default_name
         if name not in self._loaded:
-            raise Problem(404, f"there is no model {name}; there are {', '.join(self._loaded)}")
+            raise Problem(404, f"there is no model {name}; there are {self._list()}")
         version = version or self._live[name]
         if version not in self._loaded[name]:
             raise Problem(404, f"{name} has no version {version} loaded; there are {', '.join(self._loaded[name])}")
@@ -56,10 +72,19 @@ class Models:
 
     def put(self, name: str, model: Model, *, live: bool) -> None:
         """Add a version that is ready; `live`: it answers from now on where a request names no version."""
-        self._loaded.setdefault(name, {})[model.version] = model
+        self.default_name = self.default_name or name
+        self._loaded = {**self._loaded, name: {**self._loaded.get(name, {}), model.version: model}}
         if live or name not in self._live:
-            self._live[name] = model.version
+            self._live = {**self._live, name: model.version}
 
-    def remove(self, name: str, version: str) -> None:
-        """Let go of a version that is not live; requests that have it go on with it."""
-        del self._loaded[name][version]
+    def replace(self, loaded: Mapping[str, Mapping[str, Model]], live: Mapping[str, str]) -> None:
+        """All of them at once; requests that have a model which leaves go on with it.
+
+        Args:
+            loaded: by name and version.
+            live: the live version of each.
+        """
+        self._loaded, self._live = loaded, live
+
+    def _list(self) -> str:
+        return ", ".join(self.names) or "none"

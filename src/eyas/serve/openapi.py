@@ -51,16 +51,26 @@ def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     for endpoint in endpoints:
         asked = {"security": [{"token": [endpoint.scope]}]} if tokens and endpoint.scope else {}
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs) | asked
-    manifest = service.models.default.bundle.manifest
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": f"{manifest.name}: image classification",
-            "version": manifest.version,
-            "description": f"{len(manifest.classes)} classes, served by eyas {__version__}.",
-        },
+        "info": _info(service),
         "paths": paths,
         "components": {"schemas": components} | ({"securitySchemes": SCHEMES} if tokens else {}),
+    }
+
+
+def _info(service: Service) -> dict[str, str]:
+    if service.asking is not None:  # the models change, and this document does not
+        return {
+            "title": "eyas: image classification",
+            "version": __version__,
+            "description": "Several models, whose versions change: /models lists them, /model-info describes each.",
+        }
+    manifest = service.models.default.bundle.manifest
+    return {
+        "title": f"{manifest.name}: image classification",
+        "version": manifest.version,
+        "description": f"{len(manifest.classes)} classes, served by eyas {__version__}.",
     }
 
 

@@ -91,3 +91,72 @@ class Answer(msgspec.Struct):
     """Of the bundle that answered."""
     id: str
     """Of this answer."""
+
+
+class ServedModel(msgspec.Struct):
+    """A model of this service."""
+
+    name: str
+    default: bool
+    """It answers where a request names no model."""
+    live: str
+    """The version that answers where a request names none."""
+    versions: list[str]
+    """All that can be asked for, the live one first."""
+
+
+class ServedModels(msgspec.Struct):
+    """What this service can be asked."""
+
+    models: list[ServedModel]
+
+
+class AdminVersion(msgspec.Struct):
+    """A version of a model, in the repository and in the service."""
+
+    version: str
+    stored: bool
+    """It lies in the repository."""
+    loaded: bool
+    """Every worker has it in memory."""
+    live: bool
+    """It answers where a request names no version."""
+    refused: str | None
+    """Why it is not served, where it was tried in vain."""
+
+
+class AdminModel(msgspec.Struct):
+    """A model in the repository and in the service."""
+
+    model: str
+    live: str | None
+    """The version that answers."""
+    pointer: str | None
+    """The version that is live by the repository; another than `live` where that one is refused."""
+    since: str | None
+    """Of the pointer: ISO 8601, UTC."""
+    by: str | None
+    """Who moved the pointer."""
+    before: list[str]
+    """What was live before, the last first."""
+    versions: list[AdminVersion]
+    trouble: str | None
+    """What is wrong with the pointer."""
+
+
+class AdminWorker(msgspec.Struct):
+    """A process that answers."""
+
+    worker: int
+    pid: int
+    state: Literal["starting", "ready", "ending"]
+
+
+class AdminModels(msgspec.Struct):
+    """A repository and the service over it."""
+
+    repository: str
+    doing: str | None
+    """What is being changed now."""
+    workers: list[AdminWorker]
+    models: list[AdminModel]

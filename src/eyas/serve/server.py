@@ -1,48 +1,73 @@
-"""`eyas serve`: take the address, open the bundle, and hand both to the supervisor."""
+"""`eyas serve`: take the address, open what is to be served, and hand both to the supervisor."""
 
 from __future__ import annotations
 
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from eyas.core.errors import ServingError
+from eyas.bundle import Repository, is_repository
+from eyas.core.errors import ConfigError, ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.core.schema.trust import is_loopback
 from eyas.serve.logs import set_up
 from eyas.serve.processes import Supervisor
+from eyas.serve.processes.messages import Served, Table, Version
 from eyas.serve.trust import open_gate, open_trusted
 
+WRITE_SECONDS = 5.0  # the supervisor does nothing else while it waits for another writer of the repository
 
-def serve(bundle_path: Path, config: ServeConfig) -> None:
-    """Serve a bundle until SIGTERM or Ctrl-C; returns once the requests at hand are answered.
+
+def serve(path: Path, config: ServeConfig) -> None:
+    """Serve a bundle or a repository until SIGTERM or Ctrl-C; returns once the requests at hand are answered.
 
     The port is taken first, so that a port in use is told at once, and listened on last, so that a client that
-    gets through finds a model that has reproduced its golden answers.
+    gets through finds models that have reproduced their golden answers.
 
     Raises:
-        ServingError: the address cannot be listened on, or lets other machines in while nobody is asked for a token.
-        ConfigError: the keys, certificates or files that `config` names are not fit.
+        ServingError: the address cannot be listened on, or lets other machines in while nobody is asked for a token;
+            nothing in the repository can be served.
+        ConfigError: a key does not fit what is served; the keys, certificates or files that `config` names are not fit.
         BundleError: the bundle is damaged, is not signed as `config` asks, or does not give its golden answers on this
             machine.
     """
     set_up(as_json=config.json_logs)
-    with _bound(config) as taken:
+    with ExitStack() as stack:
+        listening = [stack.enter_context(_bound(config, port)) for port in _ports(config)]
         gate = open_gate(config)
-        bundle = open_trusted(bundle_path, config.require_signature)
+        models = Repository(path, WRITE_SECONDS) if is_repository(path) else _one(path, config)
         url = f"{'https' if config.tls else 'http'}://{_shown(config.host)}:{config.port}"
-        Supervisor([bundle], config, gate, config.workers or usable_cores(), taken, url).run()
+        Supervisor(models, config, gate, config.workers or usable_cores(), listening, url).run()
+
+
+def _ports(config: ServeConfig) -> list[int]:
+    if config.admin_port is None:
+        return [config.port]
+    if not config.admin:
+        raise ConfigError(f"serve.admin_port needs serve.admin=true, got {config.admin_port} without it")
+    if config.admin_port == config.port:
+        raise ConfigError(f"serve.admin_port must be another port than serve.port, got {config.port} for both")
+    return [config.port, config.admin_port]
+
+
+def _one(path: Path, config: ServeConfig) -> Table:
+    """A bundle, as a table of one."""
+    manifest = open_trusted(path, config.require_signature).manifest
+    if config.admin:
+        raise ConfigError(f"serve.admin=true is for a repository, whose models can change; {path} is a bundle")
+    version = Version(manifest.name, manifest.version, str(path.absolute()))
+    return (Served(manifest.name, manifest.version, (version,)),)
 
 
 @contextmanager
-def _bound(config: ServeConfig) -> Iterator[socket.socket]:
+def _bound(config: ServeConfig, port: int) -> Iterator[socket.socket]:
     """A socket that has the address but does not listen yet."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            config.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
         raise ServingError(f"serve.host must be an address of this machine, got {config.host}: {error}") from error
@@ -53,7 +78,7 @@ def _bound(config: ServeConfig) -> Iterator[socket.socket]:
         try:
             taken.bind(address)
         except OSError as error:
-            raise _cannot_listen(config, error) from error
+            raise _cannot_listen(config, port, error) from error
         yield taken
 
 
@@ -65,12 +90,12 @@ def _open_to_all(config: ServeConfig) -> ServingError:
     )
 
 
-def _cannot_listen(config: ServeConfig, error: OSError) -> ServingError:
-    where = f"port {config.port} on {config.host}"
+def _cannot_listen(config: ServeConfig, port: int, error: OSError) -> ServingError:
+    where = f"port {port} on {config.host}"
     if error.errno == errno.EADDRINUSE:
         return ServingError(
             f"{where} is already in use; stop the program that has it, or take another: "
-            f"serve.port={config.port + 1 if config.port < 65535 else 5000}"
+            f"serve.{'admin_' * (port == config.admin_port)}port={port + 1 if port < 65535 else 5000}"
         )
     if error.errno == errno.EACCES:
         return ServingError(f"{where} may not be taken by this user; ports from 1024 up may: serve.port=5000")

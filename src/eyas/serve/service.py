@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from eyas.core.schema import ServeConfig
 from eyas.infer import Prediction
+from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
 from eyas.serve.http import Request
 from eyas.serve.lane import Lane
@@ -27,6 +28,8 @@ class Service:
     models: Models
     config: ServeConfig
     meter: Meter
+    asking: Asking | None = None
+    """Of the supervisor, where it follows a repository: the models then change."""
     lane: Lane = field(init=False)
     _batcher: Batcher = field(init=False)
 

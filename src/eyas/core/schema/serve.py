@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from eyas.core.schema.section import Fraction, PixelLimit, Section
 from eyas.core.schema.trust import AuthConfig, CorsConfig, Network, RateConfig, TlsConfig
@@ -71,3 +71,15 @@ class ServeConfig(Section):
     """A public key (PEM) that bundles must be signed for, see `eyas sign`. Unset: no signature is asked for."""
     audit_file: str | None = None
     """Where each admin action is written down, one line of JSON. Unset: standard error."""
+    default_model: str | None = None
+    """Of a repository: what answers where a request names no model. Unset: the first by name at the start."""
+    versions: Literal["live", "all"] = "live"
+    """Of a repository: `live` has each model's live version in memory, `all` every version of a model that is live."""
+    poll_seconds: NonNegativeFloat = 2.0
+    """Between two looks at a repository; 0: it is looked at on SIGHUP and by the admin endpoints alone."""
+    prepare_seconds: PositiveFloat = 60.0
+    """A repository's version that is not loaded and proved within this time is refused."""
+    admin: bool = False
+    """Of a repository: whether there are /admin endpoints. Without authentication they answer this machine alone."""
+    admin_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """A second port of `host`, and the only one where the /admin endpoints answer. Unset: they answer on `port`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eyas.infer import Prediction
-from eyas.serve.http import JSON, Answer, Endpoint, Request, json_answer
+from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
 from eyas.serve.schemas import Answer as Predicted
 from eyas.serve.service import Service
@@ -27,6 +27,8 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(Alive())
 
     async def ready(request: Request) -> Answer:
+        if not service.models.names:
+            raise Problem(503, "no model is loaded")
         return json_answer(Ready())
 
     async def model_info(request: Request) -> Answer:
@@ -69,7 +71,9 @@ def _which(request: Request) -> tuple[str, str]:
 
 def predict_body(service: Service) -> dict[str, Any]:
     """The request bodies that `eyas.serve.reading` takes."""
-    shape = " × ".join(map(str, service.models.default.bundle.policy.shape))
+    shape = "the shape that its /model-info says"
+    if service.asking is None:  # else the models change, and this description does not
+        shape = " × ".join(map(str, service.models.default.bundle.policy.shape))
     data = {
         "type": "array",
         "minItems": 1,

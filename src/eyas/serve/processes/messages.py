@@ -1,4 +1,9 @@
-"""What the supervisor and a worker say to each other, over a pipe that each worker has of its own."""
+"""What the supervisor and a worker say to each other, over a pipe that each worker has of its own.
+
+worker ─ Ready │ Failed ─► supervisor
+supervisor ─ Prepare ─► every worker ─ Prepared │ Refused ─► supervisor ─ Activate ─► every worker ─ Activated ─►
+worker ─ Ask ─► supervisor ─ Told ─► worker          an admin's wish, from whichever worker was asked
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,32 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import msgspec
+
+from eyas.serve.asking import Ask, Told
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A bundle as it lies on the disk now. Another stamp is another content."""
+
+    model: str
+    """What it is served as."""
+    version: str
+    path: str
+    stamp: str = ""
+
+
+class Served(msgspec.Struct, frozen=True):
+    """A model of the service."""
+
+    model: str
+    live: str
+    """What answers where a request names no version."""
+    versions: tuple[Version, ...]
+    """All that are in memory."""
+
+
+Table = tuple[Served, ...]
+"""All that a service has in memory."""
 
 
 class Ready(msgspec.Struct, tag=True, frozen=True):
@@ -23,7 +54,39 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     detail: str
 
 
-Message = Ready | Failed
+class Prepare(msgspec.Struct, tag=True, frozen=True):
+    """Load a version and prove it, beside what serves."""
+
+    version: Version
+
+
+class Prepared(msgspec.Struct, tag=True, frozen=True):
+    """The version could serve from now on."""
+
+    version: Version
+
+
+class Refused(msgspec.Struct, tag=True, frozen=True):
+    """The version cannot serve."""
+
+    version: Version
+    reason: str
+
+
+class Activate(msgspec.Struct, tag=True, frozen=True):
+    """Serve this, all of it loaded or prepared before, and let go of everything else."""
+
+    number: int
+    table: Table
+
+
+class Activated(msgspec.Struct, tag=True, frozen=True):
+    """It is so, for every request from now on."""
+
+    number: int
+
+
+Message = Ready | Failed | Prepare | Prepared | Refused | Activate | Activated | Ask | Told
 _decoder = msgspec.json.Decoder(Message)
 
 

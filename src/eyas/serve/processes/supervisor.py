@@ -1,54 +1,59 @@
-"""Starts the workers, starts another where one dies, and stops them all.
+"""Starts the workers, starts another where one dies, changes what they serve, and stops them all.
 
-It holds the listening socket, so that no connection is lost with a worker, and loads no graph itself: it has no
+It holds the listening sockets, so that no connection is lost with a worker, and loads no graph itself: it has no
 threads, and a worker is a fork of it, which costs milliseconds and shares the memory of all that was imported.
 """
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from time import monotonic
 from types import FrameType
 
 import uvicorn.protocols.http.httptools_impl  # noqa: F401  (here once, the workers have it by their fork)
 
-from eyas.bundle import Bundle
+from eyas.bundle import Repository
 from eyas.core import errors
-from eyas.core.errors import ServingError
+from eyas.core.errors import ConfigError, ServingError
+from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.balance import Balance
-from eyas.serve.processes.messages import Failed, Message, Ready, receive
+from eyas.serve.processes.changes import Changes
+from eyas.serve.processes.child import Child, fork
+from eyas.serve.processes.messages import Failed, Message, Ready, Table, Version, receive, send
+from eyas.serve.processes.prover import prove
+from eyas.serve.schemas import AdminWorker
 from eyas.serve.trust import Gate
 
 log = logging.getLogger("eyas.serve")
 STOP_SECONDS = 15.0  # longer than a worker takes for the requests at hand; then a worker that has not gone is killed
 EARLY_SECONDS = 10.0  # a worker that dies so soon after its start counts as a false start
 FALSE_STARTS = 5  # in a row, and the service gives up
+AGAIN_SECONDS = 5.0  # until a worker is started in the place of one that could not load what the others serve
 
 
 @dataclass
-class _Worker:
-    process: BaseProcess
-    pipe: Connection
+class _Worker(Child):
     started: float
     ready: bool = False
+    failed: bool = False
+    kill_at: float | None = None
+    """It has been told to end."""
 
 
 class Supervisor:
     """Keeps `count` workers running.
 
     Args:
-        bundles: opened, the default first.
+        models: what they serve; or a repository, whose changes they follow.
         gate: that all workers share.
         count: of workers.
         listening: bound, not listened on yet.
@@ -56,16 +61,28 @@ class Supervisor:
     """
 
     def __init__(
-        self, bundles: Sequence[Bundle], config: ServeConfig, gate: Gate, count: int, listening: socket.socket, url: str
+        self,
+        models: Table | Repository,
+        config: ServeConfig,
+        gate: Gate,
+        count: int,
+        listening: Sequence[socket.socket],
+        url: str,
     ) -> None:
-        self._bundles, self._config, self._gate, self._count = bundles, config, gate, count
+        self._config, self._gate, self._count = config, gate, count
+        self._threads = config.threads or max(1, usable_cores() // count)
         self._listening, self._url = listening, url
+        self._fixed: Table = () if isinstance(models, Repository) else models
+        self._changes = Changes(models, config, self, self._try) if isinstance(models, Repository) else None
+        self._default = ""
         self._workers: dict[int, _Worker] = {}
+        self._vacant: dict[int, float] = {}  # slot → when another worker is started there
         self._tables = Tables(count + 1)
         self._balance = Balance(count)
         self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
-        self._stop_at: float | None = None
+        self._signals: set[int] = set()
+        self._stopping = False
         self._told = False
 
     def run(self) -> None:
@@ -73,59 +90,129 @@ class Supervisor:
 
         Raises:
             BundleError: a worker cannot load a bundle.
-            ServingError: workers die as soon as they are started.
+            ConfigError: the default model is not in the repository.
+            ServingError: workers die as soon as they are started; nothing in the repository can be served.
         """
-        with _waking(self._told_to_stop) as wake:
+        numbers = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if self._changes else [])]
+        with _waking(numbers, lambda number, frame: self._signals.add(number)) as wake:
             try:
-                for slot in range(self._count):
-                    self._start(slot)
-                while self._workers:
+                if self._changes is None:
+                    self._begin(self._fixed[0].model)
+                while self._workers or not self._stopping:
                     self._turn(wake)
             finally:
+                if self._changes:
+                    self._changes.stop()
                 for worker in self._workers.values():
                     worker.process.kill()
 
+    # What the changes need of it.
+
+    def tell(self, message: Message, slot: int | None = None) -> set[int]:
+        """Tell one worker, or all that are to stay; gives who was told."""
+        workers = {number: one for number, one in self._workers.items() if not one.pipe.closed}
+        told = {number for number, one in workers.items() if number == slot or (slot is None and not one.kill_at)}
+        for number in told:
+            send(workers[number].pipe, message)
+        return told
+
+    def fork(self, name: str, body: Callable[[Connection], None]) -> Child:
+        """Start a process."""
+        others = [worker.pipe for worker in self._workers.values() if not worker.pipe.closed]
+        return fork(name, body, [*others, *(self._changes.pipes if self._changes else ())])
+
+    def end(self, slot: int) -> None:
+        """Tell a worker to end once its requests are answered; one that does not is killed."""
+        worker = self._workers[slot]
+        worker.kill_at = worker.kill_at or monotonic() + STOP_SECONDS
+        worker.process.terminate()
+
+    def states(self) -> list[AdminWorker]:
+        """How the workers are."""
+        return [
+            AdminWorker(slot, one.process.pid or 0, "ending" if one.kill_at else "ready" if one.ready else "starting")
+            for slot, one in sorted(self._workers.items())
+        ]
+
+    # Its own work.
+
+    @property
+    def _table(self) -> Table:
+        return self._changes.table if self._changes else self._fixed
+
+    def _begin(self, default: str) -> None:
+        self._default = default
+        for slot in range(self._count):
+            self._start(slot)
+
+    def _begin_with(self, changes: Changes) -> None:
+        """With what a repository has."""
+        wanted, default = changes.wanted, self._config.default_model
+        if not changes.table:
+            reasons = [*changes.refused.values(), *wanted.troubles.values()] or [
+                "no model has a live version; `eyas models live` gives it one"
+            ]
+            raise ServingError(f"nothing in {changes.repository.path} can be served: {'; '.join(reasons)}")
+        there = sorted({*wanted.models, *wanted.troubles})
+        if default and default not in there:
+            raise ConfigError(f"serve.default_model must be a model that is live ({', '.join(there)}), got {default}")
+        self._begin(default or there[0])
+
     def _turn(self, wake: socket.socket) -> None:
         """Wait for what happens next, and act on it."""
-        for worker in [*self._workers.values()]:
-            if self._stop_at is not None and monotonic() > self._stop_at:
+        for worker in self._workers.values():
+            if worker.kill_at and monotonic() > worker.kill_at:
                 worker.process.kill()
+        changes = None if self._stopping else self._changes
+        if changes:
+            changes.turn()
+            if changes.rested and not self._default:
+                self._begin_with(changes)
+        for slot, at in [*self._vacant.items()]:
+            if monotonic() > at and not self._stopping:
+                self._start(slot)
         by_end = {worker.process.sentinel: slot for slot, worker in self._workers.items()}
         by_pipe = {worker.pipe: slot for slot, worker in self._workers.items() if not worker.pipe.closed}
-        for event in wait([wake, *by_end, *by_pipe], timeout=1.0):
+        others = changes.sentinels if changes else []
+        for event in wait([wake, *by_end, *by_pipe, *others], timeout=min(1.0, changes.pause) if changes else 1.0):
             if event is wake:
                 wake.recv(64)
             elif event in by_pipe:
                 self._heard(by_pipe[event], receive(event))
-        for sentinel, slot in by_end.items():
+        self._heed_signals()
+        for slot in by_end.values():
             if slot in self._workers and not self._workers[slot].process.is_alive():
-                self._ended(slot, sentinel)
+                self._ended(slot)
 
     def _start(self, slot: int) -> None:
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("fork").Process(
-            target=_begin,
-            args=(self, slot, [*(w.pipe for w in self._workers.values()), ours], theirs),
-            name=f"eyas-worker-{slot}",
-        )
-        process.start()
-        theirs.close()
-        self._workers[slot] = _Worker(process, ours, monotonic())
+        self._vacant.pop(slot, None)
+        child = self.fork(f"eyas-worker-{slot}", lambda pipe: self._work(slot, pipe))
+        self._workers[slot] = _Worker(child.process, child.pipe, monotonic())
+        if self._changes:
+            self._changes.joined(slot)
 
-    def work(self, slot: int, pipe: Connection) -> None:
+    def _work(self, slot: int, pipe: Connection) -> None:
         """The life of a worker, in its own process."""
-        # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only workers import it.
-        from eyas.serve.processes.worker import work
+        # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only forks import it.
+        from eyas.serve.processes.worker import Place, work
 
-        work(self._bundles, self._config, self._gate, slot, self._tables, self._balance, self._listening, pipe)
+        place = Place(slot, self._tables, self._balance, self._gate, self._listening, pipe)
+        work(self._table, self._default, self._config, self._threads, place, changing=self._changes is not None)
+
+    def _try(self, version: Version, pipe: Connection) -> None:
+        """The life of a process that tries a version."""
+        prove(version, self._threads, self._config, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
         worker = self._workers[slot]
         if message is None:
             worker.pipe.close()
         elif isinstance(message, Failed):
-            self._stop()
-            raise getattr(errors, message.kind, ServingError)(message.detail)
+            if not any(one.ready for one in self._workers.values()):
+                self._stop()
+                raise getattr(errors, message.kind, ServingError)(message.detail)
+            worker.failed = True
+            log.error(f"worker {slot} cannot load what the others serve: {message.detail}")
         elif isinstance(message, Ready):
             worker.ready = True
             if not self._told:  # the others follow within moments
@@ -133,14 +220,21 @@ class Supervisor:
                 for line in message.models:
                     log.info(line)
                 log.info(f"eyas serves on {self._url} (docs: {self._url}/docs; Ctrl-C stops it)")
+        elif self._changes:
+            self._changes.heard(slot, message)
 
-    def _ended(self, slot: int, sentinel: int) -> None:
+    def _ended(self, slot: int) -> None:
         worker = self._workers.pop(slot)
         worker.process.join()
         worker.pipe.close()
         self._balance.leave(slot)
         self._tables.forget(slot, *GAUGES, PID)
-        if self._stop_at is not None:
+        if self._changes:
+            self._changes.left(slot)
+        if self._stopping:
+            return
+        if worker.failed:
+            self._vacant[slot] = monotonic() + AGAIN_SECONDS
             return
         self._restarts[0] += 1
         early = monotonic() - worker.started < EARLY_SECONDS and not worker.ready
@@ -150,33 +244,32 @@ class Supervisor:
             raise ServingError(f"{FALSE_STARTS} workers in a row ended before they were ready")
         self._start(slot)
 
-    def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
-        self._stop()
+    def _heed_signals(self) -> None:
+        while self._signals:
+            if self._signals.pop() != signal.SIGHUP:
+                self._stop()
+            elif self._changes:
+                self._changes.look_now()
 
     def _stop(self) -> None:
-        if self._stop_at is None:
-            self._stop_at = monotonic() + STOP_SECONDS
-            self._listening.close()  # the workers have theirs; once they too have closed it, connections are refused
-        for worker in self._workers.values():
-            worker.process.terminate()
-
-
-def _begin(supervisor: Supervisor, slot: int, others: Sequence[Connection], pipe: Connection) -> None:
-    """In the new process: what belongs to the supervisor alone is let go of."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    for other in others:
-        other.close()
-    supervisor.work(slot, pipe)
+        if not self._stopping:
+            self._stopping = True
+            for one in self._listening:
+                one.close()  # the workers have theirs; once they too have closed it, connections are refused
+            if self._changes:
+                self._changes.stop()
+        for slot in self._workers:
+            self.end(slot)
 
 
 @contextmanager
-def _waking(handler: signal._HANDLER) -> Iterator[socket.socket]:
-    """A socket that can be read once a signal has come."""
+def _waking(
+    numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[socket.socket]:
+    """A socket that can be read once one of these signals has come."""
     reading, writing = socket.socketpair()
     writing.setblocking(False)
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, handler) for number in numbers}
     previous = signal.set_wakeup_fd(writing.fileno())
     try:
         yield reading

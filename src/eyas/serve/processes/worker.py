@@ -7,23 +7,24 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from eyas.bundle import Bundle
 from eyas.core.errors import EyasError
-from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
+from eyas.serve.asking import Asking, Told
 from eyas.serve.http import Application
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.processes.balance import Balance
-from eyas.serve.processes.messages import Failed, Ready, receive, send
+from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.processes.protocol import protocol
+from eyas.serve.processes.shelf import Shelf
 from eyas.serve.service import Service
 from eyas.serve.trust import Gate
 
@@ -34,40 +35,51 @@ IDLE_SECONDS = 5  # an idle connection is then closed
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
-def work(
-    bundles: Sequence[Bundle],
-    config: ServeConfig,
-    gate: Gate,
-    slot: int,
-    tables: Tables,
-    balance: Balance,
-    listening: socket.socket,
-    pipe: Connection,
-) -> None:
+@dataclass(frozen=True)
+class Place:
+    """A worker's, among the processes of a service."""
+
+    slot: int
+    """Which of the workers this is."""
+    tables: Tables
+    """What all of them count in; the last one is the supervisor's."""
+    balance: Balance
+    """Of connections, over all workers."""
+    gate: Gate
+    """That all workers share."""
+    listening: Sequence[socket.socket]
+    """Bound; they are listened on only once the models are ready."""
+    pipe: Connection
+    """To the supervisor."""
+
+
+def work(table: Table, default: str, config: ServeConfig, threads: int, place: Place, *, changing: bool) -> None:
     """Serve until SIGTERM, or until the supervisor has gone.
 
     Args:
-        bundles: opened; the first is the default.
-        gate: that all workers share.
-        slot: which of the workers this is.
-        tables: what all of them count in; the last one is the supervisor's.
-        balance: of connections, over all workers.
-        listening: bound; it is listened on only once the models are ready.
-        pipe: to the supervisor.
+        table: what to serve at first.
+        default: the model that answers where a request names none.
+        threads: of ONNX Runtime, for one prediction.
+        place: among the processes of the service.
+        changing: the supervisor follows a repository.
     """
+    shelf = Shelf(Models(default), threads, config.require_signature)
     try:
-        service = Service(_load(bundles, config, tables.count - 1), config, Meter(tables.counts(slot)))
+        shelf.fill(table)
     except EyasError as error:
-        send(pipe, Failed(type(error).__name__, str(error)))
+        send(place.pipe, Failed(type(error).__name__, str(error)))
         return
+    asking = Asking(lambda ask: send(place.pipe, ask)) if changing else None
+    service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking)
     traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
-    http = protocol(config.header_seconds, balance, slot)
-    server = _Server(_uvicorn(build_app(service, tables, gate, traces), config, gate, http), pipe, Ready(said))
-    balance.arrive(slot)
+    http = protocol(config.header_seconds, place.balance, place.slot)
+    app = build_app(service, place.tables, place.gate, traces)
+    server = _Server(_uvicorn(app, config, place.gate, http), place.pipe, shelf, asking, Ready(said))
+    place.balance.arrive(place.slot)
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
         signal.signal(number, lambda number, frame: None)
-    server.run(sockets=[listening])
+    server.run(sockets=[*place.listening])
     service.lane.close()
     for one in traces:
         one.close()
@@ -81,25 +93,19 @@ def _traces(config: ServeConfig) -> list[Traces]:
     return [Traces()]
 
 
-def _load(bundles: Sequence[Bundle], config: ServeConfig, workers: int) -> Models:
-    threads = config.threads or max(1, usable_cores() // workers)
-    models = Models()
-    for bundle in bundles:
-        models.put(bundle.manifest.name, Model(bundle, threads), live=True)
-    return models
-
-
 def _say(model: Model) -> str:
     batches = f"in batches of up to {model.batch}" if model.batch > 1 else "one by one: batches would gain nothing"
     return f"{model.name} {model.version}: {model.seconds * 1e3:.2g} ms an image, {batches}"
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which tells the supervisor that it listens, and stops when the supervisor has gone."""
+    """Uvicorn, which tells the supervisor that it listens, does what it says, and stops when it has gone."""
 
-    def __init__(self, config: uvicorn.Config, pipe: Connection, ready: Ready) -> None:
+    def __init__(
+        self, config: uvicorn.Config, pipe: Connection, shelf: Shelf, asking: Asking | None, ready: Ready
+    ) -> None:
         super().__init__(config)
-        self._pipe, self._ready = pipe, ready
+        self._pipe, self._shelf, self._asking, self._ready = pipe, shelf, asking, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -122,9 +128,17 @@ class _Server(uvicorn.Server):
         return made
 
     def _listen(self) -> None:
-        if receive(self._pipe) is None:
+        message = receive(self._pipe)
+        if message is None:
             asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self.handle_exit(signal.SIGTERM, None)
+        elif isinstance(message, Prepare):
+            self._shelf.prepare(message.version, lambda outcome: send(self._pipe, outcome))
+        elif isinstance(message, Activate):
+            self._shelf.activate(message.table)
+            send(self._pipe, Activated(message.number))
+        elif isinstance(message, Told) and self._asking:
+            self._asking.told(message)
 
 
 def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:

@@ -9,14 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eyas.bundle import Bundle, open_bundle
+from eyas.bundle import Bundle, open_bundle, signature_of
 from eyas.core.errors import BundleError, ConfigError, IntegrityError, needs_extra
-
-
-def signature_of(bundle: Path) -> Path:
-    """Where a bundle's signature is."""
-    real = bundle.resolve()
-    return real.with_name(f"{real.name}.sig")
 
 
 def open_trusted(bundle: Path, public_key: str | None) -> Bundle:

@@ -1,0 +1,123 @@
+"""`eyas models`: a repository of bundles by model and version, and which of them are live. It needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eyas.cli.words import AsJson, find_bundle, print_json
+from eyas.core.errors import BundleError, needs_extra
+
+if TYPE_CHECKING:
+    from eyas.bundle import Bundle, Repository
+
+Repo = Annotated[Path, typer.Argument(help="The repository's folder.", metavar="REPO")]
+Model = Annotated[str, typer.Argument(help="The model's name.", metavar="MODEL")]
+Version = Annotated[str, typer.Argument(help="One of its versions.", metavar="VERSION")]
+
+app = typer.Typer(
+    help="Keep versions of models in a repository, and say which are live.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("list")
+def list_models(repository: Repo, as_json: AsJson = False) -> None:
+    """List the models, their versions, and which are live.
+
+    Example: eyas models list models
+    """
+    found = _rows(_open(repository))
+    if as_json:
+        print_json(found)
+        return
+    from eyas.core import console
+
+    rows = [(one["model"], one["version"], "live" if one["live"] else "", one["created"]) for one in found]
+    console.out.print(console.table("", ("model", "version", "", "created"), rows))
+
+
+@app.command()
+def publish(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE|RUN")],
+    repository: Repo,
+    model: Annotated[
+        str | None, typer.Option("--as", help="The model's name; the bundle's own by default.", metavar="MODEL")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Make it live at once.")] = False,
+) -> None:
+    """Copy a bundle into a repository as one more version of a model. What is published never changes.
+
+    With --live it must give its golden answers here first.
+
+    Example: eyas models publish runs/digits-mlp-2 models --as digits --live
+    """
+    with needs_extra("serve"):
+        from eyas.bundle import Repository, open_bundle
+
+    path = find_bundle(bundle)
+    if live:
+        _prove(open_bundle(path))
+    published = Repository(repository).publish(path, model=model, live=live)
+    name, version = published.path.parent.name, published.manifest.version
+    typer.echo(f"published {name} {version}" + (" and made it live" if live else ""))
+    if not live:
+        typer.echo(f"next: eyas models live {repository} {name} {version}")
+
+
+@app.command()
+def live(repository: Repo, model: Model, version: Version) -> None:
+    """Make a version live, once it has given its golden answers here. A service that follows the repository takes it.
+
+    Example: eyas models live models digits digits-mlp-2-1f3a9c07
+    """
+    found = _open(repository)
+    _prove(found.open(model, version))
+    found.set_live(model, version)
+    typer.echo(f"{model} {version} is live")
+
+
+@app.command()
+def rollback(repository: Repo, model: Model) -> None:
+    """Make the version live that was live before; once more goes back further.
+
+    Example: eyas models rollback models digits
+    """
+    typer.echo(f"{model} {_open(repository).roll_back(model).version} is live")
+
+
+@app.command()
+def remove(repository: Repo, model: Model, version: Version) -> None:
+    """Remove a version. The live one cannot be.
+
+    Example: eyas models remove models digits digits-mlp-1-73bd30c2
+    """
+    _open(repository).remove(model, version)
+    typer.echo(f"removed {model} {version}")
+
+
+def _open(path: Path) -> Repository:
+    with needs_extra("serve"):
+        from eyas.bundle import Repository, is_repository
+    if not is_repository(path):
+        raise BundleError(f"{path} is not a repository; `eyas models publish BUNDLE {path}` makes one")
+    return Repository(path)
+
+
+def _prove(bundle: Bundle) -> None:
+    with needs_extra("serve"):
+        from eyas.infer import Predictor
+
+    Predictor(bundle).verify_golden()
+
+
+def _rows(repository: Repository) -> list[dict[str, Any]]:
+    rows = []
+    for model in repository.models():
+        live = repository.live(model)
+        for version in repository.versions(model):
+            created = repository.open(model, version).manifest.created
+            is_live = live is not None and live.version == version
+            rows.append({"model": model, "version": version, "live": is_live, "created": created})
+    return rows

@@ -1,0 +1,156 @@
+"""Looking at a repository's models, and changing which version is live. Only with `serve.admin=true`.
+
+Who has not said who they are, because the service has no authentication, must be on this machine, and must not be a
+web page that some browser on this machine shows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from eyas.core.schema import ServeConfig
+from eyas.serve.asking import Action, Asking
+from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
+from eyas.serve.schemas import AdminModel, AdminModels
+from eyas.serve.service import Service
+from eyas.serve.trust import audit
+
+LIVE_BODY: dict[str, Any] = {
+    JSON: {
+        "schema": {
+            "type": "object",
+            "properties": {"version": {"type": "string", "minLength": 1}},
+            "required": ["version"],
+            "additionalProperties": False,
+        }
+    }
+}
+CHANGE_ERRORS = (403, 404, 409, 500, 503)
+
+
+class _Version(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """None, where no repository is served or `serve.admin` is off."""
+    asking = service.asking
+    if asking is None or not service.config.admin:
+        return ()
+
+    async def look(request: Request) -> Answer:
+        return await _ask(asking, request, "state")
+
+    async def live(request: Request) -> Answer:
+        version = _version(await request.body())
+        return await _audited(asking, request, "live", version)
+
+    async def rollback(request: Request) -> Answer:
+        return await _audited(asking, request, "rollback")
+
+    async def reload(request: Request) -> Answer:
+        return await _audited(asking, request, "reload")
+
+    def admin(
+        method: str, path: str, summary: str, handler: Handler, answer: type[msgspec.Struct], **more: Any
+    ) -> Endpoint:
+        guarded = _guarded(handler, service.config)
+        return Endpoint(method, path, summary, guarded, answer, scope="admin", **more)
+
+    return (
+        admin(
+            "GET",
+            "/admin/models",
+            "Which models and versions are there, and what became of them?",
+            look,
+            AdminModels,
+            errors=(403, 404, 500, 503),
+        ),
+        admin(
+            "POST",
+            "/admin/models/{model}/live",
+            "Make a version live; answered once every worker has it.",
+            live,
+            AdminModel,
+            errors=(400, 403, 404, 408, 409, 413, 415, 422, 500, 503),
+            body=LIVE_BODY,
+        ),
+        admin(
+            "POST",
+            "/admin/models/{model}/rollback",
+            "Make the version live that was live before.",
+            rollback,
+            AdminModel,
+            errors=CHANGE_ERRORS,
+        ),
+        admin(
+            "POST",
+            "/admin/reload",
+            "Look at the repository now, and try again what was refused.",
+            reload,
+            AdminModels,
+            errors=CHANGE_ERRORS,
+        ),
+    )
+
+
+def _guarded(handler: Handler, config: ServeConfig) -> Callable[[Request], Awaitable[Answer]]:
+    async def guarded(request: Request) -> Answer:
+        server = request.scope.get("server")
+        if config.admin_port and (not server or server[1] != config.admin_port):
+            raise Problem(404, f"there is no endpoint {request.path} on this port")
+        if request.subject is None:
+            _require_near(request)
+        return await handler(request)
+
+    return guarded
+
+
+def _require_near(request: Request) -> None:
+    client = request.scope.get("client")
+    if not client or not _is_loopback(client[0]):
+        raise Problem(403, "without authentication, this answers the machine alone that the service runs on")
+    if origin := request.header("origin"):
+        raise Problem(403, f"without authentication, this does not answer web pages, and {origin} is one")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _version(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Version).version
+    except msgspec.ValidationError as error:
+        raise Problem(422, f'the body must be {{"version": "…"}}: {error}') from error
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"the body must be JSON: {error}") from error
+
+
+async def _ask(asking: Asking, request: Request, action: Action, version: str = "") -> Answer:
+    client = request.scope.get("client")
+    by = request.subject or (f"http from {client[0]}" if client else "http")
+    told = await asking.ask(action, request.params.get("model", ""), version, by)
+    if told.status != 200:
+        raise Problem(told.status, told.detail)
+    return Answer(bytes(told.body))
+
+
+async def _audited(asking: Asking, request: Request, action: Action, version: str = "") -> Answer:
+    facts = {name: value for name, value in (("model", request.params.get("model")), ("version", version)) if value}
+    try:
+        answer = await _ask(asking, request, action, version)
+    except Problem as problem:
+        audit(request, action, status=problem.status, **facts, detail=problem.detail)
+        raise
+    audit(request, action, status=answer.status, **facts)
+    return answer

@@ -1,0 +1,279 @@
+"""Brings what the workers serve to what a repository wants, a version at a time, and never to a bad one.
+
+look ─► a version that is not in memory ─► tried in a process of its own ─► prepared by every worker ─► look
+   ├──► the table can change ─► activated by every worker ─► look
+   └──► neither: rest until the repository is looked at again
+A version that is refused on this way is not tried again before its files change or somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+
+from eyas.bundle import Repository
+from eyas.core.errors import EyasError
+from eyas.core.schema import ServeConfig
+from eyas.serve.asking import Ask
+from eyas.serve.processes.child import Child
+from eyas.serve.processes.messages import Activate, Activated, Message, Prepare, Prepared, Refused, Table, Version
+from eyas.serve.processes.prover import verdict
+from eyas.serve.processes.table import Wanted, look, settle
+from eyas.serve.processes.wishes import Wishes
+from eyas.serve.schemas import AdminWorker
+
+log = logging.getLogger("eyas.serve")
+DEATHS = 2  # of workers while they load a version: the first may have another cause
+
+
+class Crew(Protocol):
+    """The workers, as the supervisor has them."""
+
+    def tell(self, message: Message, slot: int | None = None) -> set[int]:
+        """Tell one worker, or all; gives who was told."""
+
+    def fork(self, name: str, body: Callable[[Connection], None]) -> Child:
+        """Start a process that is none of the workers."""
+
+    def end(self, slot: int) -> None:
+        """End a worker that does not do its work; another takes its place."""
+
+    def states(self) -> list[AdminWorker]:
+        """How the workers are."""
+
+
+@dataclass
+class _Trial:
+    version: Version
+    child: Child
+
+
+@dataclass
+class _Preparation:
+    version: Version
+    waiting: set[int]
+    deadline: float
+    deaths: int = 0
+
+
+@dataclass
+class _Activation:
+    number: int
+    waiting: set[int]
+    deadline: float
+
+
+class Changes:
+    """Driven by the supervisor's loop, which tells it what it hears and gives it its turn.
+
+    Args:
+        crew: who serves.
+        trial: runs `prove` in a process of its own; given the version and its pipe.
+    """
+
+    def __init__(
+        self, repository: Repository, config: ServeConfig, crew: Crew, trial: Callable[[Version, Connection], None]
+    ) -> None:
+        self.repository, self.crew = repository, crew
+        self._config, self._trial = config, trial
+        self.table: Table = ()
+        """What is served: a worker that starts serves this."""
+        self.rested = False
+        """Whether all that could be done at the start has been."""
+        self.wanted = Wanted({}, {})
+        self.refused: dict[Version, str] = {}
+        """And why."""
+        self.wishes = Wishes(self)
+        self._staged: set[Version] = set()  # prepared by every worker, and not in the table yet
+        self._step: _Trial | _Preparation | _Activation | None = None
+        self._number = 0
+        self._look_at = 0.0
+        self._litter = False  # whether a worker may have prepared what was refused
+        self._said: set[str] = set()
+
+    # What the supervisor tells.
+
+    def look_now(self) -> None:
+        """Look at the repository at once, and give what was refused another try."""
+        self._look_at = 0.0
+        self.refused.clear()
+
+    def heard(self, slot: int, message: Message) -> None:
+        """A worker has said something."""
+        step = self._step
+        if isinstance(message, Ask):
+            self.wishes.add(slot, message)
+            self._look_at = 0.0
+        elif isinstance(message, Activated):
+            if isinstance(step, _Activation) and step.number == message.number:
+                step.waiting.discard(slot)
+        elif isinstance(message, Prepared | Refused) and isinstance(step, _Preparation):
+            if step.version != message.version:  # it comes too late
+                return
+            step.waiting.discard(slot)
+            if isinstance(message, Refused):
+                self._refuse(message.version, message.reason)
+
+    def joined(self, slot: int) -> None:
+        """A worker has been started, with `table` as it is now."""
+        if isinstance(self._step, _Preparation):
+            self._step.waiting |= self.crew.tell(Prepare(self._step.version), slot)
+            self._step.deadline = monotonic() + self._config.prepare_seconds
+
+    def left(self, slot: int) -> None:
+        """A worker has ended."""
+        step = self._step
+        self.wishes.left(slot)
+        if isinstance(step, _Preparation | _Activation) and slot in step.waiting:
+            step.waiting.discard(slot)
+            if isinstance(step, _Preparation):
+                step.deaths += 1
+                if step.deaths >= DEATHS:
+                    self._refuse(step.version, f"{DEATHS} workers ended while they loaded it")
+
+    def stop(self) -> None:
+        """The service stops."""
+        if isinstance(self._step, _Trial):
+            self._step.child.process.kill()
+        self.wishes.stop()
+
+    # Its turn.
+
+    @property
+    def sentinels(self) -> list[int]:
+        """What to wait for, beside the workers."""
+        return [self._step.child.process.sentinel] if isinstance(self._step, _Trial) else []
+
+    @property
+    def pipes(self) -> list[Connection]:
+        """The ends of pipes that a forked process must let go of."""
+        return [self._step.child.pipe] if isinstance(self._step, _Trial) else []
+
+    @property
+    def pause(self) -> float:
+        """Seconds until there may be something to do, if nothing is heard before."""
+        if self._step is None:
+            return max(0.0, self._look_at - monotonic())
+        return inf if isinstance(self._step, _Trial) or self._step.waiting else 0.0
+
+    @property
+    def doing(self) -> str | None:
+        """What is being changed, in words."""
+        if self._step is None:
+            return None
+        if isinstance(self._step, _Activation):
+            return "the workers change over"
+        what = f"{self._step.version.model} {self._step.version.version}"
+        return f"{what} is being tried" if isinstance(self._step, _Trial) else f"the workers load {what}"
+
+    def turn(self) -> None:
+        """Do what can be done now."""
+        step = self._step
+        if isinstance(step, _Trial) and not step.child.process.is_alive():
+            self._tried(step)
+        elif isinstance(step, _Preparation | _Activation):
+            if not step.waiting:
+                self._done(step)
+            elif monotonic() > step.deadline:
+                self._late(step)
+        if self._step is None and monotonic() >= self._look_at:
+            self._look()
+
+    def _look(self) -> None:
+        self._look_at = monotonic() + self._config.poll_seconds if self._config.poll_seconds else inf
+        try:
+            wanted = look(self.repository, every=self._config.versions == "all")
+            asked = self.wishes.grant()
+            if self.wishes.written:  # the pointers have moved
+                wanted = look(self.repository, every=self._config.versions == "all")
+        except (EyasError, OSError) as error:
+            self._rest(str(error))
+            return
+        self.wanted = wanted
+        versions = [*asked, *wanted.versions()]
+        self._forget(versions)
+        table = settle(wanted, self.ready, self.table)
+        missing = [one for one in versions if one not in self.ready and one not in self.refused]
+        if table != self.table:
+            self._activate(table)
+        elif missing:
+            version = missing[0]
+            child = self.crew.fork(f"eyas-trial-{version.model}", partial(self._trial, version))
+            self._step = _Trial(version, child)
+        else:
+            self._rest(*wanted.troubles.values())
+
+    def _forget(self, versions: list[Version]) -> None:
+        """Of what was refused: what has left the repository, or has other files now."""
+        now = {(one.model, one.version): one for one in versions}
+        self.refused = {
+            one: why
+            for one, why in self.refused.items()
+            if now.get((one.model, one.version), one) == one and Path(one.path).is_dir()
+        }
+
+    @property
+    def ready(self) -> set[Version]:
+        """What every worker has in memory."""
+        return {version for served in self.table for version in served.versions} | self._staged
+
+    def _tried(self, step: _Trial) -> None:
+        self._step = None
+        reason = verdict(step.version, step.child, self._config.prepare_seconds)
+        if reason:
+            self._refuse(step.version, reason)
+        else:
+            told = self.crew.tell(Prepare(step.version))
+            self._step = _Preparation(step.version, told, monotonic() + self._config.prepare_seconds)
+
+    def _activate(self, table: Table) -> None:
+        before = {served.model: served.live for served in self.table}
+        for served in table:
+            if served.live != (old := before.get(served.model)):
+                log.info(f"{served.model}: {served.live} is live" + (f", after {old}" if old else ""))
+        for model in before.keys() - {served.model for served in table}:
+            log.info(f"{model} has left")
+        self.table = table
+        self._number += 1
+        told = self.crew.tell(Activate(self._number, table))
+        self._step = _Activation(self._number, told, monotonic() + self._config.prepare_seconds)
+
+    def _done(self, step: _Preparation | _Activation) -> None:
+        if isinstance(step, _Preparation):
+            self._staged.add(step.version)
+        else:
+            self._staged.clear()
+        self._step, self._look_at = None, 0.0
+
+    def _late(self, step: _Preparation | _Activation) -> None:
+        for slot in step.waiting:
+            self.crew.end(slot)
+        if isinstance(step, _Preparation):
+            self._refuse(step.version, f"a worker did not load it within {self._config.prepare_seconds:g} s")
+        step.waiting.clear()
+
+    def _refuse(self, version: Version, reason: str) -> None:
+        self.refused[version] = reason
+        self._step, self._litter, self._look_at = None, True, 0.0
+        live = next((served.live for served in self.table if served.model == version.model), None)
+        goes_on = f"{live} stays live" if live else f"{version.model} is not served"
+        log.warning(f"{version.model} {version.version} is refused: {reason}; {goes_on}")
+
+    def _rest(self, *troubles: str) -> None:
+        """Nothing can be done before the repository changes."""
+        if self._staged or self._litter:  # what has been prepared in vain
+            self._staged.clear()
+            self._litter = False
+            self.crew.tell(Activate(0, self.table))
+        for trouble in set(troubles) - self._said:
+            log.warning(f"{trouble}; what is loaded goes on")
+        self._said = set(troubles)
+        self.rested = True
+        self.wishes.answer(troubles)

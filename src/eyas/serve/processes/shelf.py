@@ -1,0 +1,95 @@
+"""The versions in a process's memory: those that serve, and those that are ready to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from eyas.bundle.repository import open_version
+from eyas.core.errors import EyasError
+from eyas.serve.model import Model
+from eyas.serve.models import Models
+from eyas.serve.processes.messages import Prepared, Refused, Table, Version
+from eyas.serve.trust.signature import verify
+
+LONGEST = 2000  # letters of a reason: ONNX Runtime's can hold a whole graph
+
+
+def load(version: Version, threads: int, key: str | None) -> Model:
+    """A version in memory: its signature and files checked, its golden answers given, its graph warm.
+
+    Args:
+        threads: of ONNX Runtime, for one prediction.
+        key: the public key that it must be signed for; None where no signature is asked for.
+
+    Raises:
+        EyasError: it cannot be served.
+    """
+    path = Path(version.path)
+    if key is not None:
+        verify(path, Path(key))
+    return Model(open_version(path, version.version), threads, version.model)
+
+
+def attempt(version: Version, threads: int, key: str | None) -> Model | Refused:
+    """`load`, or the reason why not."""
+    try:
+        return load(version, threads, key)
+    except EyasError as error:
+        return Refused(version, str(error)[:LONGEST])
+    except Exception as error:  # noqa: BLE001  (whatever a bundle brings about, it is this bundle that is refused)
+        return Refused(version, f"{type(error).__name__}: {error}"[:LONGEST])
+
+
+class Shelf:
+    """Of a worker; used from its event loop.
+
+    Args:
+        models: what requests find; changed by `activate` alone.
+        threads, key: as of `load`.
+    """
+
+    def __init__(self, models: Models, threads: int, key: str | None) -> None:
+        self.models = models
+        self._threads, self._key = threads, key
+        self._loaded: dict[Version, Model] = {}
+
+    def fill(self, table: Table) -> None:
+        """Load what is served when the worker starts.
+
+        Raises:
+            EyasError: a version cannot be.
+        """
+        for served in table:
+            for version in served.versions:
+                self._loaded[version] = load(version, self._threads, self._key)
+        self.activate(table)
+
+    def prepare(self, version: Version, tell: Callable[[Prepared | Refused], None]) -> None:
+        """Load a version in a thread, beside what serves, and tell how that ended."""
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            outcome = attempt(version, self._threads, self._key)
+            with suppress(RuntimeError):  # the worker has stopped meanwhile
+                loop.call_soon_threadsafe(end, outcome)
+
+        def end(outcome: Model | Refused) -> None:
+            if isinstance(outcome, Refused):
+                tell(outcome)
+            else:
+                self._loaded[version] = outcome
+                tell(Prepared(version))
+
+        threading.Thread(target=work, name="prepare", daemon=True).start()  # one that hangs keeps no worker alive
+
+    def activate(self, table: Table) -> None:
+        """Serve these, and let go of all others; requests that have one go on with it."""
+        self._loaded = {version: self._loaded[version] for served in table for version in served.versions}
+        self.models.replace(
+            {served.model: {one.version: self._loaded[one] for one in served.versions} for served in table},
+            {served.model: served.live for served in table},
+        )
