@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Manifest
 from eyas.infer import Prediction, Predictor
+from eyas.serve.numbers import short
 from eyas.serve.schemas import Answer, ModelInfo, Preprocessor
 
-SMALLEST = 1e-45  # float32's least positive value; zero has no logarithm
 MEMORY = 0.9  # of the mean seconds an image: how much each new measurement leaves of those before
 PROBE_ROUNDS = 5
 MAX_BATCH = 8
@@ -43,10 +43,10 @@ class Model:
         self.batch = MAX_BATCH if in_batch < WORTH * self.seconds else 1
         """Images that are predicted together where they wait together; 1 where that gains nothing."""
 
-    def predict(self, images: NDArray[np.uint8]) -> Prediction:
-        """The graph's answers to (N, H, W, C) uint8 images."""
+    def predict(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
+        """The graph's answers to (N, H, W, C) uint8 images; `cam`: class activation maps among them."""
         began = perf_counter()
-        prediction = self._predictor.run(images)
+        prediction = self._predictor.run(images, cam=cam)
         took = (perf_counter() - began) / max(1, len(images))
         self.seconds = MEMORY * self.seconds + (1 - MEMORY) * took
         return prediction
@@ -54,7 +54,7 @@ class Model:
     def answer(self, prediction: Prediction) -> Answer:
         """A prediction as the service tells it."""
         classes = prediction.classes.tolist()
-        probabilities = _short(prediction.probabilities)
+        probabilities = short(prediction.probabilities)
         return Answer(
             predictions=classes,
             confidence=probabilities.max(axis=1).tolist(),
@@ -77,14 +77,6 @@ class Model:
         began = perf_counter()
         self._predictor.run(images)
         return perf_counter() - began
-
-
-def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Positive values to 9 significant digits: the fewest that tell every float32 apart; JSON would write up to 17."""
-    exact = values.astype(np.float64)
-    scale = 10.0 ** (8 - np.floor(np.log10(np.maximum(exact, SMALLEST))))
-    short: NDArray[np.float64] = np.rint(exact * scale) / scale
-    return short
 
 
 def _describe(manifest: Manifest) -> ModelInfo:

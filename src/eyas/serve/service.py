@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from eyas.core.schema import ServeConfig
@@ -34,19 +35,21 @@ class Service:
         """Of bodies that hold images for this model."""
         return BodyReader(model.bundle.policy, self.config)
 
-    async def predict(self, model: Model, reading: Reading, tell: Callable[[Prediction], T]) -> T:
+    async def predict(self, model: Model, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False) -> T:
         """Decode a body, predict its images, and put the prediction into words.
 
         Args:
             tell: called once with the prediction of all the images.
+            cam: class activation maps are wanted; such a request is predicted alone.
 
         Raises:
             Problem: the service is too busy.
             InputError, UnsafeDataError: the body breaks a rule.
         """
-        if model.batch == 1:
+        if model.batch == 1 or cam:
+            run = partial(model.predict, cam=True) if cam else model.predict
             return await self.lane.run(
-                reading.seconds + reading.images * model.seconds, lambda: tell(model.predict(reading.decode()))
+                reading.seconds + reading.images * model.seconds, lambda: tell(run(reading.decode()))
             )
         images = await self.lane.run(reading.seconds, reading.decode)
         return tell(await self._batcher.predict(model, images))
