@@ -133,7 +133,7 @@ def with_maps(model: onnx.ModelProto, weights: NDArray[np.float32]) -> onnx.Mode
     inner.node.extend(
         [helper.make_node("Unsqueeze", ["grid", "second"], ["one"]), helper.make_node("Mul", ["one", "cells"], ["cam"])]
     )
-    shape = ["batch", len(CLASSES), GRID, GRID]
+    shape: list[str | int | None] = ["batch", len(CLASSES), GRID, GRID]
     inner.output.append(helper.make_tensor_value_info("cam", TensorProto.FLOAT, shape))
     onnx.checker.check_model(model)
     return model

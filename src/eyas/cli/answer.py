@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eyas.cli.words import ConfigFile, Overrides, find_bundle, print_json, read_words
-from eyas.core.errors import InputError, needs_extra
+from eyas.core.errors import ConfigError, InputError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.infer import FileRow
@@ -56,7 +57,10 @@ def predict(
 
 
 def serve(
-    bundle: BundlePath,
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="A bundle, or a run folder that holds one; AIP_STORAGE_URI by default.", metavar="BUNDLE"),
+    ] = None,
     overrides: Overrides = None,
     config: ConfigFile = None,
     port: Annotated[int | None, typer.Option(help="The port; serve.port by default.")] = None,
@@ -67,12 +71,20 @@ def serve(
     Example: eyas serve runs/digits-mlp-1 --port 5000
     """
     with needs_extra("serve"):
+        from eyas.core.config import is_override
         from eyas.serve import serve as run_server
+        from eyas.serve.environment import stored_bundle, with_environment
 
-    words = [*(overrides or []), *([f"serve.port={port}"] if port is not None else [])]
+    words = list(overrides or [])
+    if bundle is not None and is_override(str(bundle)):  # the bundle was left out
+        words.insert(0, str(bundle))
+        bundle = None
+    if bundle is None and (bundle := stored_bundle(os.environ)) is None:
+        raise ConfigError("there is no BUNDLE to serve: name it, or set AIP_STORAGE_URI")
+    words += [*([f"serve.port={port}"] if port is not None else [])]
     words += [f"serve.host={host}"] if host is not None else []
     _, settings = read_words(words, config)
-    run_server(find_bundle(bundle), settings.serve)
+    run_server(find_bundle(bundle), with_environment(settings.serve, os.environ))
 
 
 def _print_table(rows: Iterable[FileRow]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eyas.bundle import Bundle, Manifest
 from eyas.infer import Prediction, Predictor
 from eyas.serve.numbers import short
-from eyas.serve.schemas import Answer, ModelInfo, Preprocessor
+from eyas.serve.schemas import Answer, ModelInfo, Preprocessor, Row
 
 MEMORY = 0.9  # of the mean seconds an image: how much each new measurement leaves of those before
 PROBE_ROUNDS = 5
@@ -64,6 +64,15 @@ class Model:
             version=self.version,
             id=uuid4().hex,
         )
+
+    def rows(self, prediction: Prediction) -> list[Row]:
+        """A prediction image by image, as the platforms want it."""
+        columns = (
+            prediction.classes.tolist(),
+            short(prediction.probabilities).tolist(),
+            prediction.needs_review.tolist(),
+        )
+        return [Row(k, self.bundle.classes[k], row[k], row, review) for k, row, review in zip(*columns, strict=True)]
 
     def _probe(self) -> tuple[float, float]:
         """Seconds an image, alone and in a batch: the least of some rounds, the first of which warms up."""

@@ -8,6 +8,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from eyas.core.schema.section import PixelLimit, Section
 
+Route = Annotated[str, Field(pattern=r"^/[^{}?#\s]*$")]
+
 
 class ExportConfig(Section):
     """How a run becomes a bundle."""
@@ -33,6 +35,8 @@ class ServeConfig(Section):
     """A larger request body is refused while it is read (413)."""
     max_images: PositiveInt = 256
     """Images in one request, at most."""
+    max_batch_images: PositiveInt = 10_000
+    """Images in one request to /predict/batch, at most."""
     max_pixels: PixelLimit = 25_000_000
     """Pixels in one request's image files, in all; more are refused by their headers, before they are decoded."""
     threads: PositiveInt | None = None
@@ -46,3 +50,7 @@ class ServeConfig(Section):
     """Of work that may wait in a worker; what would come on top is refused at once (503)."""
     timeout_seconds: PositiveFloat = 30.0
     """A request that has not had its turn by then is given up (504)."""
+    vertex_predict_route: Route | None = None
+    """Path on which Vertex AI asks for predictions. Unset: AIP_PREDICT_ROUTE where there is such a variable."""
+    vertex_health_route: Route | None = None
+    """Path on which Vertex AI asks for health. Unset: AIP_HEALTH_ROUTE where there is such a variable."""

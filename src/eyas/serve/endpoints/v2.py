@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2, as Triton and KServe speak it; `eyas.serve.protocols.oip` reads and writes it.
+"""The Open Inference Protocol, version 2, as Triton and KServe speak it; see `eyas.serve.protocols.oip`.
 
 https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 """

@@ -134,7 +134,8 @@ def _from_floats(values: NDArray[np.float32]) -> NDArray[np.uint8]:
         first = np.unravel_index(int(np.argmax(bad)), values.shape)
         where = ", ".join(map(str, first))
         raise InputError(f"{IMAGES}[{where}] must be in [0, 1] for FP32, got {values[first]:g}; {FOR_BYTES}")
-    return np.rint(values * np.float32(255)).astype(np.uint8)
+    whole: NDArray[np.uint8] = np.rint(values * np.float32(255)).astype(np.uint8)
+    return whole
 
 
 def _entry(score: np.float32, index: int, classes: Sequence[str]) -> bytes:

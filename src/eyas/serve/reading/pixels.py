@@ -80,10 +80,10 @@ def scaled(images: NDArray[np.floating[Any]], top: int, policy: ImagePolicy) -> 
         (N, H, W, C) uint8.
     """
     images *= 255 / top
-    whole = np.rint(images, out=images).astype(np.uint8)
-    if whole.shape[1:] == policy.shape:
-        return whole
-    return np.stack([from_pixels(image, policy) for image in whole])
+    whole: NDArray[np.uint8] = np.rint(images, out=images).astype(np.uint8)
+    if whole.shape[1:] != policy.shape:
+        whole = np.stack([from_pixels(image, policy) for image in whole])
+    return whole
 
 
 def _open(body: bytes) -> tuple[bytes, int]:
