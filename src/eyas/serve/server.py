@@ -13,6 +13,7 @@ from eyas.core.errors import ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.processes import Supervisor
+from eyas.serve.rpc.port import check_port
 
 
 def serve(bundle_path: Path, config: ServeConfig) -> None:
@@ -23,8 +24,10 @@ def serve(bundle_path: Path, config: ServeConfig) -> None:
 
     Raises:
         ServingError: the address cannot be listened on.
+        MissingExtraError: gRPC is wanted, and its library is not there.
         BundleError: the bundle is damaged, or does not give its golden answers on this machine.
     """
+    check_port(config)
     with _bound(config) as taken:
         bundle = open_bundle(bundle_path)
         url = f"http://{_shown(config.host)}:{config.port}"

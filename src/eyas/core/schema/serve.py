@@ -29,6 +29,8 @@ class ServeConfig(Section):
     """Address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     """Port to listen on."""
+    grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port for the Open Inference Protocol over gRPC, which needs the extra [grpc]. Unset: none."""
     workers: PositiveInt | None = None
     """Processes. Unset: as many as the cores this process may use."""
     max_body_mb: PositiveFloat = 32.0

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from typing import Any
 
 import uvicorn
 
@@ -43,7 +44,7 @@ def work(
         send(pipe, Failed(type(error).__name__, str(error)))
         return
     said = tuple(_say(model) for model in service.models)
-    server = _Server(_uvicorn(build_app(service), config), pipe, Ready(said))
+    server = _Server(_uvicorn(build_app(service), config), pipe, Ready(said), service)
     server.run(sockets=[listening])
     service.lane.close()
 
@@ -62,16 +63,30 @@ def _say(model: Model) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which tells the supervisor that it listens, and stops when the supervisor has gone."""
+    """Uvicorn, which tells the supervisor that it listens, and stops when the supervisor has gone.
 
-    def __init__(self, config: uvicorn.Config, pipe: Connection, ready: Ready) -> None:
+    gRPC starts and stops with it, where it is wanted.
+    """
+
+    def __init__(self, config: uvicorn.Config, pipe: Connection, ready: Ready, service: Service) -> None:
         super().__init__(config)
-        self._pipe, self._ready = pipe, ready
+        self._pipe, self._ready, self._service = pipe, ready, service
+        self._rpc: Any = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._service.config.grpc_port is not None:
+            from eyas.serve.rpc.server import start  # an extra; and its library must not be there before the fork
+
+            self._rpc = await start(self._service)
         asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._listen)
         send(self._pipe, self._ready)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        stopping = [super().shutdown(sockets)]
+        if self._rpc is not None:
+            stopping.append(self._rpc.stop(GRACE_SECONDS))
+        await asyncio.gather(*stopping)
 
     def _listen(self) -> None:
         if receive(self._pipe) is None:

@@ -155,17 +155,31 @@ def parse(body: bytes, header: str, policy: ImagePolicy, outputs: Sequence[str],
     """
     size = _json_size(body, header)
     request = _decode(body if size == len(body) else memoryview(body)[:size])
+    tensor, wanted = checked(request, policy, outputs, most)
+    return Asked(request.id, tensor, _binary(tensor, memoryview(body)[size:]), wanted)
+
+
+def checked(
+    request: InferRequest, policy: ImagePolicy, outputs: Sequence[str], most: int
+) -> tuple[InputTensor, tuple[Wanted, ...]]:
+    """The tensor of a request, and the outputs to give.
+
+    Args:
+        policy, outputs, most: as of `parse`.
+
+    Raises:
+        InputError: a tensor is not what the model takes or gives.
+    """
     if len(request.inputs) != 1:
         raise InputError(f"there must be one input, {tensors.IMAGES}, got {len(request.inputs)}", "/inputs")
     tensor = request.inputs[0]
     if tensor.parameters.shared_memory_region is not None:
         raise InputError(f"the input {tensor.name[:40]}: {SHARED}", "/inputs/0/parameters/shared_memory_region")
     tensors.check(tensor.name, tensor.datatype, tensor.shape, policy, most)
-    binary = _binary(tensor, memoryview(body)[size:])
-    return Asked(request.id, tensor, binary, wanted_outputs(request, outputs))
+    return tensor, _wanted_outputs(request, outputs)
 
 
-def wanted_outputs(request: InferRequest, outputs: Sequence[str]) -> tuple[Wanted, ...]:
+def _wanted_outputs(request: InferRequest, outputs: Sequence[str]) -> tuple[Wanted, ...]:
     """The outputs to give; where none is named, all but the maps.
 
     Raises:
