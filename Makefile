@@ -14,7 +14,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit install-check sagemaker-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,6 +39,14 @@ unit: $(VENV)/.dev
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
+
+sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
+	PYTHONPATH=build/boto3 $(BIN)/pytest tests/serve/test_sagemaker.py
+
+build/boto3/.done: tests/serve/boto3.lock
+	rm -rf build/boto3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
+	touch $@
 
 docs: $(VENV)/.dev  ## build the documentation site, strictly, into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

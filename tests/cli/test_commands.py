@@ -185,6 +185,7 @@ def test_doctor_says_what_is_here(tmp_path):
         (("export", "runs/none"), 2, "runs/none is not a run folder"),
         (("predict", "runs/none", "x.png"), 5, "runs/none is not a bundle"),
         (("serve", "runs/none"), 5, "runs/none is not a bundle"),
+        (("serve",), 2, "there is no BUNDLE to serve: name it, or set AIP_STORAGE_URI"),
         (("train", "--config", "gone.yaml"), 2, "cannot read the configuration gone.yaml"),
     ],
 )

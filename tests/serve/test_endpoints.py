@@ -104,20 +104,67 @@ def test_a_request_id_is_echoed_or_made(client: Client, path: str) -> None:
     assert " " not in client.get(path, headers={"X-Request-ID": "a b"}).headers["X-Request-ID"]
 
 
+PATHS = {
+    "/health",
+    "/livez",
+    "/readyz",
+    "/model-info",
+    "/models",
+    "/metrics",
+    "/predict",
+    "/predict/batch",
+    "/v2",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/repository/index",
+    *(
+        path + end
+        for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+        for end in ("", "/ready", "/config", "/infer")
+    ),
+    "/ping",
+    "/version",
+    "/invocations",
+    "/endpoints/{name}/invocations",
+}
+NAMES = {"{model}": "digits", "{version}": "digits-1", "{name}": "digits"}
+NO_JSON = {"/predict/batch", "/version"}
+
+
 def test_openapi_describes_the_answers_that_come(client: Client, grey: Bundle) -> None:
     spec = client.get("/openapi.json").json()
     assert spec["openapi"].startswith("3.1")
-    paths = {"/health", "/livez", "/readyz", "/model-info", "/predict", "/models", "/metrics"}
-    assert set(spec["paths"]) == paths
+    assert set(spec["paths"]) == PATHS
     for path, methods in spec["paths"].items():
         for method, operation in methods.items():
-            body = {"json": {"data": grey.golden().images[0].tolist(), "range": 255}} if method == "post" else {}
-            response = client.request(method.upper(), path, **body)
+            if path in NO_JSON:
+                continue
+            body = {"json": body_for(path, grey.golden().images[0].tolist())} if method == "post" else {}
+            response = client.request(method.upper(), filled(path), **body)
             assert response.status_code == 200
             if "application/json" not in operation["responses"]["200"]["content"]:
                 assert response.headers["Content-Type"].partition(";")[0] in operation["responses"]["200"]["content"]
                 continue
             check(response.json(), operation["responses"]["200"]["content"]["application/json"]["schema"], spec)
+
+
+def test_every_operation_has_a_name_of_its_own(client: Client) -> None:
+    operations = [one for methods in client.get("/openapi.json").json()["paths"].values() for one in methods.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+
+
+def filled(path: str) -> str:
+    for name, value in NAMES.items():
+        path = path.replace(name, value)
+    return path
+
+
+def body_for(path: str, image: list[Any]) -> dict[str, Any]:
+    if path.startswith("/v2"):
+        return {"inputs": [{"name": "images", "datatype": "UINT8", "shape": [1, 8, 8, 1], "data": [image]}]}
+    if path.endswith("/invocations"):
+        return {"instances": [image], "params": {"range": 255}}
+    return {"data": image, "range": 255}
 
 
 def test_openapi_describes_every_error_that_comes(client: Client) -> None:
@@ -166,7 +213,7 @@ TYPES = {
 def test_the_event_loop_stays_free_while_the_model_runs(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     running, done, predict = threading.Event(), threading.Event(), Model.predict
 
-    def slow(self: Model, images: np.ndarray) -> Any:
+    def slow(self: Model, images: np.ndarray, *, cam: bool = False) -> Any:
         running.set()
         assert done.wait(30)
         return predict(self, images)

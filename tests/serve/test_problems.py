@@ -115,7 +115,7 @@ def test_a_fault_in_json_has_a_pointer(client: Client) -> None:
 def test_a_full_service_says_so_and_recovers(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, done, predict = threading.Semaphore(0), threading.Event(), Model.predict
 
-    def slow(self: Model, images: Any) -> Any:
+    def slow(self: Model, images: Any, *, cam: bool = False) -> Any:
         begun.release()
         assert done.wait(30)
         return predict(self, images)
@@ -147,7 +147,7 @@ def test_a_problem_belongs_to_the_one_tree() -> None:
 
 
 def test_our_own_fault_hides_its_cause(grey: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret")
 
     monkeypatch.setattr(Model, "predict", fail)

@@ -46,17 +46,20 @@ def make_bundle(
     channels: Literal[1, 3] = 1,
     version: str = "digits-1",
     sharpness: float = 1.0,
+    cam: bool = False,
 ) -> Bundle:
     """Write a real bundle for images of `size` (height, width) to `path`, and open it.
 
-    `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes.
+    `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes. `cam`:
+    the graph gives maps.
     """
     policy = ImagePolicy(*size, channels)
     (val_images, val_labels), (test_images, test_labels) = digits(policy, VAL), digits(policy, TEST)
     fit = _fit()
     fit = _Fit(fit.mean, fit.std, np.float32(sharpness) * fit.weights, np.float32(sharpness) * fit.bias)
     with write_bundle(path) as draft:
-        io.write_bytes(draft.path / MODEL, graph(policy, fit.weights, fit.bias, fit.mean, fit.std).SerializeToString())
+        model = graph(policy, fit.weights, fit.bias, fit.mean, fit.std)
+        io.write_bytes(draft.path / MODEL, (with_maps(model, fit.weights) if cam else model).SerializeToString())
         session = ort.InferenceSession(str(draft.path / MODEL), providers=["CPUExecutionProvider"])
         val, test = _run(session, val_images), _run(session, test_images)
         np.savez(draft.path / GOLDEN, images=test_images[:16], probabilities=test.probabilities[:16])
@@ -71,7 +74,7 @@ def make_bundle(
         fields = _description(policy, version, fit) | _findings(
             val.probabilities, val_labels, test.probabilities, test_labels, _expected(test_images, fit)
         )
-        draft.finish(**fields)
+        draft.finish(**fields | ({"outputs": (*fields["outputs"], "cam")} if cam else {}))
     return open_bundle(path)
 
 
@@ -120,6 +123,24 @@ def graph(
         [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
+def with_maps(model: onnx.ModelProto, weights: NDArray[np.float32]) -> onnx.ModelProto:
+    """The same graph with `cam` (N, 10, 8, 8): what each cell of the grid adds to each logit."""
+    inner = model.graph
+    inner.initializer.extend(
+        [
+            numpy_helper.from_array(np.ascontiguousarray(weights.T.reshape(1, -1, GRID, GRID)), "cells"),
+            numpy_helper.from_array(np.array([1], np.int64), "second"),
+        ]
+    )
+    inner.node.extend(
+        [helper.make_node("Unsqueeze", ["grid", "second"], ["one"]), helper.make_node("Mul", ["one", "cells"], ["cam"])]
+    )
+    shape: list[str | int | None] = ["batch", len(CLASSES), GRID, GRID]
+    inner.output.append(helper.make_tensor_value_info("cam", TensorProto.FLOAT, shape))
     onnx.checker.check_model(model)
     return model
 

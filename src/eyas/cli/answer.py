@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -61,9 +62,12 @@ def predict(
 
 def serve(
     target: Annotated[
-        Path,
-        typer.Argument(help="A bundle, a run folder that holds one, or a repository.", metavar="BUNDLE|RUN|REPO"),
-    ],
+        Path | None,
+        typer.Argument(
+            help="A bundle, a run folder that holds one, or a repository; AIP_STORAGE_URI by default.",
+            metavar="BUNDLE|RUN|REPO",
+        ),
+    ] = None,
     overrides: Overrides = None,
     config: ConfigFile = None,
     port: Annotated[int | None, typer.Option(help="The port; serve.port by default.")] = None,
@@ -76,12 +80,20 @@ def serve(
     Example: eyas serve runs/digits-mlp-1 --port 5000; eyas serve models serve.admin=true
     """
     with needs_extra("serve"):
+        from eyas.core.config import is_override
+        from eyas.serve.environment import stored_bundle, with_environment
         from eyas.serve.server import serve as run_server
 
-    words = [*(overrides or []), *([f"serve.port={port}"] if port is not None else [])]
+    words = list(overrides or [])
+    if target is not None and is_override(str(target)):  # the bundle was left out
+        words.insert(0, str(target))
+        target = None
+    if target is None and (target := stored_bundle(os.environ)) is None:
+        raise ConfigError("there is no BUNDLE to serve: name it, or set AIP_STORAGE_URI")
+    words += [*([f"serve.port={port}"] if port is not None else [])]
     words += [f"serve.host={host}"] if host is not None else []
     _, settings = read_words(words, config)
-    run_server(find_bundle(target), settings.serve)
+    run_server(find_bundle(target), with_environment(settings.serve, os.environ))
 
 
 def _predict_here(words: list[str], top: int) -> list[FileRow]:

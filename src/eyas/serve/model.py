@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Manifest
 from eyas.infer import Prediction, Predictor
-from eyas.serve.schemas import Answer, ModelInfo, Preprocessor
+from eyas.serve.numbers import short
+from eyas.serve.schemas import Answer, ModelInfo, Preprocessor, Row
 
-SMALLEST = 1e-45  # float32's least positive value; zero has no logarithm
 CREEP = 1.01  # of the seconds an image: they fall at once and rise slowly, so that a pause of the machine's is no news
 PROBE_ROUNDS = 5
 MAX_BATCH = 8
@@ -44,10 +44,10 @@ class Model:
         self.batch = MAX_BATCH if in_batch < WORTH * self.seconds else 1
         """Images that are predicted together where they wait together; 1 where that gains nothing."""
 
-    def predict(self, images: NDArray[np.uint8]) -> Prediction:
-        """The graph's answers to (N, H, W, C) uint8 images."""
+    def predict(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
+        """The graph's answers to (N, H, W, C) uint8 images; `cam`: class activation maps among them."""
         began = perf_counter()
-        prediction = self._predictor.run(images)
+        prediction = self._predictor.run(images, cam=cam)
         took = (perf_counter() - began) / max(1, len(images))
         self.seconds = min(took, CREEP * self.seconds)
         return prediction
@@ -55,7 +55,7 @@ class Model:
     def answer(self, prediction: Prediction) -> Answer:
         """A prediction as the service tells it."""
         classes = prediction.classes.tolist()
-        probabilities = _short(prediction.probabilities)
+        probabilities = short(prediction.probabilities)
         return Answer(
             predictions=classes,
             confidence=probabilities.max(axis=1).tolist(),
@@ -65,6 +65,15 @@ class Model:
             version=self.version,
             id=uuid4().hex,
         )
+
+    def rows(self, prediction: Prediction) -> list[Row]:
+        """A prediction image by image, as the platforms want it."""
+        columns = (
+            prediction.classes.tolist(),
+            short(prediction.probabilities).tolist(),
+            prediction.needs_review.tolist(),
+        )
+        return [Row(k, self.bundle.classes[k], row[k], row, review) for k, row, review in zip(*columns, strict=True)]
 
     def _probe(self) -> tuple[float, float]:
         """Seconds an image, alone and in a batch: the least of some rounds, the first of which warms up."""
@@ -78,14 +87,6 @@ class Model:
         began = perf_counter()
         self._predictor.run(images)
         return perf_counter() - began
-
-
-def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Positive values to 9 significant digits: the fewest that tell every float32 apart; JSON would write up to 17."""
-    exact = values.astype(np.float64)
-    scale = 10.0 ** (8 - np.floor(np.log10(np.maximum(exact, SMALLEST))))
-    short: NDArray[np.float64] = np.rint(exact * scale) / scale
-    return short
 
 
 def _describe(manifest: Manifest, name: str) -> ModelInfo:

@@ -23,6 +23,7 @@ table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;
 @media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#262626}a{color:#8cf}}
 """
 SCHEMES = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+PREDICT = "/predict"
 MEANINGS = {
     401: "The request must carry a bearer token that this service accepts; `WWW-Authenticate` says more.",
     403: "The token is good, but not for this.",
@@ -127,8 +128,11 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> str:
     body = operation.get("requestBody", {}).get("content", {})
     parts = [f"<h2><code>{method} {path}</code></h2><p>{html.escape(operation['summary'])}</p>"]
     if body:
-        parts.append(f"<p>Takes {', '.join(f'<code>{kind}</code>' for kind in body)}.</p>{_pre(_example(path))}")
-        parts.append(_pre(json.dumps(body["application/json"]["schema"], indent=2, ensure_ascii=False)))
+        parts.append(f"<p>Takes {', '.join(f'<code>{kind}</code>' for kind in body)}.</p>")
+        if path == PREDICT:
+            parts.append(_pre(_example(path)))
+        if schema := body.get(JSON, {}).get("schema"):
+            parts.append(_pre(json.dumps(schema, indent=2, ensure_ascii=False)))
     rows = "".join(
         f"<tr><td>{code}</td><td>{one['description']}</td></tr>" for code, one in operation["responses"].items()
     )

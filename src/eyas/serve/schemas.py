@@ -74,6 +74,27 @@ class ModelInfo(msgspec.Struct):
     dataset_fingerprint: str
 
 
+class Row(msgspec.Struct):
+    """The prediction of one image."""
+
+    prediction: int
+    """Index of the most probable class."""
+    label: str
+    """Its name."""
+    confidence: float
+    """Its probability."""
+    probabilities: list[float]
+    """Of all classes; they sum to 1."""
+    needs_review: bool
+    """The conformal set holds no class or several: a person should look."""
+
+
+class Predictions(msgspec.Struct):
+    """One row an instance, in the order sent."""
+
+    predictions: list[Row]
+
+
 class Answer(msgspec.Struct):
     """One prediction an image, in the order sent."""
 

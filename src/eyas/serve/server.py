@@ -16,6 +16,7 @@ from eyas.core.schema.trust import is_loopback
 from eyas.serve.logs import set_up
 from eyas.serve.processes import Supervisor
 from eyas.serve.processes.messages import Served, Table, Version
+from eyas.serve.rpc.port import check_port
 from eyas.serve.trust import open_gate, open_trusted
 
 WRITE_SECONDS = 5.0  # the supervisor does nothing else while it waits for another writer of the repository
@@ -31,10 +32,12 @@ def serve(path: Path, config: ServeConfig) -> None:
         ServingError: the address cannot be listened on, or lets other machines in while nobody is asked for a token;
             nothing in the repository can be served.
         ConfigError: a key does not fit what is served; the keys, certificates or files that `config` names are not fit.
+        MissingExtraError: gRPC is wanted, and its library is not there.
         BundleError: the bundle is damaged, is not signed as `config` asks, or does not give its golden answers on this
             machine.
     """
     set_up(as_json=config.json_logs)
+    check_port(config)
     with ExitStack() as stack:
         listening = [stack.enter_context(_bound(config, port)) for port in _ports(config)]
         gate = open_gate(config)

@@ -47,25 +47,27 @@ class Service:
         """Of bodies that hold images for this model."""
         return BodyReader(model.bundle.policy, self.config)
 
-    async def predict(self, model: Model, reading: Reading, tell: Callable[[Prediction], T]) -> T:
+    async def predict(self, model: Model, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False) -> T:
         """Decode a body, predict its images, and put the prediction into words.
 
         Args:
             tell: called once with the prediction of all the images.
+            cam: class activation maps are wanted; such a request is predicted alone.
 
         Raises:
             Problem: the service is too busy.
             InputError, UnsafeDataError: the body breaks a rule.
         """
-        if model.batch == 1 or self.lane.idle:
+        if model.batch == 1 or cam or self.lane.idle:
             return await self.lane.run(
-                reading.seconds + reading.images * model.seconds, lambda: tell(self._run(model, reading.decode()))
+                reading.seconds + reading.images * model.seconds,
+                lambda: tell(self._run(model, reading.decode(), cam=cam)),
             )
         images = await self.lane.run(reading.seconds, reading.decode)
         return tell(await self._batcher.predict(model, images))
 
-    def _run(self, model: Model, images: Images) -> Prediction:
+    def _run(self, model: Model, images: Images, *, cam: bool = False) -> Prediction:
         began = perf_counter()
-        prediction = model.predict(images)
+        prediction = model.predict(images, cam=cam)
         self.meter.predicted((model.name, model.version), len(images), perf_counter() - began)
         return prediction

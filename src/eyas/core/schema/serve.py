@@ -9,6 +9,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from eyas.core.schema.section import Fraction, PixelLimit, Section
 from eyas.core.schema.trust import AuthConfig, CorsConfig, Network, RateConfig, TlsConfig
 
+Route = Annotated[str, Field(pattern=r"^/[^{}?#\s]*$")]
+
 
 class ExportConfig(Section):
     """How a run becomes a bundle."""
@@ -30,12 +32,16 @@ class ServeConfig(Section):
     """Address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     """Port to listen on."""
+    grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port for the Open Inference Protocol over gRPC, which needs the extra [grpc]. Unset: none."""
     workers: PositiveInt | None = None
     """Processes. Unset: as many as the cores this process may use."""
     max_body_mb: PositiveFloat = 32.0
     """A larger request body is refused while it is read (413)."""
     max_images: PositiveInt = 256
     """Images in one request, at most."""
+    max_batch_images: PositiveInt = 10_000
+    """Images in one request to /predict/batch, at most."""
     max_pixels: PixelLimit = 25_000_000
     """Pixels in one request's image files, in all; more are refused by their headers, before they are decoded."""
     threads: PositiveInt | None = None
@@ -83,3 +89,7 @@ class ServeConfig(Section):
     """Of a repository: whether there are /admin endpoints. Without authentication they answer this machine alone."""
     admin_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """A second port of `host`, and the only one where the /admin endpoints answer. Unset: they answer on `port`."""
+    vertex_predict_route: Route | None = None
+    """Path on which Vertex AI asks for predictions. Unset: AIP_PREDICT_ROUTE where there is such a variable."""
+    vertex_health_route: Route | None = None
+    """Path on which Vertex AI asks for health. Unset: AIP_HEALTH_ROUTE where there is such a variable."""

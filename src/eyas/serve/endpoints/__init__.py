@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from eyas.serve.endpoints import admin, listing, source
+from eyas.serve.endpoints import admin, batch, listing, mlflow, source, v2, vertex
 from eyas.serve.http import Endpoint
 from eyas.serve.service import Service
 
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
-    """Every documented endpoint."""
-    return (*source.endpoints(service), *listing.endpoints(service), *admin.endpoints(service))
+    """Every documented endpoint. Where Vertex AI is to predict on a path of ours, the path is Vertex AI's."""
+    ours = (source, batch, v2, mlflow, listing, admin)
+    table = {(one.method, one.path): one for module in ours for one in module.endpoints(service)}
+    for one in vertex.endpoints(service):
+        if one.method == "POST" or (one.method, one.path) not in table:
+            table[one.method, one.path] = one
+    return tuple(table.values())
 
 
 __all__ = ["endpoints"]

@@ -47,6 +47,8 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     """Also in the header X-Request-ID."""
     pointer: str | None = None
     """Where in the JSON body, as a JSON pointer (RFC 6901)."""
+    error: str | None = None
+    """`detail` once more, where clients of the Open Inference Protocol look for it: under /v2."""
 
 
 class Problem(ServingError):  # noqa: N818  (RFC 9457's own word)
@@ -74,6 +76,7 @@ class Problem(ServingError):  # noqa: N818  (RFC 9457's own word)
             instance=path,
             request_id=request_id,
             pointer=self.pointer,
+            error=self.detail if path == "/v2" or path.startswith("/v2/") else None,
         )
         return Answer(msgspec.json.encode(body), self.status, MEDIA_TYPE, self.headers)
 

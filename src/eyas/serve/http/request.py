@@ -102,6 +102,11 @@ class Request:
                 408, f"the body must come within {self.body_seconds:g} s (serve.body_seconds)", headers=_CLOSE
             ) from None
 
+    async def left(self) -> None:
+        """Wait until the client has gone; to be asked once the body has come."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def _whole(self) -> bytes:
         message = await self._receive()
         body: bytes = message.get("body", b"")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -75,7 +75,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     said = tuple(_say(model) for model in service.models)
     http = protocol(config.header_seconds, place.balance, place.slot)
     app = build_app(service, place.tables, place.gate, traces)
-    server = _Server(_uvicorn(app, config, place.gate, http), place.pipe, shelf, asking, Ready(said))
+    server = _Server(_uvicorn(app, config, place.gate, http), place.pipe, shelf, service, Ready(said))
     place.balance.arrive(place.slot)
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
         signal.signal(number, lambda number, frame: None)
@@ -99,16 +99,22 @@ def _say(model: Model) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which tells the supervisor that it listens, does what it says, and stops when it has gone."""
+    """Uvicorn, which tells the supervisor that it listens, does what it says, and stops when it has gone.
 
-    def __init__(
-        self, config: uvicorn.Config, pipe: Connection, shelf: Shelf, asking: Asking | None, ready: Ready
-    ) -> None:
+    gRPC starts and stops with it, where it is wanted.
+    """
+
+    def __init__(self, config: uvicorn.Config, pipe: Connection, shelf: Shelf, service: Service, ready: Ready) -> None:
         super().__init__(config)
-        self._pipe, self._shelf, self._asking, self._ready = pipe, shelf, asking, ready
+        self._pipe, self._shelf, self._service, self._ready = pipe, shelf, service, ready
+        self._rpc: Any = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._service.config.grpc_port is not None:
+            from eyas.serve.rpc.server import start  # an extra; and its library must not be there before the fork
+
+            self._rpc = await start(self._service)
         asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._listen)
         send(self._pipe, self._ready)
 
@@ -119,7 +125,10 @@ class _Server(uvicorn.Server):
             server.close()
         for one in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(self._connection, one, ssl=self.config.ssl)
-        await super().shutdown(sockets)
+        stopping = [super().shutdown(sockets)]
+        if self._rpc is not None:
+            stopping.append(self._rpc.stop(GRACE_SECONDS))
+        await asyncio.gather(*stopping)
 
     def _connection(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -137,8 +146,8 @@ class _Server(uvicorn.Server):
         elif isinstance(message, Activate):
             self._shelf.activate(message.table)
             send(self._pipe, Activated(message.number))
-        elif isinstance(message, Told) and self._asking:
-            self._asking.told(message)
+        elif isinstance(message, Told) and self._service.asking:
+            self._service.asking.told(message)
 
 
 def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:

@@ -7,7 +7,7 @@ image/*, octet-stream       one image file
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -71,23 +71,38 @@ class BodyReader:
             content_type = request.header("content-type")
             return Reading(LONG, 1, lambda: self._form(body, content_type))
         if media_type.startswith("image/") or media_type == FILES[1]:
-            body = await request.body()
-            pixels = count_pixels(body, SERVED_FORMATS)  # a small file may hold many
-            seconds = len(body) * FILE_SECONDS_PER_BYTE + pixels * FILE_SECONDS_PER_PIXEL
-            return Reading(seconds, 1, lambda: self._decode(body, self.config.max_pixels)[0][None])
+            return self.file(await request.body())
         raise Problem(415, _not_accepted(media_type), headers={"Accept": ", ".join(ACCEPTED)})
 
+    def file(self, content: bytes) -> Reading:
+        """One image file."""
+        pixels = count_pixels(content, SERVED_FORMATS)  # a small file may hold many
+        seconds = len(content) * FILE_SECONDS_PER_BYTE + pixels * FILE_SECONDS_PER_PIXEL
+        return Reading(seconds, 1, lambda: self._decode(content, self.config.max_pixels)[0][None])
+
     def _form(self, body: bytes, content_type: str) -> Images:
-        """The images of a form; each may have the pixels that those before it have left of `max_pixels`."""
+        return self.files(read_form(body, content_type, self.config.max_images), "form")
+
+    def files(self, named: Iterable[tuple[str, bytes]], whole: str) -> Images:
+        """Several image files; each may have the pixels that those before it have left of `max_pixels`.
+
+        Args:
+            named: what to call each in an error, and its content; one or more.
+            whole: what to call them all.
+
+        Raises:
+            InputError: a file is no image.
+            UnsafeDataError: it has too many pixels.
+        """
         images: list[Images] = []
         left = self.config.max_pixels
-        for name, content in read_form(body, content_type, self.config.max_images):
+        for name, content in named:
             try:
                 image, pixels = self._decode(content, left)
             except InputError as error:
                 raise InputError(f"{name}: {error}") from error
             except UnsafeDataError as error:
-                share = f", of {self.config.max_pixels:,} for the whole form" if images else ""
+                share = f", of {self.config.max_pixels:,} for the whole {whole}" if images else ""
                 raise UnsafeDataError(f"{name}: {error}{share}") from error
             images.append(image)
             left -= pixels

@@ -5,32 +5,48 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from eyas.core.errors import InputError
 
 KINDS = {b"{": "an object", b"[": "a list", b'"': "a string", b"t": "true", b"f": "false", b"n": "null", b"": "nothing"}
 NAMES = {dict: "an object", list: "a list", type(None): "null"}
-GENERAL = "/data must be lists of numbers, as deep and as long as each other"
 MOST_VALUES = 2_000_000  # more would take hundreds of megabytes as Python objects: the fault is then told in general
 LONGEST_INT = 20  # digits; longer ones are out of every range, and slow to convert exactly
 
 
-def find_fault(data: bytes, depth: int, top: int) -> InputError:
+@dataclass(frozen=True)
+class Place:
+    """Where the pixels are in a body."""
+
+    pointer: str = "/data"
+    """JSON pointer (RFC 6901)."""
+    for_bytes: str = 'send "range": 255 for bytes'
+    """What to do where values above 1 were meant."""
+
+
+DATA = Place()
+
+
+def find_fault(data: bytes, depth: int, top: int, place: Place = DATA) -> InputError:
     """The first value of `data`, read from left to right, that is not what its place asks for.
 
     Args:
         data: valid JSON but for NaN and Infinity, which are told as values out of range.
         depth: how many lists enclose every number.
         top: every number must lie in [0, top].
+        place: of `data`.
     """
+    at = place.pointer
+    general = InputError(f"{at} must be lists of numbers, as deep and as long as each other", at)
     if not searchable(data):
-        return InputError(GENERAL, "/data")
+        return general
     try:
         values = json.loads(data.decode("utf-8", "replace"), parse_int=_parse_int)
-        return next(_faults(values, "/data", _first_lengths(values), depth, top))
+        return next(_faults(values, at, _first_lengths(values), depth, _Rule(top, place)))
     except (ValueError, RecursionError, StopIteration):
-        return InputError(GENERAL, "/data")
+        return general
 
 
 def searchable(text: bytes) -> bool:
@@ -38,9 +54,9 @@ def searchable(text: bytes) -> bool:
     return sum(map(text.count, (b",", b"[", b"{"))) <= MOST_VALUES
 
 
-def out_of_range(pointer: str, value: float, top: int) -> InputError:
+def out_of_range(pointer: str, value: float, top: int, place: Place = DATA) -> InputError:
     """A number outside [0, top]."""
-    hint = '; send "range": 255 for bytes' if top == 1 and 1 < value <= 255 else ""
+    hint = f"; {place.for_bytes}" if top == 1 and 1 < value <= 255 else ""
     return InputError(f"{pointer} must be in [0, {top}], got {_number(value)}{hint}", pointer)
 
 
@@ -49,10 +65,16 @@ def kind(text: bytes) -> str:
     return KINDS.get(text.lstrip(b" \t\r\n")[:1], "a number")
 
 
-def _faults(value: Any, pointer: str, lengths: list[int], depth: int, top: int) -> Iterator[InputError]:
+@dataclass(frozen=True)
+class _Rule:
+    top: int
+    place: Place
+
+
+def _faults(value: Any, pointer: str, lengths: list[int], depth: int, rule: _Rule) -> Iterator[InputError]:
     """Faults of one value, `depth` lists above the numbers; `lengths`: of the first list at each level from here."""
     if depth == 0:
-        yield from _number_faults(value, pointer, top)
+        yield from _number_faults(value, pointer, rule)
     elif not isinstance(value, list):
         yield InputError(f"{pointer} must be a list, as its neighbours are, got {_name(value)}", pointer)
     elif not value:
@@ -61,16 +83,16 @@ def _faults(value: Any, pointer: str, lengths: list[int], depth: int, top: int) 
         yield InputError(f"{pointer} must hold {lengths[0]} values, as those before it do, got {len(value)}", pointer)
     else:
         for index, inner in enumerate(value):
-            if depth == 1 and type(inner) in (int, float) and 0 <= inner <= top:
+            if depth == 1 and type(inner) in (int, float) and 0 <= inner <= rule.top:
                 continue  # nearly all of them: their pointers need not be made
-            yield from _faults(inner, f"{pointer}/{index}", lengths[1:], depth - 1, top)
+            yield from _faults(inner, f"{pointer}/{index}", lengths[1:], depth - 1, rule)
 
 
-def _number_faults(value: Any, pointer: str, top: int) -> Iterator[InputError]:
+def _number_faults(value: Any, pointer: str, rule: _Rule) -> Iterator[InputError]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         yield InputError(f"{pointer} must be a number, got {_name(value)}", pointer)
-    elif not 0 <= value <= top:
-        yield out_of_range(pointer, value, top)
+    elif not 0 <= value <= rule.top:
+        yield out_of_range(pointer, value, rule.top, rule.place)
 
 
 def _first_lengths(value: Any) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import InputError
-from eyas.serve.reading.faults import find_fault, kind, out_of_range
+from eyas.serve.reading.faults import DATA, Place, find_fault, kind, out_of_range
 
 MAX_DEPTH = 4
 PIECE = 1 << 18  # bytes of text whose numbers are Python objects at one time
@@ -24,30 +24,32 @@ _NO_BRACKETS = bytes.maketrans(b"[]", b"  ")
 _ALL_BUT_BRACKETS_AND_COMMAS = bytes(set(range(256)) - set(b"[],"))
 
 
-def read_lists(data: bytes, top: int) -> NDArray[np.float64]:
+def read_lists(data: bytes, top: int, place: Place = DATA) -> NDArray[np.float64]:
     """`data` as an array of its own depth.
 
     Args:
         data: valid JSON.
         top: every number must lie in [0, top].
+        place: of `data`, for errors.
 
     Raises:
         InputError: no list, nested too deep, ragged, empty, or a value that is no number or out of range.
     """
+    at = place.pointer
     if not data.lstrip().startswith(b"["):
-        raise InputError(f"/data must be a list of numbers, got {kind(data)}", "/data")
+        raise InputError(f"{at} must be a list of numbers, got {kind(data)}", at)
     skeleton = data.translate(None, _ALL_BUT_BRACKETS_AND_COMMAS)
     depth = len(skeleton) - len(skeleton.lstrip(b"["))
     if depth > MAX_DEPTH:
-        raise InputError(f"/data must be nested at most {MAX_DEPTH} lists deep, got {depth}", "/data")
+        raise InputError(f"{at} must be nested at most {MAX_DEPTH} lists deep, got {depth}", at)
     shape = _shape(skeleton, depth)
     values = _numbers(data.translate(_NO_BRACKETS), math.prod(shape)) if shape else None
     if values is None:
-        raise find_fault(data, depth, top)
+        raise find_fault(data, depth, top, place)
     if values.min() < 0 or values.max() > top:
         first = int(np.argmax((values < 0) | (values > top)))
         path = map(str, np.unravel_index(first, shape))
-        raise out_of_range("/".join(("/data", *path)), float(values[first]), top)
+        raise out_of_range("/".join((at, *path)), float(values[first]), top, place)
     return values.reshape(shape)
 
 

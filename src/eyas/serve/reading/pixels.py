@@ -23,6 +23,7 @@ import difflib
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -66,11 +67,23 @@ class Reader:
         images = _split(read_lists(data, top), self.policy)
         if len(images) > self.max_images:
             raise InputError(f"/data must hold at most {self.max_images} images, got {len(images)}", "/data")
-        images *= 255 / top  # in place: the array is ours
-        scaled = np.rint(images, out=images).astype(np.uint8)
-        if scaled.shape[1:] == self.policy.shape:
-            return scaled
-        return np.stack([from_pixels(image, self.policy) for image in scaled])
+        return scaled(images, top, self.policy)
+
+
+def scaled(images: NDArray[np.floating[Any]], top: int, policy: ImagePolicy) -> NDArray[np.uint8]:
+    """Pixels as the network takes them.
+
+    Args:
+        images: (N, h, w, c) in [0, top], c = 1 or 3; overwritten.
+
+    Returns:
+        (N, H, W, C) uint8.
+    """
+    images *= 255 / top
+    whole: NDArray[np.uint8] = np.rint(images, out=images).astype(np.uint8)
+    if whole.shape[1:] != policy.shape:
+        whole = np.stack([from_pixels(image, policy) for image in whole])
+    return whole
 
 
 def _open(body: bytes) -> tuple[bytes, int]:
@@ -109,9 +122,9 @@ def _split(values: NDArray[np.float64], policy: ImagePolicy) -> NDArray[np.float
     size = (policy.height, policy.width)
     grey = policy.channels == 1
     if values.ndim == 1:
-        return values.reshape(1, *_flat_shape(shape[0], policy, "/data"))
+        return values.reshape(1, *flat_shape(shape[0], policy, "/data"))
     if values.ndim == 2 and shape != size:
-        return values.reshape(shape[0], *_flat_shape(shape[1], policy, "/data/0"))
+        return values.reshape(shape[0], *flat_shape(shape[1], policy, "/data/0"))
     if values.ndim == 2:
         return values[None, :, :, None]
     if values.ndim == 3 and grey and shape[1:] == size:
@@ -123,8 +136,12 @@ def _split(values: NDArray[np.float64], policy: ImagePolicy) -> NDArray[np.float
     raise InputError(_channels_rule(shape), "/data")
 
 
-def _flat_shape(length: int, policy: ImagePolicy, pointer: str) -> tuple[int, int, int]:
-    """(h, w, C) of a flat image."""
+def flat_shape(length: int, policy: ImagePolicy, pointer: str) -> tuple[int, int, int]:
+    """(h, w, C) of a flat image.
+
+    Raises:
+        InputError: no image has this many values.
+    """
     if length == math.prod(policy.shape):
         return policy.shape
     side = math.isqrt(length // policy.channels)

@@ -1,0 +1,69 @@
+"""MLflow's scoring protocol, which is that of SageMaker's containers too.
+
+https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
+
+from __future__ import annotations
+
+from eyas import __version__
+from eyas.serve.endpoints.platforms import ERRORS, predict_instances, predict_reading
+from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.protocols.instances import FORMATS, open_csv, open_mlflow
+from eyas.serve.reading.bodies import FILES, MULTIPART
+from eyas.serve.schemas import Predictions, Ready
+from eyas.serve.service import Service
+
+CSV = "text/csv"
+TAKEN = (JSON, CSV, MULTIPART, *FILES)
+TEXT = "text/plain"
+_TABLE = {"description": "See the documentation of MLflow; or image files in base64, as strings or {b64: …}."}
+BODY = {
+    JSON: {
+        "schema": {
+            "type": "object",
+            "properties": {
+                **dict.fromkeys(FORMATS, _TABLE),
+                "params": {"type": "object", "properties": {"range": {"enum": [1, 255], "default": 1}}},
+            },
+            "oneOf": [{"required": [name]} for name in FORMATS],
+            "additionalProperties": False,
+        }
+    },
+    CSV: {"schema": {"type": "string"}},
+    MULTIPART: {},
+    "image/*": {},
+    "application/octet-stream": {},
+}
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """Health, version, predictions."""
+
+    async def ping(request: Request) -> Answer:
+        return json_answer(Ready())
+
+    async def version(request: Request) -> Answer:
+        return Answer(__version__.encode(), media_type=TEXT)
+
+    async def invocations(request: Request) -> Answer:
+        model = service.find(request, request.params.get("name", ""))
+        media_type = request.media_type
+        if media_type == JSON:
+            return await predict_instances(service, model, await request.body(), open_mlflow)
+        if media_type == CSV:
+            return await predict_instances(service, model, await request.body(), open_csv)
+        if media_type != MULTIPART and media_type != FILES[1] and not media_type.startswith("image/"):
+            raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {media_type or 'none'}")
+        return await predict_reading(service, model, await service.reader(model).read(request))
+
+    def predicting(path: str, summary: str) -> Endpoint:
+        return Endpoint("POST", path, summary, invocations, Predictions, errors=ERRORS, body=BODY, scope="predict")
+
+    text = {TEXT: {"schema": {"type": "string"}}}
+    return (
+        Endpoint("GET", "/ping", "MLflow, SageMaker: is it ready?", ping, Ready),
+        Endpoint("GET", "/version", "MLflow: the version of the server.", version, answers=text, errors=(500,)),
+        predicting("/invocations", "MLflow, SageMaker containers: classify."),
+        predicting("/endpoints/{name}/invocations", "SageMaker's runtime client: classify; the model is {name}."),
+    )

@@ -1,0 +1,50 @@
+"""What the endpoints of MLflow, SageMaker and Vertex AI share: a list of instances in, a list of predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+from eyas.infer import Prediction
+from eyas.serve.http import Answer, json_answer
+from eyas.serve.model import Model
+from eyas.serve.protocols.instances import Instances
+from eyas.serve.reading import Reading
+from eyas.serve.reading.bodies import JSON_BYTES_PER_VALUE, JSON_SECONDS_PER_BYTE
+from eyas.serve.schemas import Predictions
+from eyas.serve.service import Service
+
+ERRORS = (400, 404, 408, 413, 415, 422, 500, 503, 504)
+ENVELOPE_SECONDS_PER_BYTE = 2e-9
+SHORT = 0.001  # seconds on the loop before the lane is asked
+FILES_SECONDS = 0.005  # at least: what files hold is seen only on the way, so they are decoded in a thread
+FILES_SECONDS_PER_BYTE = 50e-9
+
+
+async def predict_instances(
+    service: Service, model: Model, body: bytes, opened: Callable[[bytes], Instances]
+) -> Answer:
+    """Open the body by `opened`, predict its instances, and answer `{"predictions": …}`.
+
+    Raises:
+        Problem, InputError, UnsafeDataError: as of `opened`, of the images and of the lane.
+    """
+    seconds = len(body) * ENVELOPE_SECONDS_PER_BYTE
+    found = opened(body) if seconds <= SHORT else await service.lane.run(seconds, lambda: opened(body))
+    reader = service.reader(model)
+    if found.are_numbers:
+        images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(model.bundle.policy.shape)))
+        reading = Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: found.images(reader))
+    else:
+        cost = max(FILES_SECONDS, len(body) * FILES_SECONDS_PER_BYTE)
+        reading = Reading(cost, 1, lambda: found.images(reader))
+    return await predict_reading(service, model, reading)
+
+
+async def predict_reading(service: Service, model: Model, reading: Reading) -> Answer:
+    """Predict a body, and answer `{"predictions": …}`."""
+
+    def tell(prediction: Prediction) -> Answer:
+        return json_answer(Predictions(model.rows(prediction)))
+
+    return await service.predict(model, reading, tell)

@@ -1,0 +1,236 @@
+"""The Open Inference Protocol, version 2, as Triton and KServe speak it; see `eyas.serve.protocols.oip`.
+
+https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from eyas import __version__
+from eyas.serve.http import JSON, Answer, Endpoint, Request, json_answer
+from eyas.serve.model import Model
+from eyas.serve.protocols import oip
+from eyas.serve.protocols.tensors import DTYPES, IMAGES
+from eyas.serve.reading import Reading
+from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE
+from eyas.serve.service import Service
+
+BINARY = "application/octet-stream"
+EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
+PLATFORM = "onnxruntime_onnx"
+ENVELOPE_SECONDS_PER_BYTE = 2e-9
+SHORT = 0.001  # seconds on the loop before the lane is asked
+FLOATS = "FP32"
+ERRORS = (400, 404, 408, 413, 415, 422, 500, 503, 504)
+
+
+class Live(msgspec.Struct):
+    """The server answers."""
+
+    live: bool = True
+
+
+class ServerReady(msgspec.Struct):
+    """Every model is ready."""
+
+    ready: bool = True
+
+
+class ModelReady(msgspec.Struct):
+    """The model is ready."""
+
+    name: str
+    ready: bool = True
+
+
+class ServerMetadata(msgspec.Struct):
+    """What the server is."""
+
+    name: str
+    version: str
+    extensions: tuple[str, ...]
+
+
+class TensorMetadata(msgspec.Struct):
+    """An input or output."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    """-1 stands for any size."""
+
+
+class ModelMetadata(msgspec.Struct):
+    """What a model takes and gives."""
+
+    name: str
+    versions: tuple[str, ...]
+    platform: str
+    inputs: tuple[TensorMetadata, ...]
+    outputs: tuple[TensorMetadata, ...]
+
+
+class TensorConfig(msgspec.Struct):
+    """An input or output, without the batch."""
+
+    name: str
+    data_type: str
+    dims: tuple[int, ...]
+
+
+class ModelConfig(msgspec.Struct):
+    """Triton's configuration of a model, so far as a client needs it."""
+
+    name: str
+    platform: str
+    backend: str
+    max_batch_size: int
+    input: tuple[TensorConfig, ...]
+    output: tuple[TensorConfig, ...]
+
+
+def metadata(service: Service, model: Model) -> ModelMetadata:
+    """Of one model, whatever carries it."""
+    return ModelMetadata(
+        name=model.name,
+        versions=service.models.versions(model.name),
+        platform=PLATFORM,
+        inputs=(TensorMetadata(IMAGES, "UINT8", (-1, *model.bundle.policy.shape)),),
+        outputs=tuple(TensorMetadata(name, FLOATS, (-1, *_dims(model, name))) for name in outputs_of(model)),
+    )
+
+
+def outputs_of(model: Model) -> tuple[str, ...]:
+    """Names of the outputs that may be asked for."""
+    return (*oip.OUTPUTS, *([oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []))
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """Health, metadata, inference."""
+
+    def find(request: Request) -> Model:
+        return service.find(request, request.params["model"], request.params.get("version", ""))
+
+    async def server(request: Request) -> Answer:
+        return json_answer(ServerMetadata("eyas", __version__, EXTENSIONS))
+
+    async def live(request: Request) -> Answer:
+        return json_answer(Live())
+
+    async def ready(request: Request) -> Answer:
+        return json_answer(ServerReady())
+
+    async def model_ready(request: Request) -> Answer:
+        return json_answer(ModelReady(find(request).name))
+
+    async def model(request: Request) -> Answer:
+        return json_answer(metadata(service, find(request)))
+
+    async def config(request: Request) -> Answer:
+        return json_answer(_config(service, find(request)))
+
+    async def index(request: Request) -> Answer:
+        rows = [{"name": one.name, "version": one.version, "state": "READY"} for one in service.models]
+        return json_answer(rows)
+
+    async def infer(request: Request) -> Answer:
+        return await _infer(service, find(request), request)
+
+    get, body = (404, 500, 503), infer_body()
+    table = [
+        Endpoint("GET", "/v2", "Open Inference Protocol: which server is it?", server, ServerMetadata),
+        Endpoint("GET", "/v2/health/live", "Open Inference Protocol: does it answer?", live, Live),
+        Endpoint("GET", "/v2/health/ready", "Open Inference Protocol: is it ready?", ready, ServerReady),
+        Endpoint("POST", "/v2/repository/index", "Triton: which models are loaded?", index, answers=INDEX),
+    ]
+    for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        table += [
+            Endpoint("GET", path, "What does the model take and give?", model, ModelMetadata, errors=get),
+            Endpoint("GET", f"{path}/ready", "Is the model ready?", model_ready, ModelReady, errors=get),
+            Endpoint("GET", f"{path}/config", "Triton: the model's configuration.", config, ModelConfig, errors=get),
+            Endpoint(
+                "POST",
+                f"{path}/infer",
+                "Open Inference Protocol: tensors in, tensors out; as JSON or binary.",
+                infer,
+                oip.InferAnswer,
+                errors=ERRORS,
+                body=body,
+                scope="predict",
+            ),
+        ]
+    return tuple(table)
+
+
+async def _infer(service: Service, model: Model, request: Request) -> Answer:
+    body = await request.body()
+    header, policy, most = request.header(oip.HEADER), model.bundle.policy, service.config.max_images
+
+    def parse() -> oip.Asked:
+        return oip.parse(body, header, policy, outputs_of(model), most)
+
+    seconds = len(body) * ENVELOPE_SECONDS_PER_BYTE
+    asked = parse() if header or seconds <= SHORT else await service.lane.run(seconds, parse)
+    cost = 0.0 if asked.binary is not None else len(body) * JSON_SECONDS_PER_BYTE
+    reading = Reading(cost, asked.tensor.shape[0], lambda: asked.images(policy))
+
+    def tell(prediction: Any) -> Answer:
+        return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
+
+    return await service.predict(model, reading, tell, cam=asked.cam)
+
+
+def _dims(model: Model, name: str) -> tuple[int, ...]:
+    classes = len(model.bundle.classes)
+    return {"features": (-1,), oip.CAM: (classes, -1, -1)}.get(name, (classes,))
+
+
+def _config(service: Service, model: Model) -> ModelConfig:
+    return ModelConfig(
+        name=model.name,
+        platform=PLATFORM,
+        backend="onnxruntime",
+        max_batch_size=service.config.max_images,
+        input=(TensorConfig(IMAGES, "TYPE_UINT8", model.bundle.policy.shape),),
+        output=tuple(TensorConfig(name, f"TYPE_{FLOATS}", _dims(model, name)) for name in outputs_of(model)),
+    )
+
+
+_ROW = {name: {"type": "string"} for name in ("name", "version", "state")}
+INDEX: dict[str, Any] = {
+    JSON: {"schema": {"type": "array", "items": {"type": "object", "properties": _ROW, "required": list(_ROW)}}}
+}
+
+
+def infer_body() -> dict[str, Any]:
+    """OpenAPI's description of an inference request."""
+    parameters = {"type": "object"}
+    tensor = {
+        "type": "object",
+        "properties": {
+            "name": {"const": IMAGES},
+            "datatype": {"enum": list(DTYPES), "description": "UINT8: bytes; FP32: shares of white in [0, 1]."},
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 4, "maxItems": 4},
+            "data": {
+                "type": "array",
+                "description": "Flat, or nested: [N, height, width, channels], as the model's metadata says.",
+            },
+            "parameters": parameters,
+        },
+        "required": ["name", "datatype", "shape"],
+    }
+    output = {"type": "object", "properties": {"name": {"type": "string"}, "parameters": parameters}}
+    request = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
+            "outputs": {"type": "array", "items": {**output, "required": ["name"]}},
+            "parameters": parameters,
+        },
+        "required": ["inputs"],
+    }
+    return {JSON: {"schema": request}, BINARY: {}}

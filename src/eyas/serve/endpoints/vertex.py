@@ -1,0 +1,56 @@
+"""Vertex AI's custom containers, on the paths that the configuration or the environment names.
+
+https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
+"""
+
+from __future__ import annotations
+
+from eyas.serve.endpoints.platforms import ERRORS, predict_instances
+from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.protocols.instances import open_vertex
+from eyas.serve.schemas import Predictions, Ready
+from eyas.serve.service import Service
+
+BODY = {
+    JSON: {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "instances": {"type": "array", "minItems": 1, "description": "Pixels in lists, or {b64: …}."},
+                "parameters": {"type": "object", "properties": {"range": {"enum": [1, 255], "default": 1}}},
+            },
+            "required": ["instances"],
+            "additionalProperties": False,
+        }
+    }
+}
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """Health and predictions; nothing where no path is named."""
+
+    async def health(request: Request) -> Answer:
+        return json_answer(Ready())
+
+    async def predict(request: Request) -> Answer:
+        if request.media_type != JSON:
+            raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
+        return await predict_instances(service, service.find(request), await request.body(), open_vertex)
+
+    table = []
+    if route := service.config.vertex_health_route:
+        table.append(Endpoint("GET", route, "Vertex AI: is it ready?", health, Ready))
+    if route := service.config.vertex_predict_route:
+        table.append(
+            Endpoint(
+                "POST",
+                route,
+                "Vertex AI: classify.",
+                predict,
+                Predictions,
+                errors=ERRORS,
+                body=BODY,
+                scope="predict",
+            )
+        )
+    return tuple(table)
