@@ -1,4 +1,4 @@
-"""A cheap model of what points are worth: a Gaussian process on at most `MOST_POINTS` of them.
+"""A cheap model of what points are worth: a Gaussian process on some of them.
 
 Kernel, over features scaled by one length ℓ_d a dimension, r² = 5 Σ_f (x_f - x'_f)² / ℓ_d(f)²:
 
@@ -16,7 +16,6 @@ import numpy as np
 
 from eyas.tune.swarm.encoding import Floats, Ints
 
-MOST_POINTS = 100
 # Priors of log ℓ and of log noise variance (as a share of the signal's), and the bounds of both.
 LENGTH_PRIOR = (-0.35, 1.0)
 NOISE_PRIOR = (-5.0, 2.0)
@@ -80,13 +79,13 @@ def warped(values: Floats) -> Floats:
     return standard
 
 
-def chosen_rows(values: Floats) -> Ints:
-    """At most `MOST_POINTS` rows: half of the room goes to the best, the rest spreads over the others' ranks."""
+def chosen_rows(values: Floats, most: int) -> Ints:
+    """At most `most` rows: half of the room goes to the best, the rest spreads over the others' ranks."""
     order = np.argsort(values, kind="stable")
-    if len(order) <= MOST_POINTS:
+    if len(order) <= most:
         return order
-    best = MOST_POINTS // 2
-    others = np.linspace(best, len(order) - 1, MOST_POINTS - best).astype(np.int64)
+    best = most // 2
+    others = np.linspace(best, len(order) - 1, most - best).astype(np.int64)
     return np.concatenate([order[:best], order[others]])
 
 

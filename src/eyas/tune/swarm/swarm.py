@@ -38,7 +38,9 @@ PARTICLES = 8
 PATIENCE = 15
 UNGUIDED = 5  # points before there is a model
 REFIT = 1.25  # lengths are fitted anew when the points have grown by this factor
-MANY = 200  # points after which half as many moves are drawn: the model itself costs the time by then
+# Points that are known: moves that are drawn, points that the model sees. A long search has many moves to make, each on
+# little news, and is to spend under a millisecond on one.
+EFFORT = {0: (128, 100), 201: (64, 100), 401: (48, 70)}
 CAUTION = 1.5  # deviation of κ
 
 
@@ -145,10 +147,13 @@ class Swarm:
         state, own = history.particle(particle, life)
         if state is None:
             state = moves.at_rest(encoding, rng.random(encoding.width[0]))
-        count = moves.DRAWN if history.told <= MANY else moves.DRAWN // 2
-        informants = history.informants(rng, count, self.particles)
+        informants = history.informants(rng, self._effort()[0], self.particles)
         own = own if own is not None else informants[[0]]
         return self._untried(moves.draw(encoding, rng, state, own, informants), rng)
+
+    def _effort(self) -> tuple[int, int]:
+        """Moves to draw, and points for the model to see."""
+        return next(effort for known, effort in reversed(EFFORT.items()) if self._history.told >= known)
 
     def _spread(self, number: int) -> Moves:
         """One point of a sequence that fills the space evenly: (shift + n φ_d^-k) mod 1, with φ_d^(d+1) = φ_d + 1.
@@ -194,7 +199,7 @@ class Swarm:
     def _seen(self, count: int) -> tuple[Floats, Floats]:
         """What the model is to see of the first `count` points: (n,) warped values and (n, F) features."""
         features, values = self._history.known(self._gains)
-        rows = surrogate.chosen_rows(values[:count])
+        rows = surrogate.chosen_rows(values[:count], self._effort()[1])
         return surrogate.warped(values[rows]), features[rows]
 
 
