@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import bodies
 import jwt
 import numpy as np
-import triton
+import triton_server
 from bodies import Body
 from models import Served
 from processes import Tree, free_port, running
