@@ -146,7 +146,7 @@ def _eyas_bodies(model: Served) -> dict[str, Body]:
 
 
 def _triton_bodies(model: Served) -> dict[str, Body]:
-    infer = f"/v2/models/{triton.MODEL}/infer"
+    infer = f"/v2/models/{triton_server.MODEL}/infer"
     return {"json": bodies.open_json(infer, model), "binary": bodies.open_binary(infer, model)}
 
 
@@ -177,7 +177,7 @@ PEERS = {
         Peer(
             "triton",
             "triton",
-            lambda model, port: [str(HERE / "triton.py"), str(model.onnx), str(port), str(WORK / "triton")],
+            lambda model, port: [str(HERE / "triton_server.py"), str(model.onnx), str(port), str(WORK / "triton")],
             _triton_bodies,
         ),
         Peer(

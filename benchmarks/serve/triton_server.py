@@ -1,6 +1,6 @@
 """Run the Triton server on the CPU: it comes inside the wheel nvidia-pytriton. Run by that environment's Python.
 
-    build/peers-serve/triton/bin/python benchmarks/serve/triton.py MODEL.onnx PORT FOLDER
+    build/peers-serve/triton/bin/python benchmarks/serve/triton_server.py MODEL.onnx PORT FOLDER
 
 The graph runs in Triton's Python backend, by ONNX Runtime: the wheel has no other backend, and that of ONNX Runtime
 comes with NVIDIA's container alone. Two instances, one thread each; requests that wait together are batched.

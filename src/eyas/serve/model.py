@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from os import urandom
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Manifest
 from eyas.infer import Prediction, Predictor
-from eyas.serve.numbers import short
+from eyas.serve.numbers import FEW, short
 from eyas.serve.schemas import Answer, ModelInfo, Preprocessor, Row
 
 CREEP = 1.01  # of the seconds an image: they fall at once and rise slowly, so that a pause of the machine's is no news
 PROBE_ROUNDS = 5
 MAX_BATCH = 8
-WORTH = 0.8  # batching is used where an image in a batch takes at most this share of its time alone
+# Batching is used where it saves at least so much of an image's time alone, which is more than it costs.
+LEAST_SHARE = 0.2
+LEAST_GAIN = 100e-6
 
 
 class Model:
@@ -41,7 +43,8 @@ class Model:
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
         """Of one image's prediction, the least seen lately."""
-        self.batch = MAX_BATCH if in_batch < WORTH * self.seconds else 1
+        gain = self.seconds - in_batch
+        self.batch = MAX_BATCH if gain > max(LEAST_GAIN, LEAST_SHARE * self.seconds) else 1
         """Images that are predicted together where they wait together; 1 where that gains nothing."""
 
     def predict(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
@@ -54,26 +57,29 @@ class Model:
 
     def answer(self, prediction: Prediction) -> Answer:
         """A prediction as the service tells it."""
-        classes = prediction.classes.tolist()
-        probabilities = short(prediction.probabilities)
+        rows = self.rows(prediction)
         return Answer(
-            predictions=classes,
-            confidence=probabilities.max(axis=1).tolist(),
-            probabilities=probabilities.tolist(),
-            labels=[self.bundle.classes[k] for k in classes],
-            needs_review=prediction.needs_review.tolist(),
+            predictions=[row.prediction for row in rows],
+            confidence=[row.confidence for row in rows],
+            probabilities=[row.probabilities for row in rows],
+            labels=[row.label for row in rows],
+            needs_review=[row.needs_review for row in rows],
             version=self.version,
-            id=uuid4().hex,
+            id=urandom(16).hex(),
         )
 
     def rows(self, prediction: Prediction) -> list[Row]:
         """A prediction image by image, as the platforms want it."""
-        columns = (
-            prediction.classes.tolist(),
-            short(prediction.probabilities).tolist(),
-            prediction.needs_review.tolist(),
-        )
-        return [Row(k, self.bundle.classes[k], row[k], row, review) for k, row, review in zip(*columns, strict=True)]
+        rows = short(prediction.probabilities)
+        if prediction.probabilities.size <= FEW:
+            classes = [row.index(max(row)) for row in rows]
+            reviews = [sum(p >= prediction.threshold for p in row) != 1 for row in prediction.probabilities.tolist()]
+        else:
+            classes, reviews = prediction.classes.tolist(), prediction.needs_review.tolist()
+        return [
+            Row(k, self.bundle.classes[k], row[k], row, review)
+            for k, row, review in zip(classes, rows, reviews, strict=True)
+        ]
 
     def _probe(self) -> tuple[float, float]:
         """Seconds an image, alone and in a batch: the least of some rounds, the first of which warms up."""

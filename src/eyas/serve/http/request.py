@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from os import urandom
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import uuid4
 
 from eyas.serve.http.problems import Problem
 
@@ -58,7 +58,7 @@ class Request:
         self.model: tuple[str, str] | None = None
         """Name and version of the model that it is for, once that is known."""
         given = self.header("x-request-id")
-        self.id = given if given and SANE_ID.fullmatch(given) else uuid4().hex
+        self.id = given if given and SANE_ID.fullmatch(given) else urandom(16).hex()
         """The client's own X-Request-ID where it is a sane one, else a new one."""
 
     def header(self, name: str) -> str:

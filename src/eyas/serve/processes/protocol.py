@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from eyas.serve.processes.balance import Balance
+from eyas.serve.processes.cycle import Cycle
 
 MAX_HEADERS = 32 * 1024  # bytes, before the end of the headers
 LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may still send a request that is on its way
@@ -31,7 +34,6 @@ class Protocol(HttpToolsProtocol):
         self._in_headers = True
         self._header_bytes = 0
         self._stopping = self._leaving = self._draining = False
-        self._gentle = _Gentle(self)
         self.balance.opened(self.slot)
         self._header_timer: asyncio.TimerHandle | None = self.loop.call_later(self.header_seconds, self._give_up)
 
@@ -63,16 +65,48 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """All headers are there."""
+        """All headers are there: begin to answer, or wait for the answer to the request before."""
         self._in_headers = False
-        super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.transport = self._gentle  # type: ignore[assignment]
+        self._describe()
         if not self._leaving and self.balance.crowded(self.slot):
             self._leaving = True
             self.balance.closed(self.slot)
-        if (self._stopping or self._leaving) and self.cycle is not None:
-            self.cycle.keep_alive = False
+        before, self.cycle = self.cycle, self._new_cycle()
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _describe(self) -> None:
+        """Fill in ASGI's scope."""
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope |= {
+            "method": self.parser.get_method().decode("ascii"),
+            "http_version": self.parser.get_http_version(),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+        }
+
+    def _new_cycle(self) -> Cycle:
+        stays = self.parser.should_keep_alive() and not (self._stopping or self._leaving)
+        made = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=[],
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=stays and self.scope["http_version"] != "1.0",
+            on_response=self.on_response_complete,
+        )
+        made.end = self.end
+        return made
 
     def end(self) -> None:
         """Close after an answer. Where the request's body still comes, what comes is read for a while, and dropped.
@@ -106,22 +140,6 @@ class Protocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
-
-
-class _Gentle:
-    """The part of a transport that one answer uses, with another way of closing."""
-
-    def __init__(self, connection: Protocol) -> None:
-        self._connection = connection
-
-    def write(self, data: bytes) -> None:
-        self._connection.transport.write(data)
-
-    def close(self) -> None:
-        self._connection.end()
-
-    def is_closing(self) -> bool:
-        return self._connection.transport.is_closing()
 
 
 def protocol(header_seconds: float, balance: Balance, slot: int) -> type[Any]:

@@ -286,5 +286,5 @@ def _wanted(one: RequestedOutput, binary: bool, pointer: str) -> Wanted:
 def _listed(values: NDArray[Any]) -> list[Any]:
     if values.dtype == object:
         return [one.decode() for one in values.ravel()]
-    listed: list[Any] = short(values.ravel()).tolist()
+    listed: list[Any] = short(values.ravel())
     return listed
