@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,15 +20,29 @@ from eyas.core.errors import InputError
 from eyas.serve.reading.faults import DATA, Place, find_fault, kind, out_of_range
 
 MAX_DEPTH = 4
+WHITE = 255
 PIECE = 1 << 18  # bytes of text whose numbers are Python objects at one time
 
-_flat = msgspec.json.Decoder(list[float])  # strict: no booleans, strings or null
+
+@dataclass(frozen=True)
+class _Numbers:
+    """How a flat list of one kind of number becomes an array: by way of bytes, in a third of NumPy's own time."""
+
+    decoder: msgspec.json.Decoder[list[Any]]
+    """Strict: no booleans, strings or null."""
+    pack: Callable[[list[Any]], bytes]
+    """Raises ValueError where a number does not fit."""
+    dtype: type[np.generic]
+
+
+_FLOATS = _Numbers(msgspec.json.Decoder(list[float]), lambda piece: struct.pack(f"{len(piece)}d", *piece), np.float64)
+_BYTES = _Numbers(msgspec.json.Decoder(list[int]), bytes, np.uint8)
 _NO_BRACKETS = bytes.maketrans(b"[]", b"  ")
 _ALL_BUT_BRACKETS_AND_COMMAS = bytes(set(range(256)) - set(b"[],"))
 
 
-def read_lists(data: bytes, top: int, place: Place = DATA) -> NDArray[np.float64]:
-    """`data` as an array of its own depth.
+def read_lists(data: bytes, top: int, place: Place = DATA) -> NDArray[Any]:
+    """`data` as an array of its own depth: of bytes, where `top` is 255 and all numbers are whole.
 
     Args:
         data: valid JSON.
@@ -43,7 +60,12 @@ def read_lists(data: bytes, top: int, place: Place = DATA) -> NDArray[np.float64
     if depth > MAX_DEPTH:
         raise InputError(f"{at} must be nested at most {MAX_DEPTH} lists deep, got {depth}", at)
     shape = _shape(skeleton, depth)
-    values = _numbers(data.translate(_NO_BRACKETS), math.prod(shape)) if shape else None
+    if not shape:
+        raise find_fault(data, depth, top, place)
+    text, count = data.translate(_NO_BRACKETS), math.prod(shape)
+    if top == WHITE and (whole := _numbers(text, count, _BYTES)) is not None:
+        return whole.reshape(shape)
+    values = _numbers(text, count, _FLOATS)
     if values is None:
         raise find_fault(data, depth, top, place)
     if values.min() < 0 or values.max() > top:
@@ -69,20 +91,20 @@ def _shape(skeleton: bytes, depth: int) -> tuple[int, ...]:
     return tuple(reversed(lengths)) if block == skeleton else ()
 
 
-def _numbers(text: bytes, count: int) -> NDArray[np.float64] | None:
-    """(count,) from numbers parted by commas; None where one of them is no number, or missing."""
-    values = np.empty(count)
+def _numbers(text: bytes, count: int, numbers: _Numbers) -> NDArray[Any] | None:
+    """(count,) from numbers parted by commas; None where one of them is no such number, or missing."""
+    values = np.empty(count, numbers.dtype)
     filled = start = 0
     while start < len(text):
         end = text.find(b",", start + PIECE)
         end = len(text) if end < 0 else end
         try:
-            piece = _flat.decode(b"[" + text[start:end] + b"]")
+            piece = numbers.decoder.decode(b"[" + text[start:end] + b"]")
+            packed = np.frombuffer(numbers.pack(piece), numbers.dtype)
         except (msgspec.DecodeError, ValueError):
             return None
         if filled + len(piece) > count:
             return None
-        # A third of the time that NumPy takes for the same list.
-        values[filled : filled + len(piece)] = np.frombuffer(struct.pack(f"{len(piece)}d", *piece))
+        values[filled : filled + len(piece)] = packed
         filled, start = filled + len(piece), end + 1
     return values if filled == count else None

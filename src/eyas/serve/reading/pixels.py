@@ -70,19 +70,24 @@ class Reader:
         return scaled(images, top, self.policy)
 
 
-def scaled(images: NDArray[np.floating[Any]], top: int, policy: ImagePolicy) -> NDArray[np.uint8]:
+def scaled(images: NDArray[Any], top: int, policy: ImagePolicy) -> NDArray[np.uint8]:
     """Pixels as the network takes them.
 
     Args:
-        images: (N, h, w, c) in [0, top], c = 1 or 3; overwritten.
+        images: (N, h, w, c) in [0, top], c = 1 or 3; overwritten. Of bytes, they are as they should be.
 
     Returns:
         (N, H, W, C) uint8.
     """
-    images *= 255 / top
-    whole: NDArray[np.uint8] = np.rint(images, out=images).astype(np.uint8)
+    whole = images if images.dtype == np.uint8 else _whole(images, top)
     if whole.shape[1:] != policy.shape:
         whole = np.stack([from_pixels(image, policy) for image in whole])
+    return whole
+
+
+def _whole(images: NDArray[Any], top: int) -> NDArray[np.uint8]:
+    images *= 255 / top
+    whole: NDArray[np.uint8] = np.rint(images, out=images).astype(np.uint8)
     return whole
 
 
