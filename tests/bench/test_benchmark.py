@@ -160,7 +160,9 @@ def test_what_is_no_address_is_refused(url):
 
 
 def test_the_command_starts_a_server_and_prints_a_table(bundle, tmp_path):
-    answer = eyas("benchmark", bundle.path, "-n", 1, "-n", 2, "--seconds", 0.3, "serve.workers=1", cwd=tmp_path)
+    answer = eyas(
+        "benchmark", bundle.path, "-n", 1, "-n", 2, "--seconds", 0.3, "serve.workers=1", "serve.threads=1", cwd=tmp_path
+    )
     assert "digits-1 (fp32), json bodies; 1 workers of 1 thread(s)" in " ".join(answer.stdout.split())
     assert "of raw" in answer.stdout
     assert "%" in answer.stdout

@@ -15,14 +15,14 @@ from eyas.core.errors import InputError
 from eyas.image import ImagePolicy, from_pixels
 from eyas.serve.http.problems import Problem
 from eyas.serve.reading.lists import read_lists
-from eyas.serve.reading.pixels import Reader
+from eyas.serve.reading.pixels import JsonReader
 
 GREY = ImagePolicy(5, 7, 1)
 RGB = ImagePolicy(5, 7, 3)
 
 
 def read(body: Any, policy: ImagePolicy = GREY, most: int = 16) -> np.ndarray:
-    return Reader(policy, most).read(body if isinstance(body, bytes) else json.dumps(body).encode())
+    return JsonReader(policy, most).read(body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def images(policy: ImagePolicy) -> st.SearchStrategy[np.ndarray]:

@@ -138,18 +138,19 @@ class Repository:
         target = self.path / _named(source.manifest.name if model is None else model, "model") / version
         with only_writer(self.path, self._lock_seconds):
             self._sweep(target.parent)
-            if not target.exists():
+            if target.exists():
+                if open_version(target, version).manifest != source.manifest:
+                    raise BundleError(
+                        f"{target} exists already with another content; give the new one a version of its own"
+                    )
+                _copy_signature(source.path, target)
+            else:
                 with io.new_folder(target, BundleError) as partial:
                     copy_bundle(source, partial)
                     open_bundle(partial)
+                    _copy_signature(source.path, target)  # before the version can be seen
                 sync(target.parent)
-            if (signature := signature_of(source.path)).is_file():
-                io.write_bytes(signature_of(target), signature.read_bytes())
             published = open_version(target, version)
-            if published.manifest != source.manifest:
-                raise BundleError(
-                    f"{target} exists already with another content; give the new one a version of its own"
-                )
             if live:
                 self._point(target.parent.name, version, by)
         return published
@@ -251,6 +252,11 @@ def open_version(path: Path, version: str) -> Bundle:
     if bundle.manifest.version != version:
         raise IntegrityError(f"{path} must hold version {version}, holds {bundle.manifest.version}")
     return bundle
+
+
+def _copy_signature(source: Path, target: Path) -> None:
+    if (signature := signature_of(source)).is_file():
+        io.write_bytes(signature_of(target), signature.read_bytes())
 
 
 def _named(name: str, what: str) -> str:

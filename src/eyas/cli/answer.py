@@ -90,7 +90,7 @@ def serve(
         target = None
     if target is None and (target := stored_bundle(os.environ)) is None:
         raise ConfigError("there is no BUNDLE to serve: name it, or set AIP_STORAGE_URI")
-    words += [*([f"serve.port={port}"] if port is not None else [])]
+    words += [f"serve.port={port}"] if port is not None else []
     words += [f"serve.host={host}"] if host is not None else []
     _, settings = read_words(words, config)
     run_server(find_bundle(target), with_environment(settings.serve, os.environ))

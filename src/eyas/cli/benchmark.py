@@ -49,7 +49,7 @@ def benchmark(
         from eyas.core.machine import cpu_name, usable_cores
 
     settings = load_config(None, overrides or ()).serve
-    workers, threads = settings.workers or usable_cores(), settings.threads or 1
+    workers, threads = settings.shares(usable_cores())
     opened = open_bundle(find_bundle(bundle))
     with _server(opened, overrides or [], url) as address:
         rows = list(

@@ -17,7 +17,7 @@ from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.openapi import STYLE, document, page
 from eyas.serve.service import Service
-from eyas.serve.trust import Gate, open_gate, refusals
+from eyas.serve.trust import Gate, open_gate, with_refusals
 from eyas.serve.trust.browsers import page_policy
 
 
@@ -42,7 +42,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
         tables: what all workers count in.
         observers: told of every request, beside those that the configuration asks for.
     """
-    table = refusals((*endpoints(service), *metrics.endpoints(tables)), service.config)
+    table = with_refusals((*endpoints(service), *metrics.endpoints(tables)), service.config)
     spec = document(service, table)
     described = (
         _static("/openapi.json", msgspec.json.encode(spec), "application/json"),

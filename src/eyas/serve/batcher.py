@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,38 +49,53 @@ class Batcher:
             Problem: as of the lane.
         """
         waiting = self._waiting.setdefault(model, deque())
-        own: asyncio.Future[Prediction] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        own: asyncio.Future[Prediction] = loop.create_future()
         one = _One(images, own)
         waiting.append(one)
         try:
-            outcomes = await self._lane.run(model.seconds * len(images), lambda: self._predict_next(model, waiting))
+            await self._lane.run(model.seconds * len(images), lambda: self._predict_next(model, waiting, loop))
         except BaseException:
-            with suppress(ValueError):
+            with suppress(ValueError, IndexError):  # in vain where it has been taken
                 waiting.remove(one)
+            if own.done() and not own.cancelled():  # somebody before it has predicted for it
+                return own.result()
             raise
-        for future, outcome in outcomes:
-            if future.cancelled():
-                continue
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
         return await own
 
-    def _predict_next(
-        self, model: Model, waiting: Waiting
-    ) -> list[tuple[asyncio.Future[Prediction], Prediction | Exception]]:
-        """Predict what waits first, up to the model's batch; nothing where others have done so already."""
+    def _predict_next(self, model: Model, waiting: Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        """Predict what waits first, up to the model's batch; nothing where others have done so already.
+
+        In the lane: on the loop, or in a thread, while the loop may add to what waits and take away.
+        """
         taken: list[_One] = []
         size = 0
-        while waiting and (not taken or size + len(waiting[0].images) <= model.batch):
-            taken.append(waiting.popleft())
-            size += len(taken[-1].images)
+        with suppress(IndexError):
+            while not taken or size + len(waiting[0].images) <= model.batch:
+                taken.append(waiting.popleft())
+                size += len(taken[-1].images)
         if not taken:
-            return []
+            return
         try:
             whole = self._run(model, np.concatenate([one.images for one in taken]))
         except Exception as error:  # noqa: BLE001  (handed to all who wait for it)
-            return [(one.done, error) for one in taken]
-        ends = np.cumsum([len(one.images) for one in taken]).tolist()
-        return [(one.done, whole[start:end]) for one, (start, end) in zip(taken, pairwise([0, *ends]), strict=True)]
+            outcomes: list[Outcome] = [(one.done, error) for one in taken]
+        else:
+            ends = np.cumsum([len(one.images) for one in taken]).tolist()
+            parts = pairwise([0, *ends])
+            outcomes = [(one.done, whole[start:end]) for one, (start, end) in zip(taken, parts, strict=True)]
+        if threading.current_thread() is threading.main_thread():
+            _deliver(outcomes)
+        else:
+            loop.call_soon_threadsafe(_deliver, outcomes)
+
+
+def _deliver(outcomes: list[Outcome]) -> None:
+    """From the lane itself: whoever waits for a result gets it, even if the one whose turn it was has left."""
+    for future, outcome in outcomes:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

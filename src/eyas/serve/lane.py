@@ -15,7 +15,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
-from time import monotonic
 from typing import Any, TypeVar
 
 from eyas.serve.http import Problem
@@ -29,7 +28,7 @@ class _Job:
     seconds: float
     work: Callable[[], Any]
     done: asyncio.Future[Any]
-    deadline: float
+    late: asyncio.TimerHandle
 
 
 class Lane:
@@ -72,7 +71,9 @@ class Lane:
             return work()
         if self._waiting and self._seconds + seconds > self._max_wait:
             raise self._full()
-        job = _Job(seconds, work, asyncio.get_running_loop().create_future(), monotonic() + self._timeout)
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        job = _Job(seconds, work, done, loop.call_later(self._timeout, self._give_up, done))
         self._waiting.append(job)
         self._seconds += seconds
         self._watch(len(self._waiting))
@@ -94,10 +95,8 @@ class Lane:
                 job = self._waiting.popleft()
                 self._seconds -= job.seconds
                 self._watch(len(self._waiting))
-                if job.done.cancelled():  # its client has left
-                    continue
-                if monotonic() > job.deadline:
-                    job.done.set_exception(self._late())
+                job.late.cancel()
+                if job.done.done():  # its client has left, or it has waited too long
                     continue
                 await self._do(job)
         finally:
@@ -125,5 +124,8 @@ class Lane:
             headers={"Retry-After": str(max(1, ceil(self._seconds)))},
         )
 
-    def _late(self) -> Problem:
-        return Problem(504, f"the request was not begun within {self._timeout:g} s (serve.timeout_seconds)")
+    def _give_up(self, done: asyncio.Future[Any]) -> None:
+        if not done.done():
+            done.set_exception(
+                Problem(504, f"the request was not begun within {self._timeout:g} s (serve.timeout_seconds)")
+            )

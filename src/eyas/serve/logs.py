@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -25,9 +26,6 @@ def set_up(*, as_json: bool) -> None:
     """Send what eyas and its HTTP server log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(message)s"))
-    audited = logging.StreamHandler(sys.stderr)
-    audited.setFormatter(JsonLines())
-    logging.getLogger("eyas.audit").handlers, logging.getLogger("eyas.audit").propagate = [audited], False
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
@@ -60,14 +58,13 @@ class AccessLog:
     def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
         """Say who asked for what, and how it ended."""
         seconds = perf_counter() - request.began
-        client = request.scope.get("client")
         facts = {
             "request_id": request.id,
             "method": request.method,
             "path": request.path,
             "status": status,
             "seconds": round(seconds, 6),
-            "client": client[0] if client else None,
+            "client": request.address,
         }
         if request.subject:
             facts["subject"] = request.subject
@@ -75,5 +72,5 @@ class AccessLog:
             facts["model"], facts["version"] = request.model
         if trace := trace_of(request):
             facts["trace_id"] = trace.trace_id
-        said = f"{facts['client']} {request.method} {request.path} {status} {seconds * 1e3:.1f} ms {request.id}"
+        said = f"{facts['client']} {request.method} {quote(request.path)} {status} {seconds * 1e3:.1f} ms {request.id}"
         log.info(said, extra={"facts": facts})

@@ -24,7 +24,7 @@ class Alive(msgspec.Struct):
 
 
 class Ready(msgspec.Struct):
-    """The model is loaded and has reproduced its golden answers."""
+    """A model is loaded and has reproduced its golden answers."""
 
     status: Literal["ready"] = "ready"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from eyas.bundle import Repository, is_repository
 from eyas.core.errors import ConfigError, ServingError
-from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.core.schema.trust import is_loopback
 from eyas.serve.logs import set_up
@@ -43,7 +42,7 @@ def serve(path: Path, config: ServeConfig) -> None:
         gate = open_gate(config)
         models = Repository(path, WRITE_SECONDS) if is_repository(path) else _one(path, config)
         url = f"{'https' if config.tls else 'http'}://{_shown(config.host)}:{config.port}"
-        Supervisor(models, config, gate, config.workers or usable_cores(), listening, url).run()
+        Supervisor(models, config, gate, listening, url).run()
 
 
 def _ports(config: ServeConfig) -> list[int]:

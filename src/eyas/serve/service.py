@@ -11,7 +11,7 @@ from eyas.core.schema import ServeConfig
 from eyas.infer import Prediction
 from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
-from eyas.serve.http import Request
+from eyas.serve.http import Problem, Request
 from eyas.serve.lane import Lane
 from eyas.serve.metrics import Meter
 from eyas.serve.model import Model
@@ -42,6 +42,15 @@ class Service:
         model = self.models.find(name, version)
         request.model = model.name, model.version
         return model
+
+    def require_ready(self) -> None:
+        """Do nothing where some model answers.
+
+        Raises:
+            Problem: 503, none is loaded.
+        """
+        if not self.models.names:
+            raise Problem(503, "no model is loaded")
 
     def reader(self, model: Model) -> BodyReader:
         """Of bodies that hold images for this model."""

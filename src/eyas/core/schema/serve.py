@@ -28,6 +28,11 @@ class ExportConfig(Section):
 class ServeConfig(Section):
     """The prediction service."""
 
+    def shares(self, cores: int) -> tuple[int, int]:
+        """Workers, and threads of ONNX Runtime in each, where the process may use so many cores."""
+        workers = self.workers or cores
+        return workers, self.threads or max(1, cores // workers)
+
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5000

@@ -39,10 +39,16 @@ def _network(text: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether this is a name or an address of this machine that no other can reach."""
+    return host == "localhost" or is_loopback_address(host)
+
+
+def is_loopback_address(text: str) -> bool:
+    """Whether this is such an address; a name is none, whatever it is."""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(text)
     except ValueError:
-        return host == "localhost"
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 class AuthConfig(Section):

@@ -6,13 +6,13 @@ web page that some browser on this machine shows.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from eyas.core.schema import ServeConfig
+from eyas.core.schema.trust import is_loopback_address
 from eyas.serve.asking import Action, Asking
 from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
 from eyas.serve.schemas import AdminModel, AdminModels
@@ -111,20 +111,12 @@ def _guarded(handler: Handler, config: ServeConfig) -> Callable[[Request], Await
 
 
 def _require_near(request: Request) -> None:
-    client = request.scope.get("client")
-    if not client or not _is_loopback(client[0]):
+    if not is_loopback_address(request.address):
         raise Problem(403, "without authentication, this answers the machine alone that the service runs on")
+    if any(request.header(name) for name in ("x-forwarded-for", "forwarded", "via")):
+        raise Problem(403, "without authentication, this does not answer what a proxy passes on")
     if origin := request.header("origin"):
         raise Problem(403, f"without authentication, this does not answer web pages, and {origin} is one")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def _version(body: bytes) -> str:
@@ -137,8 +129,7 @@ def _version(body: bytes) -> str:
 
 
 async def _ask(asking: Asking, request: Request, action: Action, version: str = "") -> Answer:
-    client = request.scope.get("client")
-    by = request.subject or (f"http from {client[0]}" if client else "http")
+    by = request.subject or f"http from {request.address}"
     told = await asking.ask(action, request.params.get("model", ""), version, by)
     if told.status != 200:
         raise Problem(told.status, told.detail)

@@ -17,7 +17,7 @@ from eyas.serve.http import Answer, Endpoint, Problem, Request
 from eyas.serve.http.problems import from_exception
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Coded, decode_file
-from eyas.serve.reading import BodyReader, Reader, Reading
+from eyas.serve.reading import BodyReader, JsonReader, Reading
 from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE, MULTIPART
 from eyas.serve.reading.forms import read_form
 from eyas.serve.schemas import Row
@@ -125,7 +125,7 @@ def _lines(body: bytes) -> Iterator[bytes]:
 def _read_line(line: bytes, reader: BodyReader) -> Reading:
     if b'"b64"' in line[:100]:
         return reader.file(_file_in(line))
-    pixels = Reader(reader.policy, max_images=1)
+    pixels = JsonReader(reader.policy, max_images=1)
     return Reading(len(line) * JSON_SECONDS_PER_BYTE, 1, lambda: pixels.read(line))
 
 

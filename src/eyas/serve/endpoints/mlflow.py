@@ -41,6 +41,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Health, version, predictions."""
 
     async def ping(request: Request) -> Answer:
+        service.require_ready()
         return json_answer(Ready())
 
     async def version(request: Request) -> Answer:

@@ -10,15 +10,13 @@ from eyas.serve.http import Answer, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Instances
 from eyas.serve.reading import Reading
-from eyas.serve.reading.bodies import JSON_BYTES_PER_VALUE, JSON_SECONDS_PER_BYTE
+from eyas.serve.reading.bodies import JSON_BYTES_PER_VALUE, JSON_SECONDS_PER_BYTE, several
 from eyas.serve.schemas import Predictions
 from eyas.serve.service import Service
 
 ERRORS = (400, 404, 408, 413, 415, 422, 500, 503, 504)
 ENVELOPE_SECONDS_PER_BYTE = 2e-9
 SHORT = 0.001  # seconds on the loop before the lane is asked
-FILES_SECONDS = 0.005  # at least: what files hold is seen only on the way, so they are decoded in a thread
-FILES_SECONDS_PER_BYTE = 50e-9
 
 
 async def predict_instances(
@@ -36,8 +34,7 @@ async def predict_instances(
         images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(model.bundle.policy.shape)))
         reading = Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: found.images(reader))
     else:
-        cost = max(FILES_SECONDS, len(body) * FILES_SECONDS_PER_BYTE)
-        reading = Reading(cost, 1, lambda: found.images(reader))
+        reading = Reading(several(len(body)), 1, lambda: found.images(reader))
     return await predict_reading(service, model, reading)
 
 

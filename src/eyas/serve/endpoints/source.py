@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eyas.infer import Prediction
-from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.http import JSON, Answer, Endpoint, Request, json_answer
 from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
 from eyas.serve.schemas import Answer as Predicted
 from eyas.serve.service import Service
@@ -27,8 +27,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(Alive())
 
     async def ready(request: Request) -> Answer:
-        if not service.models.names:
-            raise Problem(503, "no model is loaded")
+        service.require_ready()
         return json_answer(Ready())
 
     async def model_info(request: Request) -> Answer:

@@ -34,7 +34,7 @@ class Live(msgspec.Struct):
 
 
 class ServerReady(msgspec.Struct):
-    """Every model is ready."""
+    """There is a model that answers."""
 
     ready: bool = True
 
@@ -121,6 +121,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(Live())
 
     async def ready(request: Request) -> Answer:
+        service.require_ready()
         return json_answer(ServerReady())
 
     async def model_ready(request: Request) -> Answer:
@@ -172,8 +173,8 @@ async def _infer(service: Service, model: Model, request: Request) -> Answer:
     def parse() -> oip.Asked:
         return oip.parse(body, header, policy, outputs_of(model), most)
 
-    seconds = len(body) * ENVELOPE_SECONDS_PER_BYTE
-    asked = parse() if header or seconds <= SHORT else await service.lane.run(seconds, parse)
+    seconds = (int(header) if header.isdecimal() else len(body)) * ENVELOPE_SECONDS_PER_BYTE
+    asked = parse() if seconds <= SHORT else await service.lane.run(seconds, parse)
     cost = 0.0 if asked.binary is not None else len(body) * JSON_SECONDS_PER_BYTE
     reading = Reading(cost, asked.tensor.shape[0], lambda: asked.images(policy))
 

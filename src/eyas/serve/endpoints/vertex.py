@@ -30,6 +30,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Health and predictions; nothing where no path is named."""
 
     async def health(request: Request) -> Answer:
+        service.require_ready()
         return json_answer(Ready())
 
     async def predict(request: Request) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from eyas.serve.http.answer import JSON, Answer
+from eyas.serve.http.answer import Answer
 from eyas.serve.http.request import Request
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -36,8 +36,3 @@ class Endpoint:
     """Parameters after `?`, each with what it says."""
     scope: Scope | None = None
     """None: open to everybody."""
-
-    @property
-    def media_type(self) -> str:
-        """Of a 200."""
-        return next(iter(self.answers), JSON)

@@ -18,7 +18,7 @@ KINDS: dict[int, tuple[str, str]] = {
     400: ("malformed-request", "Malformed request"),
     401: ("unauthorized", "Who asks?"),
     403: ("forbidden", "Not allowed"),
-    404: ("not-found", "No such endpoint"),
+    404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
     408: ("too-slow", "Request too slow"),
     409: ("conflict", "Not in this state"),
@@ -27,7 +27,7 @@ KINDS: dict[int, tuple[str, str]] = {
     422: ("invalid-input", "Invalid input"),
     429: ("too-many", "Too many requests"),
     500: ("internal-error", "Internal error"),
-    503: ("busy", "Too many requests at once"),
+    503: ("busy", "Not available now"),
     504: ("deadline", "Not answered in time"),
 }
 

@@ -1,4 +1,4 @@
-"""A supervisor that never serves, and its workers that do: one to a core, all on one listening socket."""
+"""A supervisor that never serves, and its workers that do: one to a core, all on the same listening sockets."""
 
 from eyas.serve.processes.supervisor import Supervisor
 

@@ -216,7 +216,7 @@ class Changes:
         self.refused = {
             one: why
             for one, why in self.refused.items()
-            if now.get((one.model, one.version), one) == one and Path(one.path).is_dir()
+            if now.get((one.model, one.version), one) == one and _is_there(one)
         }
 
     @property
@@ -226,7 +226,7 @@ class Changes:
 
     def _tried(self, step: _Trial) -> None:
         self._step = None
-        reason = verdict(step.version, step.child, self._config.prepare_seconds)
+        reason = verdict(step.child, self._config.prepare_seconds)
         if reason:
             self._refuse(step.version, reason)
         else:
@@ -277,3 +277,11 @@ class Changes:
         self._said = set(troubles)
         self.rested = True
         self.wishes.answer(troubles)
+
+
+def _is_there(version: Version) -> bool:
+    """Whether a version's folder is there, or cannot be looked at now."""
+    try:
+        return Path(version.path).is_dir()
+    except OSError:
+        return True

@@ -6,12 +6,14 @@ Both cost as much as a tiny network. Here they leave together, and the headers a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 Message = MutableMapping[str, Any]
+READ_SECONDS = 30.0  # without a client's reading anything
 
 
 class Cycle(RequestResponseCycle):
@@ -30,7 +32,7 @@ class Cycle(RequestResponseCycle):
             RuntimeError: a header holds the end of a line.
         """
         if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+            await self._drain()
         if self.disconnected:
             return
         if message["type"] == "http.response.start":
@@ -53,10 +55,19 @@ class Cycle(RequestResponseCycle):
                 self.end()
             self.on_response()
 
+    async def _drain(self) -> None:
+        """Wait until the client has read what was sent; one that does not read is let go."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                await self.flow.drain()
+        except TimeoutError:
+            self.disconnected = True
+            self.transport.abort()
+
     def _begun(self, message: Message) -> bytes:
         """The status line and the headers."""
         lines = []
-        self.chunked_encoding = True
+        self.chunked_encoding = self.scope["http_version"] == "1.1"  # before, a body ends with the connection
         for name, value in message["headers"]:
             if name == b"content-length":
                 self.chunked_encoding = False

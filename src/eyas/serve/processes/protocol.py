@@ -23,7 +23,8 @@ class Protocol(HttpToolsProtocol):
 
     # Set on a subclass:
     header_seconds: float
-    """From the first byte of a request, or from the connection, to the end of its headers."""
+    """From the first byte of a request, or from the connection, to the end of its headers; and for bytes of no
+    request."""
     balance: Balance
     slot: int
     """Of this worker."""
@@ -48,21 +49,27 @@ class Protocol(HttpToolsProtocol):
         """Parse; a request whose headers go on is timed, and may not go on for ever."""
         if self._draining:
             return
+        counted = self._in_headers
         super().data_received(data)
-        if not self._in_headers:
+        if self.cycle is not None and not self.cycle.response_complete:
             self._stop_timer()
-            return
-        self._header_bytes += len(data)
-        if self._header_bytes > MAX_HEADERS and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
-        elif self._header_timer is None:
+        elif self._header_timer is None:  # headers, the rest of a body that was not waited for, or nothing
             self._header_timer = self.loop.call_later(self.header_seconds, self._give_up)
+        if counted and self._in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADERS and not self.transport.is_closing():
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._in_headers, self._header_bytes = True, 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; what comes after the body is none, whatever it says."""
+        if self._in_headers:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """All headers are there: begin to answer, or wait for the answer to the request before."""
@@ -81,12 +88,13 @@ class Protocol(HttpToolsProtocol):
     def _describe(self) -> None:
         """Fill in ASGI's scope."""
         url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
+        raw = url.path or b"/"
+        path = raw.decode("ascii")
         self.scope |= {
             "method": self.parser.get_method().decode("ascii"),
             "http_version": self.parser.get_http_version(),
             "path": unquote(path) if "%" in path else path,
-            "raw_path": url.path,
+            "raw_path": raw,
             "query_string": url.query or b"",
         }
 

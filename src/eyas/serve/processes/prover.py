@@ -32,7 +32,7 @@ def prove(
     send(pipe, outcome if isinstance(outcome, Refused) else Prepared(version))
 
 
-def verdict(version: Version, child: Child, seconds: float) -> str | None:
+def verdict(child: Child, seconds: float) -> str | None:
     """Of a process that has ended: why the version is refused, None where it is proved."""
     child.process.join()
     message = receive(child.pipe) if child.pipe.poll() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from eyas.core.errors import EyasError
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 def state(changes: Changes) -> AdminModels:
     """Of the whole service."""
-    names = {*changes.repository.models(), *(served.model for served in changes.table)}
+    names = {served.model for served in changes.table}
+    with suppress(EyasError, OSError):  # where it cannot be read now, each model says so
+        names |= {*changes.repository.models()}
     return AdminModels(
         str(changes.repository.path),
         changes.doing,

@@ -50,12 +50,11 @@ class _Worker(Child):
 
 
 class Supervisor:
-    """Keeps `count` workers running.
+    """Keeps as many workers running as the configuration asks for.
 
     Args:
         models: what they serve; or a repository, whose changes they follow.
         gate: that all workers share.
-        count: of workers.
         listening: bound, not listened on yet.
         url: where clients find it.
     """
@@ -65,12 +64,12 @@ class Supervisor:
         models: Table | Repository,
         config: ServeConfig,
         gate: Gate,
-        count: int,
         listening: Sequence[socket.socket],
         url: str,
     ) -> None:
-        self._config, self._gate, self._count = config, gate, count
-        self._threads = config.threads or max(1, usable_cores() // count)
+        self._config, self._gate = config, gate
+        count, self._threads = config.shares(usable_cores())
+        self._count = count
         self._listening, self._url = listening, url
         self._fixed: Table = () if isinstance(models, Repository) else models
         self._changes = Changes(models, config, self, self._try) if isinstance(models, Repository) else None
@@ -186,7 +185,14 @@ class Supervisor:
 
     def _start(self, slot: int) -> None:
         self._vacant.pop(slot, None)
-        child = self.fork(f"eyas-worker-{slot}", lambda pipe: self._work(slot, pipe))
+        try:
+            child = self.fork(f"eyas-worker-{slot}", lambda pipe: self._work(slot, pipe))
+        except OSError as error:  # no more processes, files or memory at the moment
+            if not self._told:
+                raise ServingError(f"cannot start worker {slot}: {error.strerror or error}") from error
+            log.warning(f"cannot start worker {slot} now: {error.strerror or error}")
+            self._vacant[slot] = monotonic() + AGAIN_SECONDS
+            return
         self._workers[slot] = _Worker(child.process, child.pipe, monotonic())
         if self._changes:
             self._changes.joined(slot)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eyas.bundle import Repository
+from eyas.bundle import Repository, signature_of
 from eyas.core.errors import BundleError
 from eyas.serve.processes.messages import Served, Table, Version
 
@@ -65,8 +65,8 @@ def version_in(repository: Repository, model: str, version: str) -> Version:
 
 
 def _stamp(folder: Path) -> str:
-    """Another one after any change of the files; they are not read."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    """Another one after any change of the files, or of their signature; they are not read."""
+    files = sorted(file for file in (*folder.rglob("*"), signature_of(folder)) if file.is_file())
     facts = [(str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file in files for stat in (file.stat(),)]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 

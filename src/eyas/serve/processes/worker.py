@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from eyas.serve.traces import Traces
 
 IDLE_SECONDS = 5  # an idle connection is then closed
+HANDSHAKE_SECONDS = 1.0  # for those who were let in last
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
@@ -78,7 +79,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     server = _Server(_uvicorn(app, config, place.gate, http), place.pipe, shelf, service, Ready(said))
     place.balance.arrive(place.slot)
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
-        signal.signal(number, lambda number, frame: None)
+        signal.signal(number, server.handle_exit)
     server.run(sockets=[*place.listening])
     service.lane.close()
     for one in traces:
@@ -123,8 +124,10 @@ class _Server(uvicorn.Server):
         waiting = [one for listening in sockets or [] for one in _accept_all(listening)]
         for server in self.servers:
             server.close()
-        for one in waiting:
-            await asyncio.get_running_loop().connect_accepted_socket(self._connection, one, ssl=self.config.ssl)
+        if waiting:
+            connect = asyncio.get_running_loop().connect_accepted_socket
+            tasks = [asyncio.ensure_future(connect(self._connection, one, ssl=self.config.ssl)) for one in waiting]
+            await asyncio.wait(tasks, timeout=HANDSHAKE_SECONDS)
         stopping = [super().shutdown(sockets)]
         if self._rpc is not None:
             stopping.append(self._rpc.stop(GRACE_SECONDS))

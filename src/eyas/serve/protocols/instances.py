@@ -108,6 +108,8 @@ class Instances:
         """
         opening = self.text[:200].translate(None, b" \t\r\n")[:3]
         at = self.place.pointer
+        if opening.startswith((b'["', b'[["')):  # base64 has no quotes, so they tell how many there are
+            _count(self.text.count(b'"') // 2, reader, at)
         if opening.startswith(b'["'):
             texts: list[str] = _decoded(_strings, self.text, at)
             return _files(texts, at, reader)

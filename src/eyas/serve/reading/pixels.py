@@ -47,7 +47,7 @@ _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True)
-class Reader:
+class JsonReader:
     """Reads JSON bodies for one model."""
 
     policy: ImagePolicy

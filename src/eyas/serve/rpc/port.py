@@ -29,6 +29,7 @@ def check_port(config: ServeConfig) -> None:
         )
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((config.host, config.grpc_port))
         except OSError as error:

@@ -64,7 +64,7 @@ def _calls(service: Service) -> dict[str, Call]:
         return message("ServerLiveResponse")(live=True)
 
     async def server_ready(request: Any) -> Any:
-        return message("ServerReadyResponse")(ready=True)
+        return message("ServerReadyResponse")(ready=bool(service.models.names))
 
     async def model_ready(request: Any) -> Any:
         service.models.find(request.name, request.version)

@@ -1,7 +1,7 @@
 """Whom the service trusts: tokens, rates, browsers' pages, certificates, signed bundles; and what admins did."""
 
 from eyas.serve.trust.audit import audit
-from eyas.serve.trust.gate import Gate, open_gate, refusals
+from eyas.serve.trust.gate import Gate, open_gate, with_refusals
 from eyas.serve.trust.issue import SigningKey, issue, write_new_secret
 from eyas.serve.trust.signature import open_trusted, sign
 
@@ -12,7 +12,7 @@ __all__ = [
     "issue",
     "open_gate",
     "open_trusted",
-    "refusals",
     "sign",
+    "with_refusals",
     "write_new_secret",
 ]

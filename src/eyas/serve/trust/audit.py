@@ -20,11 +20,11 @@ def audit(request: Request, action: str, **facts: object) -> None:
 
     Args:
         request: that asked for it.
-        action: a word for it, such as `load`.
+        action: a word for it, such as `live`.
         facts: what of; values that JSON does not know are written as text.
 
     Raises:
-        OSError: it cannot be written, and so the action should not be.
+        OSError: it cannot be written; the action has been done by then.
     """
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

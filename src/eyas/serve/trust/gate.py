@@ -56,7 +56,7 @@ def open_gate(config: ServeConfig) -> Gate:
     return Gate(guards, headers(config), origins, server_context(config.tls) if config.tls else None, tokens)
 
 
-def refusals(endpoints: Iterable[Endpoint], config: ServeConfig) -> tuple[Endpoint, ...]:
+def with_refusals(endpoints: Iterable[Endpoint], config: ServeConfig) -> tuple[Endpoint, ...]:
     """The endpoints, with what the gate may answer in their place."""
     added = ((401, 403) if config.auth else ()) + ((429,) if config.rate else ())
     return tuple(

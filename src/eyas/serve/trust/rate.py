@@ -99,4 +99,5 @@ def _home(address: str) -> str:
         known = ip_address(address)
     except ValueError:
         return address
-    return str(ip_network((known, 64), strict=False)) if isinstance(known, IPv6Address) else address
+    known = getattr(known, "ipv4_mapped", None) or known
+    return str(ip_network((known, 64), strict=False)) if isinstance(known, IPv6Address) else str(known)

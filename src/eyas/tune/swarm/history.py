@@ -170,15 +170,22 @@ class History:
         """What to add to the values at each rung; see `rungs.gains`."""
         return gains([tried.curve for tried in self._tried.values() if tried.curve])
 
-    def known(self, gained: Mapping[int, float]) -> tuple[Floats, Floats]:
-        """(n, F) features and (n,) finite values of all that was told, those of each rung raised by what it gains."""
+    def known(self, gained: Mapping[int, float]) -> tuple[Ints, Floats]:
+        """(n,) rows and (n,) finite values of all that was told, those of each rung raised by what it gains."""
         rows = np.flatnonzero(self._settled)
         values, rungs = self._values[rows], self._rungs[rows]
         for rung, gain in gained.items():
             if gain:
                 values = values + np.where(rungs == rung, gain, 0.0)
-        worst = np.nanmax(values) if np.isfinite(values).any() else 0.0
-        return self._features[rows], np.where(np.isnan(values), worst, values)
+        failed = np.isnan(values)
+        if failed.any():
+            values = np.where(failed, 0.0 if failed.all() else np.nanmax(values), values)
+        return rows, values
+
+    def features(self, rows: Ints) -> Floats:
+        """(n, F) features of the points in these rows."""
+        found: Floats = self._features[rows]
+        return found
 
     def pending(self) -> Floats:
         """(m, F) features of the points that nothing was told of."""

@@ -198,9 +198,9 @@ class Swarm:
 
     def _seen(self, count: int) -> tuple[Floats, Floats]:
         """What the model is to see of the first `count` points: (n,) warped values and (n, F) features."""
-        features, values = self._history.known(self._gains)
-        rows = surrogate.chosen_rows(values[:count], self._effort()[1])
-        return surrogate.warped(values[rows]), features[rows]
+        rows, values = self._history.known(self._gains)
+        chosen = surrogate.chosen_rows(values[:count], self._effort()[1])
+        return surrogate.warped(values[chosen]), self._history.features(rows[chosen])
 
 
 def _last_fit(told: int) -> int:
