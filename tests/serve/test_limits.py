@@ -1,10 +1,12 @@
 """What a client cannot do to the service: be slow for ever, send too much, or lose an answer because it stops."""
 
+import json
 import os
 import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -70,6 +72,68 @@ def test_a_body_that_does_not_come_is_told(impatient: Server, length: bytes) -> 
         answer = until_closed(raw)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"the body must come within 0.5 s (serve.body_seconds)" in answer
+
+
+def test_bytes_of_no_request_do_not_hold_the_connection(impatient: Server) -> None:
+    """Blank lines, and a body that nobody waits for."""
+    for start in (b"GET /livez HTTP/1.1\r\n", b"POST /no HTTP/1.1\r\nContent-Length: 99999\r\n"):
+        with socket.create_connection(("127.0.0.1", impatient.port), timeout=20) as raw:
+            raw.sendall(start + b"Host: x\r\n\r\n")
+            assert raw.recv(65536).startswith(b"HTTP/1.1 ")
+            raw.settimeout(0.05)
+            deadline = time.monotonic() + 4  # under the 5 s that an idle connection has
+            while time.monotonic() < deadline:
+                try:
+                    raw.sendall(b"\r\n")
+                    if raw.recv(65536) == b"":
+                        break
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    break
+            else:
+                raise AssertionError(f"it was held after {start!r}")
+
+
+def test_what_follows_a_body_is_no_header(server: Server, grey: Bundle) -> None:
+    """Else a trailer could say who asks, or of what kind the body is."""
+    body = b'{"data": ' + str((grey.golden().images[0] / 255).tolist()).encode() + b"}"
+    chunk = b"%x\r\n%b\r\n0\r\nContent-Type: text/plain\r\nX-Request-ID: trailer\r\n\r\n" % (len(body), body)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)
+        answer = until_closed(raw)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"trailer" not in answer
+
+
+def test_a_client_of_http_1_0_gets_a_body_without_chunks(server: Server, grey: Bundle) -> None:
+    line = b'{"data": ' + str((grey.golden().images[0] / 255).tolist()).encode() + b"}"
+    head = b"POST /predict/batch HTTP/1.0\r\nContent-Type: application/x-ndjson\r\n"
+    head += b"Content-Length: %d\r\n\r\n" % len(line)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(head + line)
+        head, _, body = until_closed(raw).partition(b"\r\n\r\n")
+    assert b"chunked" not in head
+    expected = int(grey.golden().probabilities[0].argmax())
+    assert [json.loads(one)["prediction"] for one in body.splitlines()] == [expected]
+
+
+def test_two_requests_in_one_piece_are_answered_in_order(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(
+            b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: one\r\n\r\n"
+            b"HEAD /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: two\r\nConnection: close\r\n\r\n"
+        )
+        answer = until_closed(raw)
+    assert answer.index(b"x-request-id: one") < answer.index(b"x-request-id: two")
+    assert answer.endswith(b"\r\n\r\n")  # no body after HEAD
+
+
+def test_several_forms_at_once_are_not_taken_for_much_work(grey: Bundle, digit_file: Path) -> None:
+    content = digit_file.read_bytes()
+    with running(grey.path, workers=1) as server, ThreadPoolExecutor(12) as pool:
+        sent = [pool.submit(httpx.post, f"{server.url}/predict", files={"f": ("a.png", content)}) for _ in range(24)]
+        assert {one.result().status_code for one in sent} == {200}
 
 
 def test_endless_headers_are_refused(server: Server) -> None:
