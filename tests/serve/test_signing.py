@@ -5,15 +5,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from eyas.bundle import Bundle
+from eyas.bundle import Bundle, Repository
 from eyas.core.errors import BundleError, ConfigError, IntegrityError
 from eyas.serve.trust import open_trusted, sign
+from support.bundles import make_bundle
 from support.server import running, start
 from support.tokens import private_key, write_key
+from support.tracking import wait_until
 
 Pair = tuple[Path, Path]
 
@@ -125,3 +128,29 @@ def test_a_real_server_serves_what_is_signed_and_nothing_else(bundle: Path, keys
     _, err = server.process.communicate(timeout=60)
     assert server.process.returncode != 0
     assert "must be signed (serve.require_signature)" in err
+
+
+def test_a_signature_is_published_with_its_bundle_and_stays(bundle: Path, keys: Pair, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "models")
+    published = repository.publish(bundle)
+    assert open_trusted(published.path, str(keys[1])).manifest == published.manifest
+    other = make_bundle(tmp_path / "other", sharpness=2.0).path  # of the same version
+    sign(other, keys[0])
+    with pytest.raises(BundleError, match="exists already with another content"):
+        repository.publish(other)
+    assert open_trusted(published.path, str(keys[1])).manifest == published.manifest
+    repository.remove("digits", published.manifest.version)
+    assert not list(tmp_path.glob("models/**/*.sig"))
+
+
+def test_a_real_server_serves_what_is_signed_of_a_repository(bundle: Path, keys: Pair, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "models")
+    repository.publish(bundle, live=True)
+    with running(repository.path, require_signature=str(keys[1]), poll_seconds=0.1, workers=1, admin=True) as server:
+        unsigned = make_bundle(tmp_path / "unsigned", version="digits-2")
+        repository.publish(unsigned.path, live=True)
+        refused = f"{server.url}/admin/models"
+        wait_until(lambda: "must be signed" in httpx.get(refused).text, 30)
+        assert httpx.get(f"{server.url}/health").json()["version"] == "digits-1"
+        sign(repository.folder("digits", "digits-2"), keys[0])  # seen by the next look
+        wait_until(lambda: httpx.get(f"{server.url}/health").json()["version"] == "digits-2", 30)
