@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# Threads that spin would starve the other process.
+TESTS = OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 --dist worksteal
 # make test PYTEST="-k serve" runs a part.
 PYTEST ?=
 # make bench-train BENCH="--rounds 1 --networks mlp" runs a part.
@@ -14,7 +16,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit install-check sagemaker-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -35,7 +37,10 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev
-	OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)  # threads that spin would starve the other process
+	$(TESTS) -m "not pages" $(PYTEST)
+
+pages: $(VENV)/.dev  ## run every command of the README, the site and the notebooks
+	$(TESTS) -m pages $(PYTEST)
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py

@@ -11,7 +11,7 @@ from support.pages import ROOT, run_page
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.pages
 @pytest.mark.timeout(600)
 def test_every_command_of_the_readme_runs(tmp_path):
     said = run_page(ROOT / "README.md", tmp_path, timeout=550)

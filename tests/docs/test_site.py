@@ -30,7 +30,7 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.pages
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_and_draw_its_figures(page, tmp_path):
     run_page(page, tmp_path, fresh=page.stem == "serving")
