@@ -114,7 +114,7 @@ METHODS: dict[str, Callable[[Space, Objective, int, int], Losses]] = {
     "eyas swarm": _swarm,
     "eyas swarm in Optuna": _optuna(lambda seed, space: SwarmSampler(seed)),
     "Optuna TPE": _of_optuna("TPESampler"),
-    "Optuna TPE multivariate": _of_optuna("TPESampler", multivariate=True),
+    "Optuna TPE univariate": _of_optuna("TPESampler", multivariate=False),
     "Optuna CMA-ES": _of_optuna("CmaEsSampler"),
     "Optuna random": _of_optuna("RandomSampler"),
     "Nevergrad PSO": _nevergrad("PSO"),
