@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from eyas.core.errors import ConfigError
 from eyas.core.machine import usable_cores
@@ -137,7 +139,7 @@ def join(asked: int, kind: str) -> Workers:
     """
     if distributed.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         if not distributed.is_initialized():
-            distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
+            _meet("nccl" if kind == "cuda" else "gloo")
         return Group(kind)
     if asked > 1:
         raise ConfigError(
@@ -145,6 +147,18 @@ def join(asked: int, kind: str) -> Workers:
             "eyas.train.parallel.launch; got this process alone"
         )
     return Workers()
+
+
+def _meet(backend: str) -> None:
+    """Find the other workers through the launcher's store.
+
+    The store outlives the workers, and in it lie the addresses of those that a worker's death has ended: without a part
+    of its own for each restart, a new worker may read one, and wait for the dead.
+    """
+    store, rank, size = next(rendezvous("env://"))
+    restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    own = PrefixStore(f"restart-{restart}", store)
+    distributed.init_process_group(backend, store=own, rank=rank, world_size=size)
 
 
 def in_group() -> bool:
