@@ -19,6 +19,8 @@ from eyas.serve.models import Models
 from eyas.serve.reading import BodyReader, Images, Reading
 
 T = TypeVar("T")
+ENVELOPE_SECONDS_PER_BYTE = 2e-9
+ENVELOPE_SHORT = 0.001  # seconds on the loop before the lane is asked
 
 
 @dataclass
@@ -42,6 +44,11 @@ class Service:
         model = self.models.find(name, version)
         request.model = model.name, model.version
         return model
+
+    async def open(self, size: int, work: Callable[[], T]) -> T:
+        """What `work()` makes of an envelope of `size` bytes: at once, or in the lane where it is long."""
+        seconds = size * ENVELOPE_SECONDS_PER_BYTE
+        return work() if seconds <= ENVELOPE_SHORT else await self.lane.run(seconds, work)
 
     def require_ready(self) -> None:
         """Do nothing where some model answers.

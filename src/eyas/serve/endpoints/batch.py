@@ -13,7 +13,7 @@ import msgspec
 from eyas.core.errors import InputError
 from eyas.infer import Prediction
 from eyas.serve.endpoints.source import WHICH
-from eyas.serve.http import Answer, Endpoint, Problem, Request
+from eyas.serve.http import PREDICT_ERRORS, Answer, Endpoint, Problem, Request
 from eyas.serve.http.problems import from_exception
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Coded, decode_file
@@ -88,7 +88,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             "Classify many images; the answers come as a stream, one line an image.",
             batch,
             answers=ANSWERS,
-            errors=(400, 404, 408, 413, 415, 422, 500, 503, 504),
+            errors=PREDICT_ERRORS,
             body=BODY,
             query=WHICH,
             scope="predict",

@@ -7,8 +7,8 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.h
 from __future__ import annotations
 
 from eyas import __version__
-from eyas.serve.endpoints.platforms import ERRORS, predict_instances, predict_reading
-from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.endpoints.platforms import predict_instances, predict_reading
+from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.protocols.instances import FORMATS, open_csv, open_mlflow
 from eyas.serve.reading.bodies import FILES, MULTIPART
 from eyas.serve.schemas import Predictions, Ready
@@ -59,7 +59,9 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return await predict_reading(service, model, await service.reader(model).read(request))
 
     def predicting(path: str, summary: str) -> Endpoint:
-        return Endpoint("POST", path, summary, invocations, Predictions, errors=ERRORS, body=BODY, scope="predict")
+        return Endpoint(
+            "POST", path, summary, invocations, Predictions, errors=PREDICT_ERRORS, body=BODY, scope="predict"
+        )
 
     text = {TEXT: {"schema": {"type": "string"}}}
     return (

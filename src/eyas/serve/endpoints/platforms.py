@@ -14,10 +14,6 @@ from eyas.serve.reading.bodies import JSON_BYTES_PER_VALUE, JSON_SECONDS_PER_BYT
 from eyas.serve.schemas import Predictions
 from eyas.serve.service import Service
 
-ERRORS = (400, 404, 408, 413, 415, 422, 500, 503, 504)
-ENVELOPE_SECONDS_PER_BYTE = 2e-9
-SHORT = 0.001  # seconds on the loop before the lane is asked
-
 
 async def predict_instances(
     service: Service, model: Model, body: bytes, opened: Callable[[bytes], Instances]
@@ -27,8 +23,7 @@ async def predict_instances(
     Raises:
         Problem, InputError, UnsafeDataError: as of `opened`, of the images and of the lane.
     """
-    seconds = len(body) * ENVELOPE_SECONDS_PER_BYTE
-    found = opened(body) if seconds <= SHORT else await service.lane.run(seconds, lambda: opened(body))
+    found = await service.open(len(body), lambda: opened(body))
     reader = service.reader(model)
     if found.are_numbers:
         images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(model.bundle.policy.shape)))

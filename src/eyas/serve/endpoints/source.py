@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eyas.infer import Prediction
-from eyas.serve.http import JSON, Answer, Endpoint, Request, json_answer
+from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
 from eyas.serve.schemas import Answer as Predicted
 from eyas.serve.service import Service
@@ -55,7 +55,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             "Classify one or many images.",
             predict,
             Predicted,
-            errors=(400, 404, 408, 413, 415, 422, 500, 503, 504),
+            errors=PREDICT_ERRORS,
             body=predict_body(service),
             query=WHICH,
             scope="predict",

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from eyas import __version__
-from eyas.serve.http import JSON, Answer, Endpoint, Request, json_answer
+from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols import oip
 from eyas.serve.protocols.tensors import DTYPES, IMAGES
@@ -21,10 +21,7 @@ from eyas.serve.service import Service
 BINARY = "application/octet-stream"
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
 PLATFORM = "onnxruntime_onnx"
-ENVELOPE_SECONDS_PER_BYTE = 2e-9
-SHORT = 0.001  # seconds on the loop before the lane is asked
 FLOATS = "FP32"
-ERRORS = (400, 404, 408, 413, 415, 422, 500, 503, 504)
 
 
 class Live(msgspec.Struct):
@@ -158,7 +155,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
                 "Open Inference Protocol: tensors in, tensors out; as JSON or binary.",
                 infer,
                 oip.InferAnswer,
-                errors=ERRORS,
+                errors=PREDICT_ERRORS,
                 body=body,
                 scope="predict",
             ),
@@ -173,8 +170,7 @@ async def _infer(service: Service, model: Model, request: Request) -> Answer:
     def parse() -> oip.Asked:
         return oip.parse(body, header, policy, outputs_of(model), most)
 
-    seconds = (int(header) if header.isdecimal() else len(body)) * ENVELOPE_SECONDS_PER_BYTE
-    asked = parse() if seconds <= SHORT else await service.lane.run(seconds, parse)
+    asked = await service.open(int(header) if header.isdecimal() else len(body), parse)
     cost = 0.0 if asked.binary is not None else len(body) * JSON_SECONDS_PER_BYTE
     reading = Reading(cost, asked.tensor.shape[0], lambda: asked.images(policy))
 

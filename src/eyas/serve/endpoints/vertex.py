@@ -5,8 +5,8 @@ https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirement
 
 from __future__ import annotations
 
-from eyas.serve.endpoints.platforms import ERRORS, predict_instances
-from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.endpoints.platforms import predict_instances
+from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.protocols.instances import open_vertex
 from eyas.serve.schemas import Predictions, Ready
 from eyas.serve.service import Service
@@ -49,7 +49,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
                 "Vertex AI: classify.",
                 predict,
                 Predictions,
-                errors=ERRORS,
+                errors=PREDICT_ERRORS,
                 body=BODY,
                 scope="predict",
             )

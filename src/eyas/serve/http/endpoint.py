@@ -16,6 +16,10 @@ Scope = Literal["predict", "feedback", "admin"]
 """What a caller must be allowed to do."""
 
 
+PREDICT_ERRORS = (400, 404, 408, 413, 415, 422, 500, 503, 504)
+"""Of every endpoint that predicts."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One path and method."""
