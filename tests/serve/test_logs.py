@@ -12,6 +12,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from eyas.bundle import Bundle
 from eyas.serve.http import Request
+from eyas.serve.http.content import Content
+from eyas.serve.http.request import Head, Limits
 from eyas.serve.http.trace import Trace, trace_of
 from support.server import running
 from support.tracking import wait_until
@@ -50,12 +52,8 @@ def test_every_answer_is_a_line_of_json(grey: Bundle) -> None:
     ],
 )
 def test_traceparent(header: str, expected: Trace | None) -> None:
-    scope = {"method": "GET", "path": "/", "headers": [(b"traceparent", header.encode())]}
-
-    async def receive() -> dict[str, object]:
-        raise AssertionError
-
-    assert trace_of(Request(scope, receive, 1, 1.0)) == expected
+    head = Head("GET", "/", b"", {b"traceparent": header.encode()})
+    assert trace_of(Request(head, Content(), Limits(1, 1.0))) == expected
 
 
 class Collector(HTTPServer):

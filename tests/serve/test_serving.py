@@ -14,7 +14,7 @@ from PIL import Image
 from eyas.bundle import Bundle
 from eyas.core.errors import ServingError
 from eyas.core.schema import ServeConfig
-from eyas.serve.processes.worker import IDLE_SECONDS
+from eyas.serve.http.connection import IDLE_SECONDS
 from eyas.serve.server import serve
 from support.server import Server, free_port, running, start
 

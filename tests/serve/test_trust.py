@@ -24,6 +24,8 @@ from eyas.core.errors import ConfigError, ServingError
 from eyas.core.schema import AuthConfig, ServeConfig, TlsConfig
 from eyas.serve.app import create_app
 from eyas.serve.http import Request
+from eyas.serve.http.content import Content
+from eyas.serve.http.request import Head, Limits
 from eyas.serve.server import serve
 from eyas.serve.trust import audit, open_gate
 from eyas.serve.trust.tls import server_context
@@ -242,17 +244,8 @@ def test_a_certificate_that_cannot_be_used_is_told(tls: TlsConfig, tmp_path: Pat
 
 
 def a_request() -> Request:
-    scope = {
-        "method": "POST",
-        "path": "/admin/load",
-        "headers": [(b"x-request-id", b"abc")],
-        "client": ("192.0.2.1", 4),
-    }
-
-    async def receive() -> dict[str, object]:
-        return {}
-
-    request = Request(scope, receive, 1, 1.0)
+    head = Head("POST", "/admin/load", b"", {b"x-request-id": b"abc"}, "192.0.2.1")
+    request = Request(head, Content(), Limits(1, 1.0))
     request.subject = "ann\n{}"
     return request
 

@@ -42,7 +42,7 @@ LOADED = (
     "onnxscript.function_libs.torch_lib.ops",
     "torch._dynamo",
     "torch.onnx._internal.exporter._core",
-    "uvicorn",
+    "uvloop",
 )
 FORKS_BADLY = ("onnxruntime", "mlflow", "wandb")
 """Each starts threads when it is loaded; a forked process that waits for them never ends."""

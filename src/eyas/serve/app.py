@@ -10,7 +10,8 @@ from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
 from eyas.serve.endpoints import endpoints, metrics
 from eyas.serve.http import Answer, Application, Endpoint, Request
-from eyas.serve.http.application import Limits, Observer
+from eyas.serve.http.application import Observer
+from eyas.serve.http.request import Limits
 from eyas.serve.logs import AccessLog
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model

@@ -15,21 +15,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from eyas.serve.http import Endpoint, Request
+from eyas.serve.http import Request
 from eyas.serve.http.trace import trace_of
 
-LOGGERS = ("eyas", "uvicorn")
 log = logging.getLogger("eyas.serve.access")
 
 
 def set_up(*, as_json: bool) -> None:
-    """Send what eyas and its HTTP server log to standard error."""
+    """Send what eyas logs to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(message)s"))
-    for name in LOGGERS:
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO if name == "eyas" else logging.WARNING)
+    logger = logging.getLogger("eyas")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
 
 
 class JsonLines(logging.Formatter):
@@ -55,7 +53,7 @@ class AccessLog:
     def began(self) -> None:
         """Nothing is said before the answer."""
 
-    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
+    def ended(self, request: Request, status: int) -> None:
         """Say who asked for what, and how it ended."""
         seconds = perf_counter() - request.began
         facts = {

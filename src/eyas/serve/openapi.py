@@ -36,6 +36,7 @@ MEANINGS = {
     415: "The body is of a kind that this service does not read.",
     422: "The body was read, and a value in it breaks a rule; `pointer` says where.",
     429: "This caller has asked too often. `Retry-After` says in how many seconds to try again.",
+    431: "The headers are too long; nothing of the request was looked at.",
     500: "A fault of the service. Its log has the cause under the request's id.",
     503: "The service is full, stopping, or lacks the model. `Retry-After` says in how many seconds to try again.",
     504: "The request waited too long for its turn.",

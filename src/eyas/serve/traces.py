@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter, time_ns
 
 from eyas.core.errors import needs_extra
-from eyas.serve.http import Endpoint, Request
+from eyas.serve.http import Request
 from eyas.serve.http.trace import trace_of
 
 with needs_extra("otel"):
@@ -37,11 +37,11 @@ class Traces:
     def began(self) -> None:
         """Nothing is known yet."""
 
-    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
+    def ended(self, request: Request, status: int) -> None:
         """Make the span."""
         end = time_ns()
         begin = end - round((perf_counter() - request.began) * 1e9)
-        route = endpoint.path if endpoint else ""
+        route = request.endpoint.path if request.endpoint else ""
         attributes: dict[str, str | int] = {
             "http.request.method": request.method,
             "http.route": route,

@@ -100,8 +100,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
 def _guarded(handler: Handler, config: ServeConfig) -> Callable[[Request], Awaitable[Answer]]:
     async def guarded(request: Request) -> Answer:
-        server = request.scope.get("server")
-        if config.admin_port and (not server or server[1] != config.admin_port):
+        if config.admin_port and request.port != config.admin_port:
             raise Problem(404, f"there is no endpoint {request.path} on this port")
         if request.subject is None:
             _require_near(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -143,7 +143,7 @@ def _file_in(line: bytes) -> bytes:
 
 async def _answers(
     service: Service, model: Model, readings: Iterator[Callable[[], Reading]], request: Request
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Lines, as many at a time as the model predicts together."""
     left = asyncio.create_task(request.left())
     try:

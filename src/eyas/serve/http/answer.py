@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
 
 import msgspec
 
 JSON = "application/json"
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """A response: its body whole, or in pieces."""
 
     body: bytes = b""
     status: int = 200
     media_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    pieces: AsyncIterator[bytes] | None = None
+    headers: dict[str, str] = {}
+    """`Connection: close` where the connection cannot serve another request."""
+    pieces: AsyncGenerator[bytes, None] | None = None
     """In place of `body`: sent one after the other as they come."""
 
 
-def json_answer(value: object, status: int = 200) -> Answer:
+def json_answer(value: object) -> Answer:
     """A msgspec struct, or plain values, as JSON in UTF-8."""
-    return Answer(msgspec.json.encode(value), status)
+    return Answer(msgspec.json.encode(value))

@@ -1,25 +1,27 @@
-"""The ASGI application: every request comes in here, and every answer leaves here.
+"""The application: every request comes in here, and every answer leaves here, whatever carries them.
 
 request ─ route ─ guards ─ handler ─► Answer ─┐
              └─ what any of them raises ─► Problem ─► sent, with the request's id; then counted
+
+Carriers: `eyas.serve.http.connection`, straight from the socket; `eyas.serve.http.asgi`, under any ASGI server.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from eyas.serve.http.answer import Answer
+from eyas.serve.http.asgi import Receive, Scope, Send, carry
 from eyas.serve.http.endpoint import Endpoint
 from eyas.serve.http.problems import Problem, from_exception
-from eyas.serve.http.request import Receive, Request, Scope, Send
+from eyas.serve.http.request import Limits, Request
 from eyas.serve.http.router import Router
 
 Guard = Callable[[Request, Endpoint], Awaitable[None] | None]
 """Looks at the head of a request, and raises a Problem where it must not go on: at once, or in what it gives back."""
-Dresser = Callable[[Request], Sequence[tuple[bytes, bytes]]]
+Dresser = Callable[[Request], bytes]
 """Headers of an answer that depend on its request."""
 log = logging.getLogger("eyas.serve")
 
@@ -30,21 +32,12 @@ class Observer(Protocol):
     def began(self) -> None:
         """A request has come."""
 
-    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
-        """It was answered; `endpoint`: None where there is none at its path."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of every request."""
-
-    max_body: int
-    """Bytes."""
-    body_seconds: float
+    def ended(self, request: Request, status: int) -> None:
+        """It was answered."""
 
 
 class Application:
-    """An ASGI application over a table of endpoints.
+    """A table of endpoints, and what stands before each of them.
 
     Args:
         endpoints: what there is.
@@ -65,37 +58,45 @@ class Application:
         dresser: Dresser | None = None,
     ) -> None:
         self.endpoints = tuple(endpoints)
+        self.limits = limits
         self._router = Router(endpoints)
-        self._limits = limits
         self._guards, self._observers = guards, observers
-        self._headers = _encoded(headers or {})
+        self._headers = headers or {}
+        self._block = header_block(self._headers.items())
         self._dresser = dresser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's next request."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-            return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1000})
-            return
-        request = Request(scope, receive, self._limits.max_body, self._limits.body_seconds)
-        endpoint: Endpoint | None = None
+        """As ASGI has it."""
+        await carry(self, scope, receive, send)
+
+    async def respond(self, request: Request) -> Answer:
+        """The answer to a request; `ended` is to be called once it has been sent."""
         for observer in self._observers:
             observer.began()
         try:
-            endpoint = self._router.find(request)
+            request.endpoint = endpoint = self._router.find(request)
             for guard in self._guards:
                 if (pending := guard(request, endpoint)) is not None:
                     await pending
-            answer = await endpoint.handler(request)
+            return await endpoint.handler(request)
         except Exception as error:  # noqa: BLE001  (whatever goes wrong is answered, and logged where it is our fault)
-            answer = self._failed(request, error)
-        try:
-            await self._send(request, answer, send)
-        finally:
-            for observer in self._observers:
-                observer.ended(request, endpoint, answer.status)
+            return self._failed(request, error)
+
+    def headers(self, request: Request, answer: Answer) -> bytes:
+        """Of an answer, as HTTP/1.1 writes them, without those of its length and of the connection.
+
+        Raises:
+            ValueError: a header holds the end of a line.
+        """
+        own = answer.headers
+        general = header_block(_lacking(self._headers, own)) + header_block(own.items()) if own else self._block
+        first = f"content-type: {answer.media_type}\r\nx-request-id: {request.id}\r\n".encode("latin-1")
+        return first + general + (self._dresser(request) if self._dresser else b"")
+
+    def ended(self, request: Request, answer: Answer) -> None:
+        """It was sent, as far as it could be."""
+        for observer in self._observers:
+            observer.ended(request, answer.status)
 
     def _failed(self, request: Request, error: Exception) -> Answer:
         problem = from_exception(error)
@@ -104,40 +105,21 @@ class Application:
             problem = Problem(500, f"the server failed; its log has the cause under request id {request.id}")
         return problem.answer(request.path, request.id)
 
-    async def _send(self, request: Request, answer: Answer, send: Send) -> None:
-        own = _encoded(answer.headers)
-        headers = [
-            (b"content-type", answer.media_type.encode()),
-            (b"x-request-id", request.id.encode()),
-            *(_lacking(self._headers, own) if own else self._headers),
-            *own,
-        ]
-        if self._dresser is not None:
-            headers += self._dresser(request)
-        if answer.pieces is None:
-            headers.append((b"content-length", str(len(answer.body)).encode()))
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send({"type": "http.response.body", "body": answer.body})
-            return
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        async for piece in answer.pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+
+def header_block(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Headers as HTTP/1.1 writes them, names in lower case.
+
+    Raises:
+        ValueError: one holds the end of a line.
+    """
+    pairs = [*headers]
+    block = "".join(f"{name.lower()}: {value}\r\n" for name, value in pairs).encode("latin-1")
+    if not block.count(b"\n") == block.count(b"\r") == len(pairs):
+        raise ValueError(f"a header must not hold the end of a line, got {pairs!r}")
+    return block
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    """ASGI's lifespan: an application that exists has loaded all it needs."""
-    while True:
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
-        if kind == "lifespan.shutdown":
-            return
-
-
-def _lacking(general: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    named = {name for name, _ in own}
-    return [header for header in general if header[0] not in named]
-
-
-def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+def _lacking(general: dict[str, str], own: dict[str, str]) -> list[tuple[str, str]]:
+    """What an answer does not have its own word on."""
+    named = {name.lower() for name in own}
+    return [(name, value) for name, value in general.items() if name.lower() not in named]

@@ -26,6 +26,7 @@ KINDS: dict[int, tuple[str, str]] = {
     415: ("unsupported-media-type", "Unsupported media type"),
     422: ("invalid-input", "Invalid input"),
     429: ("too-many", "Too many requests"),
+    431: ("long-headers", "Headers too long"),
     500: ("internal-error", "Internal error"),
     503: ("busy", "Not available now"),
     504: ("deadline", "Not answered in time"),

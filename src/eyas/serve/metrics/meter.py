@@ -6,7 +6,7 @@ import os
 from bisect import bisect_left
 from time import perf_counter
 
-from eyas.serve.http import Endpoint, Request
+from eyas.serve.http import Request
 from eyas.serve.metrics.families import (
     ACTIVE,
     BATCH,
@@ -39,16 +39,12 @@ class Meter:
         """A request has come."""
         self._active[0] += 1
 
-    def ended(self, request: Request, endpoint: Endpoint | None, status: int) -> None:
-        """A request was answered.
-
-        Args:
-            endpoint: None where there is none at its path.
-        """
+    def ended(self, request: Request, status: int) -> None:
+        """A request was answered."""
         self._active[0] -= 1
         seconds = perf_counter() - request.began
         method = request.method if request.method in METHODS else OTHER
-        route = endpoint.path if endpoint else ""
+        route = request.endpoint.path if request.endpoint else ""
         self._observe((DURATION.name, method, route, str(status)), SECONDS, seconds)
         if (model := request.model) is not None:
             self._counts.row((REQUESTS.name, *model, outcome(status)))[0] += 1

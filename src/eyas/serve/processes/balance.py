@@ -22,23 +22,31 @@ class Balance:
     def __init__(self, count: int) -> None:
         self._open = cast("MutableSequence[int]", RawArray("i", [AWAY] * count))
 
-    def arrive(self, slot: int) -> None:
+    def arrive(self, slot: int) -> Share:
         """A worker begins to listen."""
         self._open[slot] = 0
+        return Share(self._open, slot)
 
     def leave(self, slot: int) -> None:
         """A worker has ended."""
         self._open[slot] = AWAY
 
-    def opened(self, slot: int) -> None:
-        """A worker has one connection more."""
-        self._open[slot] += 1
 
-    def closed(self, slot: int) -> None:
-        """A worker has one connection less."""
-        self._open[slot] -= 1
+class Share:
+    """One worker's."""
 
-    def crowded(self, slot: int) -> bool:
-        """Whether a worker has more than its share, and is to let one of its clients go to another."""
-        here = [count for count in self._open if count >= 0]
-        return self._open[slot] > sum(here) / len(here) + 1
+    def __init__(self, counts: MutableSequence[int], slot: int) -> None:
+        self._counts, self._slot = counts, slot
+
+    def opened(self) -> None:
+        """It has one connection more."""
+        self._counts[self._slot] += 1
+
+    def closed(self) -> None:
+        """It has one connection less."""
+        self._counts[self._slot] -= 1
+
+    def crowded(self) -> bool:
+        """Whether it has more than its share, and is to let one of its clients go to another."""
+        here = [count for count in self._counts if count >= 0]
+        return self._counts[self._slot] > sum(here) / len(here) + 1

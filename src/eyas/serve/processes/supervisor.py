@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from types import FrameType
 
-import uvicorn.protocols.http.httptools_impl  # noqa: F401  (here once, the workers have it by their fork)
+import uvloop  # noqa: F401  (here once, the workers have it by their fork)
 
 from eyas.bundle import Repository
 from eyas.core import errors

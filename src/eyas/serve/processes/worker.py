@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
+import uvloop
 
 from eyas.core.errors import EyasError
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Asking, Told
-from eyas.serve.http import Application
+from eyas.serve.http.proxies import Proxies
+from eyas.serve.http.server import Server
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
-from eyas.serve.processes.protocol import protocol
 from eyas.serve.processes.shelf import Shelf
 from eyas.serve.service import Service
 from eyas.serve.trust import Gate
@@ -31,8 +30,6 @@ from eyas.serve.trust import Gate
 if TYPE_CHECKING:
     from eyas.serve.traces import Traces
 
-IDLE_SECONDS = 5  # an idle connection is then closed
-HANDSHAKE_SECONDS = 1.0  # for those who were let in last
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
@@ -74,13 +71,10 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking)
     traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
-    http = protocol(config.header_seconds, place.balance, place.slot)
     app = build_app(service, place.tables, place.gate, traces)
-    server = _Server(_uvicorn(app, config, place.gate, http), place.pipe, shelf, service, Ready(said))
-    place.balance.arrive(place.slot)
-    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises what stopped it once more at its end
-        signal.signal(number, server.handle_exit)
-    server.run(sockets=[*place.listening])
+    share = place.balance.arrive(place.slot)
+    server = Server(app, config.header_seconds, Proxies(config.trusted_proxies), share, place.gate.tls)
+    uvloop.run(_serve(server, place, shelf, service, Ready(said)))
     service.lane.close()
     for one in traces:
         one.close()
@@ -99,83 +93,36 @@ def _say(model: Model) -> str:
     return f"{model.name} {model.version}: {model.seconds * 1e3:.2g} ms an image, {batches}"
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, which tells the supervisor that it listens, does what it says, and stops when it has gone.
+async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, ready: Ready) -> None:
+    """Tell the supervisor that it listens, do what it says, and stop when it has gone.
 
     gRPC starts and stops with it, where it is wanted.
     """
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await server.start(place.listening)
+    rpc: Any = None
+    if service.config.grpc_port is not None:
+        from eyas.serve.rpc.server import start  # an extra; and its library must not be there before the fork
 
-    def __init__(self, config: uvicorn.Config, pipe: Connection, shelf: Shelf, service: Service, ready: Ready) -> None:
-        super().__init__(config)
-        self._pipe, self._shelf, self._service, self._ready = pipe, shelf, service, ready
-        self._rpc: Any = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._service.config.grpc_port is not None:
-            from eyas.serve.rpc.server import start  # an extra; and its library must not be there before the fork
-
-            self._rpc = await start(self._service)
-        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._listen)
-        send(self._pipe, self._ready)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, but not before those who have got through by then are let in."""
-        waiting = [one for listening in sockets or [] for one in _accept_all(listening)]
-        for server in self.servers:
-            server.close()
-        if waiting:
-            connect = asyncio.get_running_loop().connect_accepted_socket
-            tasks = [asyncio.ensure_future(connect(self._connection, one, ssl=self.config.ssl)) for one in waiting]
-            await asyncio.wait(tasks, timeout=HANDSHAKE_SECONDS)
-        stopping = [super().shutdown(sockets)]
-        if self._rpc is not None:
-            stopping.append(self._rpc.stop(GRACE_SECONDS))
-        await asyncio.gather(*stopping)
-
-    def _connection(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
-
-    def _listen(self) -> None:
-        message = receive(self._pipe)
-        if message is None:
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
-            self.handle_exit(signal.SIGTERM, None)
-        elif isinstance(message, Prepare):
-            self._shelf.prepare(message.version, lambda outcome: send(self._pipe, outcome))
-        elif isinstance(message, Activate):
-            self._shelf.activate(message.table)
-            send(self._pipe, Activated(message.number))
-        elif isinstance(message, Told) and self._service.asking:
-            self._service.asking.told(message)
+        rpc = await start(service)
+    loop.add_reader(place.pipe.fileno(), lambda: _listen(place.pipe, shelf, service, told))
+    send(place.pipe, ready)
+    await told.wait()
+    await asyncio.gather(server.stop(GRACE_SECONDS), *([rpc.stop(GRACE_SECONDS)] if rpc else []))
 
 
-def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
-    """The connections that the system has made and nobody has taken."""
-    with suppress(BlockingIOError):
-        while True:
-            yield listening.accept()[0]
-
-
-def _uvicorn(app: Application, config: ServeConfig, gate: Gate, http: type[asyncio.Protocol]) -> uvicorn.Config:
-    made = uvicorn.Config(
-        app,
-        loop="auto",  # uvloop
-        http=http,
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        proxy_headers=bool(config.trusted_proxies),
-        forwarded_allow_ips=[*config.trusted_proxies],
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    made.load()
-    made.ssl = gate.tls
-    return made
+def _listen(pipe: Connection, shelf: Shelf, service: Service, told: asyncio.Event) -> None:
+    """The supervisor has something to say."""
+    message = receive(pipe)
+    if message is None:
+        asyncio.get_running_loop().remove_reader(pipe.fileno())
+        told.set()
+    elif isinstance(message, Prepare):
+        shelf.prepare(message.version, lambda outcome: send(pipe, outcome))
+    elif isinstance(message, Activate):
+        shelf.activate(message.table)
+        send(pipe, Activated(message.number))
+    elif isinstance(message, Told) and service.asking:
+        service.asking.told(message)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from eyas.core.schema import ServeConfig
 from eyas.serve.http import Answer, Endpoint, Request
+from eyas.serve.http.application import header_block
 
 TAKEN = "Authorization, Content-Type, X-Request-ID, traceparent, tracestate, Inference-Header-Content-Length"
 SHOWN = "X-Request-ID, Retry-After, WWW-Authenticate, Inference-Header-Content-Length"
@@ -37,13 +38,13 @@ class Origins:
     """The pages whose scripts may ask; others' browsers keep the answer from them."""
 
     def __init__(self, origins: Sequence[str]) -> None:
-        vary = (b"vary", b"Origin")
-        allowed = {origin.encode() for origin in origins}
-        shown = (b"access-control-expose-headers", SHOWN.encode())
-        self._told = {origin: [vary, (b"access-control-allow-origin", origin), shown] for origin in allowed}
-        self._others = [vary]
+        vary, shown = ("Vary", "Origin"), ("Access-Control-Expose-Headers", SHOWN)
+        self._told = {
+            origin.encode(): header_block([vary, ("Access-Control-Allow-Origin", origin), shown]) for origin in origins
+        }
+        self._others = header_block([vary])
 
-    def __call__(self, request: Request) -> Sequence[tuple[bytes, bytes]]:
+    def __call__(self, request: Request) -> bytes:
         """The headers that depend on the page."""
         return self._told.get(request.headers.get(b"origin", b""), self._others)
 
