@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from eyas.serve.http.endpoint import Endpoint
 from eyas.serve.http.problems import Problem
@@ -16,6 +17,7 @@ class Router:
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._fixed: dict[str, dict[str, Endpoint]] = {}
         self._open: list[tuple[list[str], dict[str, Endpoint]]] = []
+        self._lookup = lru_cache(256)(self._matching)
         for endpoint in endpoints:
             self._methods_for(endpoint.path)[endpoint.method] = endpoint
 
@@ -25,9 +27,12 @@ class Router:
         Raises:
             Problem: 404, no such path; 405, another method.
         """
-        methods = self._fixed.get(request.path) or self._matching(request)
+        methods = self._fixed.get(request.path)
         if methods is None:
-            raise self._unknown(request.path)
+            matching = self._lookup(request.path)
+            if matching is None:
+                raise self._unknown(request.path)
+            methods, request.params = matching
         method = "GET" if request.method == "HEAD" else request.method
         if (endpoint := methods.get(method)) is None:
             allowed = ", ".join(sorted([*methods, *(["HEAD"] if "GET" in methods else [])]))
@@ -45,15 +50,15 @@ class Router:
         self._open.append((parts, {}))
         return self._open[-1][1]
 
-    def _matching(self, request: Request) -> dict[str, Endpoint] | None:
-        parts = request.path.split("/")
+    def _matching(self, path: str) -> tuple[dict[str, Endpoint], dict[str, str]] | None:
+        """The endpoints at a path, by method, and the parts of it that they name."""
+        parts = path.split("/")
         for pattern, methods in self._open:
             if len(pattern) == len(parts) and all(
                 part if known.startswith("{") else known == part for known, part in zip(pattern, parts, strict=True)
             ):
                 pairs = zip(pattern, parts, strict=True)
-                request.params = {known[1:-1]: part for known, part in pairs if known.startswith("{")}
-                return methods
+                return methods, {known[1:-1]: part for known, part in pairs if known.startswith("{")}
         return None
 
     def _unknown(self, path: str) -> Problem:
