@@ -55,7 +55,7 @@ build/boto3/.done: tests/serve/boto3.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
 	touch $@
 
-api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (about 4 minutes)
+api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (1 to 4 minutes)
 	$(BIN)/python tests/api/check_api.py build/schemathesis/bin/st $(API)
 
 build/schemathesis/.done: tests/api/schemathesis.lock
