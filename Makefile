@@ -9,6 +9,8 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 TESTS = OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 --dist worksteal
 # make test PYTEST="-k serve" runs a part.
 PYTEST ?=
+# make api-check API="--seed 2 --max-examples 500" looks elsewhere.
+API ?=
 # make bench-train BENCH="--rounds 1 --networks mlp" runs a part.
 BENCH ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
@@ -16,7 +18,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -51,6 +53,14 @@ sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit re
 build/boto3/.done: tests/serve/boto3.lock
 	rm -rf build/boto3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
+	touch $@
+
+api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (1 to 4 minutes)
+	$(BIN)/python tests/api/check_api.py build/schemathesis/bin/st $(API)
+
+build/schemathesis/.done: tests/api/schemathesis.lock
+	rm -rf build/schemathesis && $(PYTHON) -m venv build/schemathesis
+	build/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/api/schemathesis.lock
 	touch $@
 
 docs: $(VENV)/.dev  ## build the documentation site, strictly, into build/site

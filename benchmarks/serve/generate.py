@@ -6,7 +6,8 @@
 An open load does not wait for slow answers: a request's time counts from the moment it was due, so that a server that
 stalls is charged for all who would have come meanwhile (no coordinated omission).
 
-OUT.json: {"began": on time.monotonic(), "rows": [[due, seconds, status], …]}, both in seconds, due from the beginning.
+OUT.json: {"began": on time.monotonic(), "rows": [[due, seconds, status, said], …]}, due and seconds in seconds, due
+from the beginning; `said` is what the group of --said matched in the answer, empty without one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,20 +34,22 @@ HEAD_END = b"\r\n\r\n"
 class Load:
     """What is sent, and what came of it."""
 
-    def __init__(self, port: int, request: bytes, per_connection: int) -> None:
+    def __init__(self, port: int, request: bytes, per_connection: int, said: str) -> None:
         self.port, self.request, self.per_connection = port, request, per_connection
+        self.said = re.compile(said.encode()) if said else None
         self.began = monotonic()
-        self.rows: list[tuple[float, float, int]] = []
+        self.rows: list[tuple[float, float, int, str]] = []
         self.next: Callable[[], float | None] = lambda: None
         """When the next request that may be sent now is due; None where there is none."""
         self.idle: list[Connection] = []
         self.open = 0
         self.pending = 0
 
-    def ended(self, due: float, status: int) -> None:
+    def ended(self, due: float, status: int, answer: bytes = b"") -> None:
         """A request is over."""
         self.pending -= 1
-        self.rows.append((due - self.began, monotonic() - due, status))
+        found = self.said.search(answer) if self.said else None
+        self.rows.append((due - self.began, monotonic() - due, status, found[1].decode() if found else ""))
 
     async def connect(self, due: float) -> None:
         """A new connection, for a request that is due."""
@@ -83,7 +87,7 @@ class Connection(asyncio.Protocol):
         if not _whole(head, self.received, head_end + len(HEAD_END)):
             return
         self.busy = False
-        self.load.ended(self.due, int(head.split(b" ", 2)[1]))
+        self.load.ended(self.due, int(head.split(b" ", 2)[1]), self.received)
         if b"connection: close" in head or self.sent == self.load.per_connection:
             self.transport.close()
         elif (due := self.load.next()) is not None:
@@ -150,7 +154,7 @@ async def keep_busy(load: Load, connections: int, seconds: float) -> None:
 
 async def main() -> None:
     options = _options()
-    load = Load(options.port, options.request.read_bytes(), options.per_connection)
+    load = Load(options.port, options.request.read_bytes(), options.per_connection, options.said)
     if options.rate:
         await keep_rate(load, options.rate, options.seconds)
     else:
@@ -158,7 +162,7 @@ async def main() -> None:
     deadline = monotonic() + DRAIN_SECONDS
     while load.pending and monotonic() < deadline:
         await asyncio.sleep(0.01)
-    lost = [(options.seconds, float(DRAIN_SECONDS), BROKEN)] * load.pending
+    lost = [(options.seconds, float(DRAIN_SECONDS), BROKEN, "")] * load.pending
     options.out.write_text(json.dumps({"began": load.began, "rows": load.rows + lost}))
 
 
@@ -172,6 +176,7 @@ def _options() -> argparse.Namespace:
     how.add_argument("--rate", type=float, help="requests a second")
     how.add_argument("--connections", type=int)
     parser.add_argument("--per-connection", type=int, default=0, help="requests, then a new one; 0: no limit")
+    parser.add_argument("--said", default="", help="a pattern with one group, looked for in every answer")
     return parser.parse_args()
 
 

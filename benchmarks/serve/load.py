@@ -33,6 +33,8 @@ class Log:
     """(N,) from when it was due until it was over."""
     status: np.ndarray
     """(N,); see `generate.BROKEN` and `REFUSED`."""
+    said: np.ndarray
+    """(N,) of str: what was looked for in the answer, see `generate.py --said`."""
 
     def latency(self, percent: float, rows: np.ndarray | slice = slice(None)) -> float:
         """Percentile in seconds of some of the rows; NaN of none."""
@@ -106,8 +108,8 @@ def generating(
         if process.wait():
             sys.exit(f"generate.py ended with {process.returncode}")
         found = json.loads(out.read_text())
-        due, took, status = np.array(sorted(found["rows"])).T
-        logs.append(Log(found["began"], due, took, status.astype(int)))
+        due, took, status, said = map(np.array, zip(*sorted(found["rows"]), strict=True))
+        logs.append(Log(found["began"], due, took, status, said))
 
 
 def generate(server: Server, body: Body, seconds: float, *words: str, cores: set[int] | None = None) -> Log:

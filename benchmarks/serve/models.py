@@ -1,6 +1,6 @@
 """The models that are served: made once by eyas, and their `model.onnx` handed to every peer.
 
-resnet20   32 × 32 × 3, 0.27M parameters, 1.1 MB
+resnet20   32 × 32 × 3, 0.27M parameters, 1.1 MB; resnet20-next is another training of it
 tiny       the built-in digits, 8 × 8 × 1, an MLP of one hidden layer: what a server costs where the model costs nothing
 """
 
@@ -17,8 +17,10 @@ HERE = Path(__file__).parent
 KEPT = Path("build/bench-serve/models")
 CLASSES, TRAIN, TEST = 10, 1_000, 200
 QUICK = ("train.epochs=1", "train.precision=fp32", "data.force=true")
+RESNET20 = (f"model={HERE / 'resnet20.py'}:build", "data.source={images}", "train.batch_size=50")
 WORDS = {
-    "resnet20": (f"model={HERE / 'resnet20.py'}:build", "data.source={images}", "train.batch_size=50"),
+    "resnet20": RESNET20,
+    "resnet20-next": (*RESNET20, "train.seed=1"),
     "tiny": ("model=mlp", "model.hidden=[64]", "data.source=digits"),
 }
 
@@ -58,7 +60,7 @@ def _make(name: str, target: Path) -> None:
     from eyas import export_run, load_config, open_dataset, start_run
 
     images = KEPT / "images.npz"
-    if name == "resnet20":
+    if WORDS[name][: len(RESNET20)] == RESNET20:
         _write_images(images)
     words = [word.format(images=images) for word in WORDS[name]]
     config = load_config(None, [*words, *QUICK, f"name={name}", f"runs_dir={KEPT / 'runs'}"])

@@ -33,6 +33,7 @@ SECRET = "only for benchmarks, where everybody may know it"
 EYAS_SETTINGS = (f"serve.auth.secret_file={WORK}/secret", "serve.rate.per_second=1000000", "serve.rate.burst=1000000")
 CLAIMS = {"sub": "load", "iss": "eyas", "aud": "eyas", "scope": "predict", "exp": int(time()) + 86400}
 EYAS_HEADERS = {"Authorization": f"Bearer {jwt.encode(CLAIMS, SECRET, 'HS256')}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {jwt.encode(CLAIMS | {'scope': 'admin'}, SECRET, 'HS256')}"}
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,16 @@ def _gunicorn(model: Served, port: int) -> list[str]:
 
 
 def _eyas(model: Served, port: int) -> list[str]:
+    return eyas_serves(model.bundle.path.resolve(), port)
+
+
+def eyas_serves(path: Path, port: int, *more: str) -> list[str]:
+    """The arguments that serve a bundle or a repository, with more settings."""
     WORK.mkdir(parents=True, exist_ok=True)
     (WORK / "secret").write_text(SECRET)
     (WORK / "secret").chmod(0o600)
-    words = (f"serve.workers={WORKERS}", f"serve.port={port}", *EYAS_SETTINGS)
-    return ["-m", "eyas", "serve", str(model.bundle.path.resolve()), *words]
+    words = (f"serve.workers={WORKERS}", f"serve.port={port}", *EYAS_SETTINGS, *more)
+    return ["-m", "eyas", "serve", str(path), *words]
 
 
 def _eyas_bodies(model: Served) -> dict[str, Body]:

@@ -22,6 +22,15 @@ pre{background:#f4f4f2;padding:.8rem;overflow:auto;border-radius:4px}
 table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}
 @media(prefers-color-scheme:dark){body{background:#161616;color:#eee}pre{background:#262626}a{color:#8cf}}
 """
+STRING = {"type": "string"}
+COUNT = {"type": "integer", "minimum": 1}
+ID = {"description": "The request's, where it was a sane one; else a new one.", "schema": STRING}
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": ID | {"required": True},
+    "WWW-Authenticate": {"description": "Which token is asked for (RFC 6750).", "schema": STRING},
+    "Retry-After": {"description": "Seconds until it may go better, where that is known.", "schema": COUNT},
+}
+TOLD = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 SCHEMES = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 PREDICT = "/predict"
 MEANINGS = {
@@ -38,7 +47,8 @@ MEANINGS = {
     429: "This caller has asked too often. `Retry-After` says in how many seconds to try again.",
     431: "The headers are too long; nothing of the request was looked at.",
     500: "A fault of the service. Its log has the cause under the request's id.",
-    503: "The service is full, stopping, or lacks the model. `Retry-After` says in how many seconds to try again.",
+    503: "The service is full, stopping, or lacks the model. Where it is full, `Retry-After` says in how many seconds "
+    "to try again.",
     504: "The request waited too long for its turn.",
 }
 
@@ -49,16 +59,24 @@ def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     refs = dict(zip(types, schemas, strict=True))
     tokens = service.config.auth is not None
+    examples = _examples(service)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         asked = {"security": [{"token": [endpoint.scope]}]} if tokens and endpoint.scope else {}
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs) | asked
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs, examples) | asked
     return {
         "openapi": "3.1.0",
         "info": _info(service),
         "paths": paths,
-        "components": {"schemas": components} | ({"securitySchemes": SCHEMES} if tokens else {}),
+        "components": {"schemas": components, "headers": HEADERS} | ({"securitySchemes": SCHEMES} if tokens else {}),
     }
+
+
+def _examples(service: Service) -> dict[str, str]:
+    """Of the parts of a path: the default model; its version, where that stays."""
+    name = service.models.default_name
+    version = {"version": service.models.default.version} if service.asking is None else {}
+    return {"model": name, "name": name, **version}
 
 
 def _info(service: Service) -> dict[str, str]:
@@ -93,19 +111,15 @@ def page(spec: dict[str, Any]) -> str:
     )
 
 
-def _operation(endpoint: Endpoint, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    problem = {MEDIA_TYPE: {"schema": refs[ProblemDetails]}}
-    content = endpoint.answers or {JSON: {"schema": refs[endpoint.answer]}}
-    responses: dict[str, Any] = {"200": {"description": "OK", "content": content}}
-    for status in endpoint.errors:
-        responses[str(status)] = {"description": KINDS[status][1], "content": problem}
+def _operation(endpoint: Endpoint, refs: dict[Any, dict[str, Any]], examples: dict[str, str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", endpoint.path.strip("/")).strip("_") + _suffix(endpoint.method),
         "summary": endpoint.summary,
-        "responses": responses,
+        "responses": _responses(endpoint, refs),
     }
-    parameters = [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", endpoint.path)]
-    parameters += [_query_parameter(name, says) for name, says in endpoint.query.items()]
+    parameters = [_path_parameter(name, examples.get(name)) for name in re.findall(r"\{(\w+)\}", endpoint.path)]
+    parameters += [_parameter("query", name, says, STRING) for name, says in endpoint.query.items()]
+    parameters += [_parameter("header", name, says, COUNT) for name, says in endpoint.headers.items()]
     if parameters:
         operation["parameters"] = parameters
     if endpoint.body:
@@ -117,12 +131,32 @@ def _suffix(method: str) -> str:
     return "" if method in ("GET", "POST") else f"_{method.lower()}"
 
 
-def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+def _responses(endpoint: Endpoint, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    content = ({JSON: {"schema": refs[endpoint.answer]}} if endpoint.answer else {}) | endpoint.answers
+    own = {name: {"description": says, "schema": COUNT} for name, says in endpoint.answer_headers.items()}
+    responses: dict[str, Any] = {
+        "200": {"description": "OK", "headers": _told("X-Request-ID") | own, "content": content}
+    }
+    for status in endpoint.errors:
+        responses[str(status)] = {
+            "description": KINDS[status][1],
+            "headers": _told("X-Request-ID", *TOLD.get(status, ())),
+            "content": {MEDIA_TYPE: {"schema": refs[ProblemDetails]}},
+        }
+    return responses
 
 
-def _query_parameter(name: str, says: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": says, "schema": {"type": "string"}}
+def _told(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _path_parameter(name: str, example: str | None) -> dict[str, Any]:
+    made = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    return made | ({"example": example} if example else {})
+
+
+def _parameter(place: str, name: str, says: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": False, "description": says, "schema": schema}
 
 
 def _section(method: str, path: str, operation: dict[str, Any]) -> str:

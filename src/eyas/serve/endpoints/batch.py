@@ -20,6 +20,7 @@ from eyas.serve.protocols.instances import Coded, decode_file
 from eyas.serve.reading import BodyReader, JsonReader, Reading
 from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE, MULTIPART
 from eyas.serve.reading.forms import read_form
+from eyas.serve.request_schemas import FORM
 from eyas.serve.schemas import Row
 from eyas.serve.service import Service
 
@@ -59,14 +60,23 @@ _schemas, _components = msgspec.json.schema_components([BatchRow, BatchFault], r
 ANSWERS = {
     NDJSON: {
         "schema": {
+            "type": "array",
             "description": "One object a line, an image a line, in order.",
-            "oneOf": [_components["BatchRow"], _components["BatchFault"]],
+            "items": {"oneOf": [_components["BatchRow"], _components["BatchFault"]]},
         }
     }
 }
+ELSE = "Anything else is answered by a line that says what is wrong with it."
 BODY = {
-    NDJSON: {"schema": {"description": 'One image a line: {"data": …, "range": …} as for /predict, or {"b64": "…"}.'}},
-    MULTIPART: {"schema": {"type": "object", "additionalProperties": {"contentMediaType": "application/octet-stream"}}},
+    NDJSON: {
+        "schema": {
+            "type": "array",
+            "minItems": 1,
+            "items": {},
+            "description": 'One image a line: {"data": …, "range": …} as for /predict, or {"b64": "…"}. ' + ELSE,
+        }
+    },
+    MULTIPART: {"schema": {"type": "object", "minProperties": 1, "description": f"{FORM['description']} {ELSE}"}},
 }
 
 

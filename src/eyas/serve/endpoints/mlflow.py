@@ -9,29 +9,34 @@ from __future__ import annotations
 from eyas import __version__
 from eyas.serve.endpoints.platforms import predict_instances, predict_reading
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
-from eyas.serve.protocols.instances import FORMATS, open_csv, open_mlflow
+from eyas.serve.protocols.instances import open_csv, open_mlflow
 from eyas.serve.reading.bodies import FILES, MULTIPART
+from eyas.serve.request_schemas import FORM, Schema, by_range, instances
 from eyas.serve.schemas import Predictions, Ready
 from eyas.serve.service import Service
 
 CSV = "text/csv"
 TAKEN = (JSON, CSV, MULTIPART, *FILES)
 TEXT = "text/plain"
-_TABLE = {"description": "See the documentation of MLflow; or image files in base64, as strings or {b64: …}."}
+
+
+def _tables(top: int) -> Schema:
+    """Of `FORMATS`, one."""
+    images = instances(top)
+    named = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": images}
+    forms = {
+        "instances": images,
+        "inputs": {"anyOf": [images, named]},
+        "dataframe_split": {"type": "object", "properties": {"data": images}, "required": ["data"]},
+        "dataframe_records": images,
+    }
+    return {"properties": forms, "oneOf": [{"required": [name]} for name in forms]}
+
+
 BODY = {
-    JSON: {
-        "schema": {
-            "type": "object",
-            "properties": {
-                **dict.fromkeys(FORMATS, _TABLE),
-                "params": {"type": "object", "properties": {"range": {"enum": [1, 255], "default": 1}}},
-            },
-            "oneOf": [{"required": [name]} for name in FORMATS],
-            "additionalProperties": False,
-        }
-    },
-    CSV: {"schema": {"type": "string"}},
-    MULTIPART: {},
+    JSON: {"schema": by_range(_tables, "params")},
+    CSV: {"schema": {"type": "string", "description": "A row an image: its pixels in [0, 1]; with or without names."}},
+    MULTIPART: {"schema": FORM},
     "image/*": {},
     "application/octet-stream": {},
 }

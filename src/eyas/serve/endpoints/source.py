@@ -6,6 +6,8 @@ from typing import Any
 
 from eyas.infer import Prediction
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
+from eyas.serve.reading.bodies import MULTIPART
+from eyas.serve.request_schemas import FORM, by_range, pixels
 from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
 from eyas.serve.schemas import Answer as Predicted
 from eyas.serve.service import Service
@@ -73,29 +75,15 @@ def predict_body(service: Service) -> dict[str, Any]:
     shape = "the shape that its /model-info says"
     if service.asking is None:  # else the models change, and this description does not
         shape = " × ".join(map(str, service.models.default.bundle.policy.shape))
-    data = {
-        "type": "array",
-        "minItems": 1,
-        "items": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "array"}]},
+    says = {
         "description": f"Pixels, in lists nested 1 to 4 deep: one image or many, flat or not. The model takes {shape} "
         "(height × width × channels) and other sizes are brought to it.",
     }
-    scale = {"enum": [1, 255], "default": 1, "description": "The value that stands for white: 255 for bytes."}
-    pixels = {
-        "type": "object",
-        "properties": {"data": data, "range": scale},
-        "required": ["data"],
-        "additionalProperties": False,
-    }
-    form = {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": {"type": "string", "contentMediaType": "application/octet-stream"},
-        "description": "One or several parts, each an image file, under any name.",
-    }
     return {
-        JSON: {"schema": pixels},
-        "multipart/form-data": {"schema": form},
+        JSON: {
+            "schema": by_range(lambda top: {"properties": {"data": pixels(top, 4) | says}, "required": ["data"]}),
+        },
+        MULTIPART: {"schema": FORM},
         "image/*": {},
         "application/octet-stream": {},
     }

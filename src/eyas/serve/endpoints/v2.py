@@ -13,15 +13,18 @@ from eyas import __version__
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols import oip
-from eyas.serve.protocols.tensors import DTYPES, IMAGES
+from eyas.serve.protocols.tensors import IMAGES
 from eyas.serve.reading import Reading
 from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE
+from eyas.serve.request_schemas import Schema, pixels
 from eyas.serve.service import Service
 
 BINARY = "application/octet-stream"
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
 PLATFORM = "onnxruntime_onnx"
 FLOATS = "FP32"
+POSITIVE: Schema = {"type": "integer", "minimum": 1}
+BINARY_LENGTH = {"Inference-Header-Content-Length": "Bytes of the JSON, where tensors follow it as binary data."}
 
 
 class Live(msgspec.Struct):
@@ -137,7 +140,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     async def infer(request: Request) -> Answer:
         return await _infer(service, find(request), request)
 
-    get, body = (404, 500, 503), infer_body()
+    get, body = (404, 500, 503), infer_body(None if service.asking else service.models.default)
     table = [
         Endpoint("GET", "/v2", "Open Inference Protocol: which server is it?", server, ServerMetadata),
         Endpoint("GET", "/v2/health/live", "Open Inference Protocol: does it answer?", live, Live),
@@ -155,7 +158,10 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
                 "Open Inference Protocol: tensors in, tensors out; as JSON or binary.",
                 infer,
                 oip.InferAnswer,
+                answers={BINARY: {}},
+                answer_headers=BINARY_LENGTH,
                 errors=PREDICT_ERRORS,
+                headers=BINARY_LENGTH,
                 body=body,
                 scope="predict",
             ),
@@ -202,32 +208,58 @@ INDEX: dict[str, Any] = {
 }
 
 
-def infer_body() -> dict[str, Any]:
-    """OpenAPI's description of an inference request."""
-    parameters = {"type": "object"}
-    tensor = {
-        "type": "object",
-        "properties": {
-            "name": {"const": IMAGES},
-            "datatype": {"enum": list(DTYPES), "description": "UINT8: bytes; FP32: shares of white in [0, 1]."},
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 4, "maxItems": 4},
-            "data": {
-                "type": "array",
-                "description": "Flat, or nested: [N, height, width, channels], as the model's metadata says.",
-            },
-            "parameters": parameters,
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    output = {"type": "object", "properties": {"name": {"type": "string"}, "parameters": parameters}}
+def infer_body(model: Model | None) -> dict[str, Any]:
+    """OpenAPI's description of an inference request.
+
+    Args:
+        model: the only one that there can be; None: there may be others, of other sizes.
+    """
+    outputs = {"enum": outputs_of(model) if model else (*oip.OUTPUTS, oip.CAM)}
     request = {
         "type": "object",
         "properties": {
-            "id": {"type": "string"},
-            "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
-            "outputs": {"type": "array", "items": {**output, "required": ["name"]}},
-            "parameters": parameters,
+            "id": {"type": ["string", "null"]},
+            "inputs": {"type": "array", "items": _input_schema(model), "minItems": 1, "maxItems": 1},
+            "outputs": {"type": "array", "items": _output_schema(outputs), "description": "None is named twice."},
+            "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
         },
         "required": ["inputs"],
     }
     return {JSON: {"schema": request}, BINARY: {}}
+
+
+def _input_schema(model: Model | None) -> Schema:
+    sizes: list[Schema] = [{"const": size} for size in model.bundle.policy.shape] if model else [POSITIVE] * 3
+    shape = {"type": "array", "prefixItems": [POSITIVE, *sizes], "minItems": 4, "maxItems": 4}
+    inline = {name: {"type": "null"} for name in ("binary_data_size", "shared_memory_region")}
+    properties = {
+        "name": {"const": IMAGES},
+        "shape": shape,
+        "parameters": {"type": "object", "properties": inline},
+    }
+    says = {"description": "Flat, or nested: [N, height, width, channels], as the model's metadata says."}
+    kinds = [
+        {"datatype": {"const": "UINT8", "description": "Bytes."}, "data": pixels(255, 4, "integer") | says},
+        {"datatype": {"const": "FP32", "description": "Shares of white."}, "data": pixels(1, 4) | says},
+    ]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": ["name", "shape", "datatype", "data"],
+        "anyOf": [{"properties": kind} for kind in kinds],
+    }
+
+
+def _output_schema(names: Schema) -> Schema:
+    parameters = {
+        "binary_data": {"type": ["boolean", "null"]},
+        "classification": {"type": ["integer", "null"], "minimum": 1},
+        "shared_memory_region": {"type": "null"},
+    }
+    plain = {"type": "object", "properties": parameters | {"classification": {"type": "null"}}}
+    return {
+        "type": "object",
+        "properties": {"name": names, "parameters": {"type": "object", "properties": parameters}},
+        "required": ["name"],
+        "anyOf": [{"properties": {"name": {"enum": oip.BY_CLASS}}}, {"properties": {"parameters": plain}}],
+    }

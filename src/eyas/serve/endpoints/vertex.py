@@ -8,20 +8,15 @@ from __future__ import annotations
 from eyas.serve.endpoints.platforms import predict_instances
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.protocols.instances import open_vertex
+from eyas.serve.request_schemas import by_range, instances
 from eyas.serve.schemas import Predictions, Ready
 from eyas.serve.service import Service
 
 BODY = {
     JSON: {
-        "schema": {
-            "type": "object",
-            "properties": {
-                "instances": {"type": "array", "minItems": 1, "description": "Pixels in lists, or {b64: …}."},
-                "parameters": {"type": "object", "properties": {"range": {"enum": [1, 255], "default": 1}}},
-            },
-            "required": ["instances"],
-            "additionalProperties": False,
-        }
+        "schema": by_range(
+            lambda top: {"properties": {"instances": instances(top)}, "required": ["instances"]}, "parameters"
+        )
     }
 }
 

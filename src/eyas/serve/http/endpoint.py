@@ -30,13 +30,17 @@ class Endpoint:
     summary: str
     handler: Handler
     answer: type[msgspec.Struct] | None = None
-    """What a 200 holds as JSON; None where it is something else, see `answers`."""
+    """What a 200 holds as JSON; None where it is never that, see `answers`."""
     answers: dict[str, Any] = field(default_factory=dict)
-    """OpenAPI's `content` of a 200, where that is no struct."""
+    """OpenAPI's `content` of a 200, where that is no struct, or not always."""
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    """Headers that a 200 may have of its own, each with what it says."""
     errors: tuple[int, ...] = (500, 503)
     body: dict[str, Any] = field(default_factory=dict)
     """OpenAPI's `content` of the request, where it has a body."""
     query: dict[str, str] = field(default_factory=dict)
     """Parameters after `?`, each with what it says."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of a request that change what it means, each with what it says."""
     scope: Scope | None = None
     """None: open to everybody."""
