@@ -110,13 +110,15 @@ def _measure(disturbance: Disturbance) -> dict[str, float]:
 
 
 def _recovery(log: Log, at: float) -> float:
-    """Seconds from `at` until a window has as many answers as those before `at`, by their median."""
+    """Seconds from `at` until a second begins that has nearly as many answers as those before `at` had."""
     ended = log.ended[log.status == 200]
     edges = np.arange(at % WINDOW, CALM_SECONDS + AFTER_SECONDS, WINDOW)
     rates = np.histogram(ended, edges)[0]
     calm = np.median(rates[(edges[:-1] >= 1) & (edges[1:] <= at)])
-    low = np.flatnonzero((edges[:-1] >= at - 1e-9) & (rates < RECOVERED * calm))
-    return float(edges[low[-1] + 1] - at) if len(low) else 0.0
+    after = rates[edges[:-1] >= at - 1e-9]
+    seconds = np.lib.stride_tricks.sliding_window_view(after, round(1 / WINDOW)).mean(axis=1)
+    full = np.flatnonzero(seconds >= RECOVERED * calm)
+    return float(full[0] * WINDOW) if len(full) else AFTER_SECONDS
 
 
 def report(rounds: list[dict[str, Any]]) -> None:
