@@ -30,7 +30,7 @@ def create_app(bundle: Bundle, config: ServeConfig) -> Application:
     """
     gate = open_gate(config)
     models = Models()
-    models.put(bundle.manifest.name, Model(bundle, config.threads or 1), live=True)
+    models.put(bundle.manifest.name, Model(bundle, config.threads or 1))
     tables = Tables(1)
     return build_app(Service(models, config, Meter(tables.counts(0))), tables, gate)
 

@@ -70,12 +70,11 @@ class Models:
             raise Problem(404, f"{name} has no version {version} loaded; there are {', '.join(self._loaded[name])}")
         return self._loaded[name][version]
 
-    def put(self, name: str, model: Model, *, live: bool) -> None:
-        """Add a version that is ready; `live`: it answers from now on where a request names no version."""
+    def put(self, name: str, model: Model) -> None:
+        """Add a version that is ready; it answers from now on where a request names no version."""
         self.default_name = self.default_name or name
         self._loaded = {**self._loaded, name: {**self._loaded.get(name, {}), model.version: model}}
-        if live or name not in self._live:
-            self._live = {**self._live, name: model.version}
+        self._live = {**self._live, name: model.version}
 
     def replace(self, loaded: Mapping[str, Mapping[str, Model]], live: Mapping[str, str]) -> None:
         """All of them at once; requests that have a model which leaves go on with it.
