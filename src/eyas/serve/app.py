@@ -48,6 +48,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
         _static("/openapi.json", msgspec.json.encode(spec), "application/json"),
         _static("/docs", page(spec).encode(), "text/html; charset=utf-8", page_policy(STYLE)),
     )
+    service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
     limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
