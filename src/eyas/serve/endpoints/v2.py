@@ -9,19 +9,24 @@ from typing import Any
 
 import msgspec
 
-from eyas import __version__
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols import oip
+from eyas.serve.protocols.metadata import (
+    SERVER,
+    ModelConfig,
+    ModelMetadata,
+    ServerMetadata,
+    configuration,
+    metadata,
+    outputs_of,
+)
 from eyas.serve.protocols.tensors import DTYPES, IMAGES
 from eyas.serve.reading import Reading
 from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE
 from eyas.serve.service import Service
 
 BINARY = "application/octet-stream"
-EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
-PLATFORM = "onnxruntime_onnx"
-FLOATS = "FP32"
 
 
 class Live(msgspec.Struct):
@@ -43,68 +48,6 @@ class ModelReady(msgspec.Struct):
     ready: bool = True
 
 
-class ServerMetadata(msgspec.Struct):
-    """What the server is."""
-
-    name: str
-    version: str
-    extensions: tuple[str, ...]
-
-
-class TensorMetadata(msgspec.Struct):
-    """An input or output."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    """-1 stands for any size."""
-
-
-class ModelMetadata(msgspec.Struct):
-    """What a model takes and gives."""
-
-    name: str
-    versions: tuple[str, ...]
-    platform: str
-    inputs: tuple[TensorMetadata, ...]
-    outputs: tuple[TensorMetadata, ...]
-
-
-class TensorConfig(msgspec.Struct):
-    """An input or output, without the batch."""
-
-    name: str
-    data_type: str
-    dims: tuple[int, ...]
-
-
-class ModelConfig(msgspec.Struct):
-    """Triton's configuration of a model, so far as a client needs it."""
-
-    name: str
-    platform: str
-    backend: str
-    max_batch_size: int
-    input: tuple[TensorConfig, ...]
-    output: tuple[TensorConfig, ...]
-
-
-def metadata(service: Service, model: Model) -> ModelMetadata:
-    """Of one model, whatever carries it."""
-    return ModelMetadata(
-        name=model.name,
-        versions=service.models.versions(model.name),
-        platform=PLATFORM,
-        inputs=(TensorMetadata(IMAGES, "UINT8", (-1, *model.bundle.policy.shape)),),
-        outputs=tuple(TensorMetadata(name, FLOATS, (-1, *_dims(model, name))) for name in outputs_of(model)),
-    )
-
-
-def outputs_of(model: Model) -> tuple[str, ...]:
-    """Names of the outputs that may be asked for."""
-    return (*oip.OUTPUTS, *([oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []))
-
-
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Health, metadata, inference."""
 
@@ -112,7 +55,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return service.find(request, request.params["model"], request.params.get("version", ""))
 
     async def server(request: Request) -> Answer:
-        return json_answer(ServerMetadata("eyas", __version__, EXTENSIONS))
+        return json_answer(SERVER)
 
     async def live(request: Request) -> Answer:
         return json_answer(Live())
@@ -125,10 +68,11 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(ModelReady(find(request).name))
 
     async def model(request: Request) -> Answer:
-        return json_answer(metadata(service, find(request)))
+        found = find(request)
+        return json_answer(metadata(found, service.models.versions(found.name)))
 
     async def config(request: Request) -> Answer:
-        return json_answer(_config(service, find(request)))
+        return json_answer(configuration(find(request), service.config.max_images))
 
     async def index(request: Request) -> Answer:
         rows = [{"name": one.name, "version": one.version, "state": "READY"} for one in service.models]
@@ -178,22 +122,6 @@ async def _infer(service: Service, model: Model, request: Request) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
     return await service.predict(model, reading, tell, cam=asked.cam)
-
-
-def _dims(model: Model, name: str) -> tuple[int, ...]:
-    classes = len(model.bundle.classes)
-    return {"features": (-1,), oip.CAM: (classes, -1, -1)}.get(name, (classes,))
-
-
-def _config(service: Service, model: Model) -> ModelConfig:
-    return ModelConfig(
-        name=model.name,
-        platform=PLATFORM,
-        backend="onnxruntime",
-        max_batch_size=service.config.max_images,
-        input=(TensorConfig(IMAGES, "TYPE_UINT8", model.bundle.policy.shape),),
-        output=tuple(TensorConfig(name, f"TYPE_{FLOATS}", _dims(model, name)) for name in outputs_of(model)),
-    )
 
 
 _ROW = {name: {"type": "string"} for name in ("name", "version", "state")}
