@@ -5,6 +5,7 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -50,10 +51,10 @@ class ModelReady(msgspec.Struct):
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Health, metadata, inference."""
+    return (*_of_server(service), *_of_models(service))
 
-    def find(request: Request) -> Model:
-        return service.find(request, request.params["model"], request.params.get("version", ""))
 
+def _of_server(service: Service) -> tuple[Endpoint, ...]:
     async def server(request: Request) -> Answer:
         return json_answer(SERVER)
 
@@ -64,47 +65,43 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         service.require_ready()
         return json_answer(ServerReady())
 
-    async def model_ready(request: Request) -> Answer:
-        return json_answer(ModelReady(find(request).name))
-
-    async def model(request: Request) -> Answer:
-        found = find(request)
-        return json_answer(metadata(found, service.models.versions(found.name)))
-
-    async def config(request: Request) -> Answer:
-        return json_answer(configuration(find(request), service.config.max_images))
-
     async def index(request: Request) -> Answer:
         rows = [{"name": one.name, "version": one.version, "state": "READY"} for one in service.models]
         return json_answer(rows)
 
-    async def infer(request: Request) -> Answer:
-        return await _infer(service, find(request), request)
-
-    get, body = (404, 500, 503), infer_body()
-    table = [
+    return (
         Endpoint("GET", "/v2", "Open Inference Protocol: which server is it?", server, ServerMetadata),
         Endpoint("GET", "/v2/health/live", "Open Inference Protocol: does it answer?", live, Live),
         Endpoint("GET", "/v2/health/ready", "Open Inference Protocol: is it ready?", ready, ServerReady),
         Endpoint("POST", "/v2/repository/index", "Triton: which models are loaded?", index, answers=INDEX),
-    ]
+    )
+
+
+def _of_models(service: Service) -> Iterator[Endpoint]:
+    def find(request: Request) -> Model:
+        return service.find(request, request.params["model"], request.params.get("version", ""))
+
+    async def about(request: Request) -> Answer:
+        model = find(request)
+        return json_answer(metadata(model, service.models.versions(model.name)))
+
+    async def ready(request: Request) -> Answer:
+        return json_answer(ModelReady(find(request).name))
+
+    async def config(request: Request) -> Answer:
+        return json_answer(configuration(find(request), service.config.max_images))
+
+    async def infer(request: Request) -> Answer:
+        return await _infer(service, find(request), request)
+
+    tensors = "Open Inference Protocol: tensors in, tensors out; as JSON or binary."
+    takes: dict[str, Any] = {"errors": PREDICT_ERRORS, "body": infer_body(), "scope": "predict"}
+    get = (404, 500, 503)
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        table += [
-            Endpoint("GET", path, "What does the model take and give?", model, ModelMetadata, errors=get),
-            Endpoint("GET", f"{path}/ready", "Is the model ready?", model_ready, ModelReady, errors=get),
-            Endpoint("GET", f"{path}/config", "Triton: the model's configuration.", config, ModelConfig, errors=get),
-            Endpoint(
-                "POST",
-                f"{path}/infer",
-                "Open Inference Protocol: tensors in, tensors out; as JSON or binary.",
-                infer,
-                oip.InferAnswer,
-                errors=PREDICT_ERRORS,
-                body=body,
-                scope="predict",
-            ),
-        ]
-    return tuple(table)
+        yield Endpoint("GET", path, "What does the model take and give?", about, ModelMetadata, errors=get)
+        yield Endpoint("GET", f"{path}/ready", "Is the model ready?", ready, ModelReady, errors=get)
+        yield Endpoint("GET", f"{path}/config", "Triton: the model's configuration.", config, ModelConfig, errors=get)
+        yield Endpoint("POST", f"{path}/infer", tensors, infer, oip.InferAnswer, **takes)
 
 
 async def _infer(service: Service, model: Model, request: Request) -> Answer:
