@@ -57,6 +57,7 @@ DAMAGE = (
     NotImplementedError,
     struct.error,
 )
+PNG_LEVEL = 6  # Pillow's own default
 WHITE = (255, 255, 255, 255)
 
 # Pillow warns of bombs, which are refused here, and of odd metadata. One filter for the process: `catch_warnings`
@@ -181,6 +182,19 @@ def from_pixels(pixels: NDArray[np.uint8], policy: ImagePolicy) -> NDArray[np.ui
     if pixels.shape == policy.shape:
         return pixels
     return to_array(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), policy)
+
+
+def to_png(pixels: NDArray[np.uint8], *, level: int = PNG_LEVEL) -> bytes:
+    """A PNG file, which loses nothing.
+
+    Args:
+        pixels: (H, W), (H, W, 1) or (H, W, 3) uint8.
+        level: zlib's, 0 to 9; higher ones take longer and give fewer bytes.
+    """
+    buffer = io.BytesIO()
+    grey = pixels.ndim == 3 and pixels.shape[-1] == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "PNG", compress_level=level)
+    return buffer.getvalue()
 
 
 def _header(source: bytes | Path, max_pixels: int, formats: tuple[str, ...]) -> Image.Image:

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import eyas
 from eyas.bundle import Bundle, Repository, is_repository
 from eyas.core.errors import BundleError, IntegrityError
+from eyas.core.schema import ExportConfig
 from support.bundles import make_bundle
 from support.defects import corrupt
 
@@ -164,6 +166,20 @@ def test_nothing_is_published_elsewhere(tmp_path: Path, bundles: list[Bundle], n
     with pytest.raises(BundleError, match="a model's name must be 1 to 64 letters"):
         Repository(tmp_path / "models").publish(bundles[0].path, model=name)
     assert list(tmp_path.iterdir()) == []
+
+
+@given(version=st.one_of(st.from_regex(r"[A-Za-z0-9._+-]{1,66}", fullmatch=True), st.text(max_size=4)))
+@example(version="a" * 64)
+@example(version="a" * 65)
+def test_a_version_that_may_be_exported_has_a_name_that_a_repository_takes(version: str) -> None:
+    try:
+        ExportConfig(version=version)
+    except ValidationError:
+        rule = "must be 1 to 64 letters"
+    else:
+        rule = "there is no model"
+    with pytest.raises(BundleError, match=rule):  # one rule for models and versions
+        Repository("/no/such/repository").versions(version)
 
 
 KILLED = """

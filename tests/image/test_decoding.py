@@ -21,6 +21,7 @@ from eyas.image import (
     is_image_path,
     open_image,
     read_image,
+    to_png,
 )
 
 RNG = np.random.default_rng(0)
@@ -54,6 +55,13 @@ def test_colour_comes_back(kind: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(content, AS_RGB), RGB)
     (tmp_path / "image").write_bytes(content)
     np.testing.assert_array_equal(read_image(tmp_path / "image", AS_RGB), RGB)
+
+
+@pytest.mark.parametrize(("pixels", "policy"), [(GREY, AS_GREY), (GREY[..., None], AS_GREY), (RGB, AS_RGB)])
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_a_written_png_comes_back(pixels: np.ndarray, policy: ImagePolicy, level: int) -> None:
+    back = read_image(to_png(pixels, level=level), policy, formats=("PNG",))
+    np.testing.assert_array_equal(back, pixels.reshape(policy.shape))
 
 
 def test_a_palette_is_looked_up() -> None:

@@ -155,7 +155,7 @@ def app(bundle: Bundle, config: ServeConfig) -> Application:
     """In this process: questions to the supervisor are answered by an echo."""
     asking = Asking(lambda ask: asking.told(echo(ask)))
     models = Models()
-    models.put("digits", Model(bundle, 1), live=True)
+    models.put("digits", Model(bundle, 1))
     tables = Tables(1)
     return build_app(Service(models, config, Meter(tables.counts(0)), asking), tables, open_gate(config))
 

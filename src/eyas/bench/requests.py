@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,9 +9,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from eyas.core.errors import ConfigError
+from eyas.image import to_png
 
 Body = Literal["json", "file"]
 PATH = "/predict"
@@ -60,18 +59,13 @@ def make_requests(target: Target, images: NDArray[np.uint8], body: Body, token: 
     """
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise ConfigError("the token must be printable ASCII without spaces")
-    return tuple(_request(target, *(_json(image) if body == "json" else _png(image)), token) for image in images)
+    bodies = (_json(image) if body == "json" else ("image/png", to_png(image)) for image in images)
+    return tuple(_request(target, media_type, content, token) for media_type, content in bodies)
 
 
 def _json(image: NDArray[np.uint8]) -> tuple[str, bytes]:
     value: dict[str, Any] = {"data": image.tolist(), "range": 255}
     return "application/json", json.dumps(value, separators=(",", ":")).encode()
-
-
-def _png(image: NDArray[np.uint8]) -> tuple[str, bytes]:
-    content = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(content, "PNG")
-    return "image/png", content.getvalue()
 
 
 def _request(target: Target, media_type: str, body: bytes, token: str) -> bytes:

@@ -27,9 +27,9 @@ from eyas.bundle.writing import LOCK, copy_bundle, only_writer, sync
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.schema import Section
+from eyas.core.schema.section import NAME
 
 LIVE = "live.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 LEFTOVERS = (".*.partial-*", ".*.removed-*", f".{LIVE}.*")
 REMEMBERED = 20  # versions that were live before, in live.json
 LOCK_SECONDS = 60.0
@@ -260,7 +260,7 @@ def _copy_signature(source: Path, target: Path) -> None:
 
 
 def _named(name: str, what: str) -> str:
-    if not NAME.fullmatch(name) or name == LIVE:
+    if not re.fullmatch(NAME, name) or name == LIVE:
         raise BundleError(
             f"a {what}'s name must be 1 to 64 letters, digits and . _ + -, begin with a letter or digit, "
             f"and not be {LIVE}; got {name!r}"
@@ -270,7 +270,7 @@ def _named(name: str, what: str) -> str:
 
 def _folders(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from (entry for entry in path.iterdir() if NAME.fullmatch(entry.name) and entry.is_dir())
+        yield from (entry for entry in path.iterdir() if re.fullmatch(NAME, entry.name) and entry.is_dir())
 
 
 def _is_model(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from eyas.core.errors import ServingError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.bench import Row
-    from eyas.bundle import Bundle
+    from eyas.bundle import Bundle, Manifest
 
 
 def benchmark(
@@ -46,39 +46,33 @@ def benchmark(
         from eyas.bench import measure, parse_url
         from eyas.bundle import open_bundle
         from eyas.core.config import load_config
-        from eyas.core.machine import cpu_name, usable_cores
+        from eyas.core.machine import usable_cores
 
-    settings = load_config(None, overrides or ()).serve
-    workers, threads = settings.shares(usable_cores())
+    workers, threads = load_config(None, overrides or ()).serve.shares(usable_cores())
+    share = {"workers": workers, "threads": threads}
     opened = open_bundle(find_bundle(bundle))
     with _server(opened, overrides or [], url) as address:
-        rows = list(
-            measure(
-                opened,
-                parse_url(address),
-                body=body,
-                concurrencies=concurrency or (1, 4, 16),
-                seconds=seconds,
-                workers=workers,
-                threads=threads,
-                token=token,
-            )
-        )
-    about = {
-        "version": opened.manifest.version,
-        "precision": opened.manifest.quantisation.precision if opened.manifest.quantisation else "fp32",
-        "body": body,
-        "seconds": seconds,
-        "workers": workers,
-        "threads": threads,
-        "processor": cpu_name(),
-    }
+        at = parse_url(address)
+        numbers = concurrency or (1, 4, 16)
+        rows = [*measure(opened, at, body=body, concurrencies=numbers, seconds=seconds, token=token, **share)]
+    _tell(rows, {**_describe(opened.manifest), "body": body, "seconds": seconds, **share}, as_json=as_json)
+    if not any(row.requests_per_second for row in rows):
+        raise ServingError("no request was answered with status 200; the errors are in the table")
+
+
+def _describe(manifest: Manifest) -> dict[str, object]:
+    precision = manifest.quantisation.precision if manifest.quantisation else "fp32"
+    return {"version": manifest.version, "precision": precision}
+
+
+def _tell(rows: list[Row], about: dict[str, object], *, as_json: bool) -> None:
+    from eyas.core.machine import cpu_name
+
+    about = {**about, "processor": cpu_name()}
     if as_json:
         print_json({**about, "rows": [asdict(row) for row in rows]})
     else:
         _print(rows, about)
-    if not any(row.requests_per_second for row in rows):
-        raise ServingError("no request was answered with status 200; the errors are in the table")
 
 
 @contextmanager

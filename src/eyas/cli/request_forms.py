@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from time import perf_counter
@@ -11,9 +10,9 @@ from urllib.request import Request
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from eyas.cli.local_server import DIRECT
+from eyas.image import to_png
 
 Images = NDArray[np.uint8]
 Body = tuple[str, bytes]
@@ -26,16 +25,10 @@ def _json(pixels: Any, **more: Any) -> Body:
     return "application/json", json.dumps({"data": pixels, **more}).encode()
 
 
-def _png(image: Images) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _multipart(images: Images) -> Body:
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{{}}.png"\r\n'
     head += "Content-Type: image/png\r\n\r\n"
-    parts = [head.format(index).encode() + _png(image) + b"\r\n" for index, image in enumerate(images)]
+    parts = [head.format(index).encode() + to_png(image) + b"\r\n" for index, image in enumerate(images)]
     return f"multipart/form-data; boundary={BOUNDARY}", b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
@@ -47,7 +40,7 @@ FORMS: dict[str, Callable[[Images], Body]] = {
     "JSON, N×H×W×C images": lambda images: _json((images / 255).tolist()),
     'JSON, bytes ("range": 255)': lambda images: _json(images.tolist(), range=255),
     "multipart, PNG files": _multipart,
-    "raw body, one PNG": lambda images: ("image/png", _png(images[0])),
+    "raw body, one PNG": lambda images: ("image/png", to_png(images[0])),
 }
 
 

@@ -6,7 +6,6 @@ NumPy array, Pillow image  sent as PNG, which loses nothing
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eyas.core.errors import InputError
-from eyas.image import DAMAGE, upright
+from eyas.image import DAMAGE, to_png, upright
 
 OneImage: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Image.Image
 Images: TypeAlias = OneImage | Sequence[OneImage]
@@ -58,9 +57,9 @@ def _uploads(image: object, name: str) -> Iterator[Upload]:
     elif isinstance(image, bytes | bytearray | memoryview):
         yield Upload(name, bytes(image))
     elif isinstance(image, Image.Image):
-        yield Upload(name, _png(_pixels(image, name)))
+        yield Upload(name, to_png(_pixels(image, name), level=FAST))
     elif isinstance(image, np.ndarray):
-        yield from (Upload(name, _png(pixels)) for pixels in _split(image, name))
+        yield from (Upload(name, to_png(pixels, level=FAST)) for pixels in _split(image, name))
     else:
         raise InputError(
             f"{name} must be a path, the bytes of an image file, a NumPy array or a Pillow image, "
@@ -112,11 +111,3 @@ def _to_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
         hint = "; for bytes: array.astype(numpy.uint8)" if low >= 0 and 1 < high <= 255 else ""
         raise InputError(f"{name}: an array of floats must lie in [0, 1], got {low:g} to {high:g}{hint}")
     return np.rint(array * np.float64(255)).astype(np.uint8)
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W), (H, W, 1) or (H, W, 3)."""
-    buffer = io.BytesIO()
-    grey = pixels.ndim == 3 and pixels.shape[-1] == 1
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "PNG", compress_level=FAST)
-    return buffer.getvalue()

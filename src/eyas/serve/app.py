@@ -31,7 +31,7 @@ def create_app(bundle: Bundle, config: ServeConfig) -> Application:
     """
     gate = open_gate(config)
     models = Models()
-    models.put(bundle.manifest.name, Model(bundle, config.threads or 1), live=True)
+    models.put(bundle.manifest.name, Model(bundle, config.threads or 1))
     tables = Tables(1)
     return build_app(Service(models, config, Meter(tables.counts(0))), tables, gate)
 
@@ -49,6 +49,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
         _static("/openapi.json", msgspec.json.encode(spec), "application/json"),
         _static("/docs", page(spec).encode(), "text/html; charset=utf-8", page_policy(STYLE)),
     )
+    service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
     limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)

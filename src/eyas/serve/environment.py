@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from eyas.core.errors import ConfigError
 from eyas.core.schema import ServeConfig
+from eyas.core.schema.serve import ROUTE
 
 PORT, STORAGE = "AIP_HTTP_PORT", "AIP_STORAGE_URI"
 ROUTES = {"AIP_HEALTH_ROUTE": "vertex_health_route", "AIP_PREDICT_ROUTE": "vertex_predict_route"}
-ROUTE = re.compile(r"/[^{}?#\s]*")
 
 
 def with_environment(config: ServeConfig, environ: Mapping[str, str]) -> ServeConfig:
@@ -29,7 +29,7 @@ def with_environment(config: ServeConfig, environ: Mapping[str, str]) -> ServeCo
         said["port"] = _port(port)
     for name, key in ROUTES.items():
         if key not in config.model_fields_set and (route := environ.get(name)):
-            if not ROUTE.fullmatch(route):
+            if not re.fullmatch(ROUTE, route):
                 raise ConfigError(f"{name} must be a path that begins with /, got {route!r}")
             said[key] = route
     return config.model_copy(update=said)

@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 from eyas.bundle import Bundle, Manifest
 from eyas.infer import Prediction, Predictor
 from eyas.serve.numbers import FEW, short
+from eyas.serve.probe import gains, probe
 from eyas.serve.schemas import Answer, ModelInfo, Preprocessor, Row
 
 CREEP = 1.01  # of the seconds an image: they fall at once and rise slowly, so that a pause of the machine's is no news
-PROBE_ROUNDS = 5
 MAX_BATCH = 8
-# Batching is used where it saves at least so much of an image's time alone, which is more than it costs.
-LEAST_SHARE = 0.2
-LEAST_GAIN = 100e-6
 
 
 class Model:
@@ -43,8 +40,7 @@ class Model:
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
         """Of one image's prediction, the least seen lately."""
-        gain = self.seconds - in_batch
-        self.batch = MAX_BATCH if gain > max(LEAST_GAIN, LEAST_SHARE * self.seconds) else 1
+        self.batch = MAX_BATCH if gains(self.seconds, in_batch) else 1
         """Images that are predicted together where they wait together; 1 where that gains nothing."""
 
     def predict(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
@@ -82,12 +78,10 @@ class Model:
         ]
 
     def _probe(self) -> tuple[float, float]:
-        """Seconds an image, alone and in a batch: the least of some rounds, the first of which warms up."""
+        """Seconds an image, alone and in a batch."""
         images = self.bundle.golden().images
         one, many = images[:1], np.resize(images, (MAX_BATCH, *images.shape[1:]))
-        return tuple(  # type: ignore[return-value]
-            min(self._time(batch) for _ in range(PROBE_ROUNDS)) / len(batch) for batch in (one, many)
-        )
+        return probe(lambda: self._time(one), lambda: self._time(many), MAX_BATCH)
 
     def _time(self, images: NDArray[np.uint8]) -> float:
         began = perf_counter()

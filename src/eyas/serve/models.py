@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from eyas.serve.http import Problem
 from eyas.serve.model import Model
@@ -20,6 +20,7 @@ class Models:
         """Of the model that answers where a request names none; it need not be loaded."""
         self._loaded: Mapping[str, Mapping[str, Model]] = {}
         self._live: Mapping[str, str] = {}
+        self._watchers: list[Callable[[Collection[tuple[str, str]]], None]] = []
 
     def __iter__(self) -> Iterator[Model]:
         return (model for versions in self._loaded.values() for model in versions.values())
@@ -70,12 +71,11 @@ class Models:
             raise Problem(404, f"{name} has no version {version} loaded; there are {', '.join(self._loaded[name])}")
         return self._loaded[name][version]
 
-    def put(self, name: str, model: Model, *, live: bool) -> None:
-        """Add a version that is ready; `live`: it answers from now on where a request names no version."""
+    def put(self, name: str, model: Model) -> None:
+        """Add a version that is ready; it answers from now on where a request names no version."""
         self.default_name = self.default_name or name
-        self._loaded = {**self._loaded, name: {**self._loaded.get(name, {}), model.version: model}}
-        if live or name not in self._live:
-            self._live = {**self._live, name: model.version}
+        versions = {**self._loaded.get(name, {}), model.version: model}
+        self.replace({**self._loaded, name: versions}, {**self._live, name: model.version})
 
     def replace(self, loaded: Mapping[str, Mapping[str, Model]], live: Mapping[str, str]) -> None:
         """All of them at once; requests that have a model which leaves go on with it.
@@ -85,6 +85,16 @@ class Models:
             live: the live version of each.
         """
         self._loaded, self._live = loaded, live
+        for tell in self._watchers:
+            tell(self._pairs())
+
+    def watch(self, tell: Callable[[Collection[tuple[str, str]]], None]) -> None:
+        """`tell` hears now, and after each change, the names and versions of all that is loaded."""
+        self._watchers.append(tell)
+        tell(self._pairs())
+
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, version) for name, versions in self._loaded.items() for version in versions)
 
     def _list(self) -> str:
         return ", ".join(self.names) or "none"

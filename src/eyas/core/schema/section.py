@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 # Pillow refuses more than twice its MAX_IMAGE_PIXELS whatever eyas says.
 PixelLimit = Annotated[int, Field(gt=0, le=178_956_970)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
+"""Of a model or a version: both are folders of a repository."""
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 

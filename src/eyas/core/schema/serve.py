@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from eyas.core.schema.section import Fraction, PixelLimit, Section
+from eyas.core.schema.section import NAME, Fraction, PixelLimit, Section
 from eyas.core.schema.trust import AuthConfig, CorsConfig, Network, RateConfig, TlsConfig
 
-Route = Annotated[str, Field(pattern=r"^/[^{}?#\s]*$")]
+ROUTE = r"/[^{}?#\s]*"
+Route = Annotated[str, Field(pattern=f"^{ROUTE}$")]
 
 
 class ExportConfig(Section):
     """How a run becomes a bundle."""
 
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")] | None = None
+    version: Annotated[str, Field(pattern=f"^{NAME}$")] | None = None
     """The bundle's version. Unset: the run's name and the first 8 digits of the graph's hash."""
     tolerance: PositiveFloat = 1e-4
     """Largest difference between PyTorch and ONNX Runtime over the test split, in any output."""

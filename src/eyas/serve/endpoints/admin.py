@@ -29,6 +29,8 @@ LIVE_BODY: dict[str, Any] = {
         }
     }
 }
+LOOK_ERRORS = (403, 404, 500, 503)
+LIVE_ERRORS = (400, 403, 404, 408, 409, 413, 415, 422, 500, 503)
 CHANGE_ERRORS = (403, 404, 409, 500, 503)
 
 
@@ -59,42 +61,17 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         method: str, path: str, summary: str, handler: Handler, answer: type[msgspec.Struct], **more: Any
     ) -> Endpoint:
         guarded = _guarded(handler, service.config)
-        return Endpoint(method, path, summary, guarded, answer, scope="admin", **more)
+        return Endpoint(method, f"/admin/{path}", summary, guarded, answer, scope="admin", **more)
 
+    what = "Which models and versions are there, and what became of them?"
+    turn = "Make a version live; answered once every worker has it."
+    back = "Make the version live that was live before."
+    again = "Look at the repository now, and try again what was refused."
     return (
-        admin(
-            "GET",
-            "/admin/models",
-            "Which models and versions are there, and what became of them?",
-            look,
-            AdminModels,
-            errors=(403, 404, 500, 503),
-        ),
-        admin(
-            "POST",
-            "/admin/models/{model}/live",
-            "Make a version live; answered once every worker has it.",
-            live,
-            AdminModel,
-            errors=(400, 403, 404, 408, 409, 413, 415, 422, 500, 503),
-            body=LIVE_BODY,
-        ),
-        admin(
-            "POST",
-            "/admin/models/{model}/rollback",
-            "Make the version live that was live before.",
-            rollback,
-            AdminModel,
-            errors=CHANGE_ERRORS,
-        ),
-        admin(
-            "POST",
-            "/admin/reload",
-            "Look at the repository now, and try again what was refused.",
-            reload,
-            AdminModels,
-            errors=CHANGE_ERRORS,
-        ),
+        admin("GET", "models", what, look, AdminModels, errors=LOOK_ERRORS),
+        admin("POST", "models/{model}/live", turn, live, AdminModel, errors=LIVE_ERRORS, body=LIVE_BODY),
+        admin("POST", "models/{model}/rollback", back, rollback, AdminModel, errors=CHANGE_ERRORS),
+        admin("POST", "reload", again, reload, AdminModels, errors=CHANGE_ERRORS),
     )
 
 

@@ -5,14 +5,23 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from eyas import __version__
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols import oip
+from eyas.serve.protocols.metadata import (
+    SERVER,
+    ModelConfig,
+    ModelMetadata,
+    ServerMetadata,
+    configuration,
+    metadata,
+    outputs_of,
+)
 from eyas.serve.protocols.tensors import IMAGES
 from eyas.serve.reading import Reading
 from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE
@@ -20,9 +29,6 @@ from eyas.serve.request_schemas import Schema, pixels
 from eyas.serve.service import Service
 
 BINARY = "application/octet-stream"
-EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
-PLATFORM = "onnxruntime_onnx"
-FLOATS = "FP32"
 POSITIVE: Schema = {"type": "integer", "minimum": 1}
 BINARY_LENGTH = {"Inference-Header-Content-Length": "Bytes of the JSON, where tensors follow it as binary data."}
 
@@ -46,76 +52,14 @@ class ModelReady(msgspec.Struct):
     ready: bool = True
 
 
-class ServerMetadata(msgspec.Struct):
-    """What the server is."""
-
-    name: str
-    version: str
-    extensions: tuple[str, ...]
-
-
-class TensorMetadata(msgspec.Struct):
-    """An input or output."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    """-1 stands for any size."""
-
-
-class ModelMetadata(msgspec.Struct):
-    """What a model takes and gives."""
-
-    name: str
-    versions: tuple[str, ...]
-    platform: str
-    inputs: tuple[TensorMetadata, ...]
-    outputs: tuple[TensorMetadata, ...]
-
-
-class TensorConfig(msgspec.Struct):
-    """An input or output, without the batch."""
-
-    name: str
-    data_type: str
-    dims: tuple[int, ...]
-
-
-class ModelConfig(msgspec.Struct):
-    """Triton's configuration of a model, so far as a client needs it."""
-
-    name: str
-    platform: str
-    backend: str
-    max_batch_size: int
-    input: tuple[TensorConfig, ...]
-    output: tuple[TensorConfig, ...]
-
-
-def metadata(service: Service, model: Model) -> ModelMetadata:
-    """Of one model, whatever carries it."""
-    return ModelMetadata(
-        name=model.name,
-        versions=service.models.versions(model.name),
-        platform=PLATFORM,
-        inputs=(TensorMetadata(IMAGES, "UINT8", (-1, *model.bundle.policy.shape)),),
-        outputs=tuple(TensorMetadata(name, FLOATS, (-1, *_dims(model, name))) for name in outputs_of(model)),
-    )
-
-
-def outputs_of(model: Model) -> tuple[str, ...]:
-    """Names of the outputs that may be asked for."""
-    return (*oip.OUTPUTS, *([oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []))
-
-
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Health, metadata, inference."""
+    return (*_of_server(service), *_of_models(service))
 
-    def find(request: Request) -> Model:
-        return service.find(request, request.params["model"], request.params.get("version", ""))
 
+def _of_server(service: Service) -> tuple[Endpoint, ...]:
     async def server(request: Request) -> Answer:
-        return json_answer(ServerMetadata("eyas", __version__, EXTENSIONS))
+        return json_answer(SERVER)
 
     async def live(request: Request) -> Answer:
         return json_answer(Live())
@@ -124,49 +68,50 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         service.require_ready()
         return json_answer(ServerReady())
 
-    async def model_ready(request: Request) -> Answer:
-        return json_answer(ModelReady(find(request).name))
-
-    async def model(request: Request) -> Answer:
-        return json_answer(metadata(service, find(request)))
-
-    async def config(request: Request) -> Answer:
-        return json_answer(_config(service, find(request)))
-
     async def index(request: Request) -> Answer:
         rows = [{"name": one.name, "version": one.version, "state": "READY"} for one in service.models]
         return json_answer(rows)
 
-    async def infer(request: Request) -> Answer:
-        return await _infer(service, find(request), request)
-
-    get, body = (404, 500, 503), infer_body(None if service.asking else service.models.default)
-    table = [
+    return (
         Endpoint("GET", "/v2", "Open Inference Protocol: which server is it?", server, ServerMetadata),
         Endpoint("GET", "/v2/health/live", "Open Inference Protocol: does it answer?", live, Live),
         Endpoint("GET", "/v2/health/ready", "Open Inference Protocol: is it ready?", ready, ServerReady),
         Endpoint("POST", "/v2/repository/index", "Triton: which models are loaded?", index, answers=INDEX),
-    ]
+    )
+
+
+def _of_models(service: Service) -> Iterator[Endpoint]:
+    def find(request: Request) -> Model:
+        return service.find(request, request.params["model"], request.params.get("version", ""))
+
+    async def about(request: Request) -> Answer:
+        model = find(request)
+        return json_answer(metadata(model, service.models.versions(model.name)))
+
+    async def ready(request: Request) -> Answer:
+        return json_answer(ModelReady(find(request).name))
+
+    async def config(request: Request) -> Answer:
+        return json_answer(configuration(find(request), service.config.max_images))
+
+    async def infer(request: Request) -> Answer:
+        return await _infer(service, find(request), request)
+
+    tensors = "Open Inference Protocol: tensors in, tensors out; as JSON or binary."
+    takes: dict[str, Any] = {
+        "answers": {BINARY: {}},
+        "answer_headers": BINARY_LENGTH,
+        "errors": PREDICT_ERRORS,
+        "headers": BINARY_LENGTH,
+        "body": infer_body(None if service.asking else service.models.default),
+        "scope": "predict",
+    }
+    get = (404, 500, 503)
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        table += [
-            Endpoint("GET", path, "What does the model take and give?", model, ModelMetadata, errors=get),
-            Endpoint("GET", f"{path}/ready", "Is the model ready?", model_ready, ModelReady, errors=get),
-            Endpoint("GET", f"{path}/config", "Triton: the model's configuration.", config, ModelConfig, errors=get),
-            Endpoint(
-                "POST",
-                f"{path}/infer",
-                "Open Inference Protocol: tensors in, tensors out; as JSON or binary.",
-                infer,
-                oip.InferAnswer,
-                answers={BINARY: {}},
-                answer_headers=BINARY_LENGTH,
-                errors=PREDICT_ERRORS,
-                headers=BINARY_LENGTH,
-                body=body,
-                scope="predict",
-            ),
-        ]
-    return tuple(table)
+        yield Endpoint("GET", path, "What does the model take and give?", about, ModelMetadata, errors=get)
+        yield Endpoint("GET", f"{path}/ready", "Is the model ready?", ready, ModelReady, errors=get)
+        yield Endpoint("GET", f"{path}/config", "Triton: the model's configuration.", config, ModelConfig, errors=get)
+        yield Endpoint("POST", f"{path}/infer", tensors, infer, oip.InferAnswer, **takes)
 
 
 async def _infer(service: Service, model: Model, request: Request) -> Answer:
@@ -184,22 +129,6 @@ async def _infer(service: Service, model: Model, request: Request) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
     return await service.predict(model, reading, tell, cam=asked.cam)
-
-
-def _dims(model: Model, name: str) -> tuple[int, ...]:
-    classes = len(model.bundle.classes)
-    return {"features": (-1,), oip.CAM: (classes, -1, -1)}.get(name, (classes,))
-
-
-def _config(service: Service, model: Model) -> ModelConfig:
-    return ModelConfig(
-        name=model.name,
-        platform=PLATFORM,
-        backend="onnxruntime",
-        max_batch_size=service.config.max_images,
-        input=(TensorConfig(IMAGES, "TYPE_UINT8", model.bundle.policy.shape),),
-        output=tuple(TensorConfig(name, f"TYPE_{FLOATS}", _dims(model, name)) for name in outputs_of(model)),
-    )
 
 
 _ROW = {name: {"type": "string"} for name in ("name", "version", "state")}

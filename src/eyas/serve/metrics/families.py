@@ -40,6 +40,7 @@ RESTARTS = Family("eyas_worker_restarts", "counter", "Workers that ended by them
 FAMILIES = {one.name: one for one in (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, WAITING, RESTARTS)}
 PID = "pid"  # of the process that writes the table; not told to anybody
 GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")
+OF_MODELS = frozenset(one.name for one in FAMILIES.values() if one.labels[:2] == MODEL)
 OUTCOMES = {408: "timeout", 503: "shed", 504: "timeout"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections.abc import Collection
 from time import perf_counter
 
 from eyas.serve.http import Request
@@ -12,6 +13,7 @@ from eyas.serve.metrics.families import (
     BATCH,
     DURATION,
     LATENCY,
+    OF_MODELS,
     PID,
     PREDICT,
     REQUESTS,
@@ -34,6 +36,15 @@ class Meter:
         counts.row((PID,))[0] = os.getpid()
         self._active = counts.row((ACTIVE.name,))
         self._waiting = counts.row((WAITING.name,))
+
+    def keep(self, models: Collection[tuple[str, str]]) -> None:
+        """Which are served from now on: what is counted of all others has left.
+
+        Args:
+            models: names and versions.
+        """
+        served = frozenset(models)
+        self._counts.keep(lambda series: series[0] not in OF_MODELS or series[1:3] in served)
 
     def began(self) -> None:
         """A request has come."""

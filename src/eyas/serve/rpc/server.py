@@ -12,11 +12,10 @@ from typing import Any
 
 import grpc
 
-from eyas import __version__
 from eyas.core.errors import ServingError
 from eyas.infer import Prediction
-from eyas.serve.endpoints.v2 import EXTENSIONS, metadata, outputs_of
 from eyas.serve.http.problems import Problem, from_exception
+from eyas.serve.protocols.metadata import SERVER, metadata, outputs_of
 from eyas.serve.reading import Reading
 from eyas.serve.rpc import codec
 from eyas.serve.rpc.messages import SERVICE, message
@@ -71,10 +70,11 @@ def _calls(service: Service) -> dict[str, Call]:
         return message("ModelReadyResponse")(ready=True)
 
     async def server_metadata(request: Any) -> Any:
-        return message("ServerMetadataResponse")(name="eyas", version=__version__, extensions=EXTENSIONS)
+        return message("ServerMetadataResponse")(name=SERVER.name, version=SERVER.version, extensions=SERVER.extensions)
 
     async def model_metadata(request: Any) -> Any:
-        about = metadata(service, service.models.find(request.name, request.version))
+        model = service.models.find(request.name, request.version)
+        about = metadata(model, service.models.versions(model.name))
         response = message("ModelMetadataResponse")(name=about.name, versions=about.versions, platform=about.platform)
         for field, told in ((response.inputs, about.inputs), (response.outputs, about.outputs)):
             for one in told:
