@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # not offered: the request is answered as it is, and is the last one
-            self._last = self._draining = True
+            self._exchanges[-1].stays, self._draining = False, True
         except httptools.HttpParserError as error:
             if not isinstance(error.__context__, httptools.HttpParserError | None):
                 log.exception("a request could not be taken in")

@@ -23,7 +23,9 @@ def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         waits_for = work.send(None)
     except StopIteration:
         return None
-    return asyncio.get_running_loop().create_task(_go_on(work, waits_for))
+    task = asyncio.get_running_loop().create_task(_go_on(work, waits_for))
+    task.add_done_callback(lambda ended: work.close())  # where it was cancelled before it could begin
+    return task
 
 
 async def _go_on(work: Coroutine[Any, Any, None], waits_for: Any) -> None:
