@@ -119,7 +119,8 @@ class Site:
         try:
             yield self
         finally:
-            self.call("stop")
+            if thread.is_alive():
+                self.call("stop")
             thread.join(20)
             assert not thread.is_alive()
 
