@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Sequence
@@ -74,6 +75,8 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     app = build_app(service, place.tables, place.gate, traces)
     share = place.balance.arrive(place.slot)
     server = Server(app, config.header_seconds, Proxies(config.trusted_proxies), share, place.gate.tls)
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it again and again would hold requests up for milliseconds
     uvloop.run(_serve(server, place, shelf, service, Ready(said)))
     service.lane.close()
     for one in traces:
