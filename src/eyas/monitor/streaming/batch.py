@@ -101,7 +101,7 @@ def kolmogorov_smirnov(old: NDArray[np.floating[Any]], new: NDArray[np.floating[
     scaled = (root + 0.12 + 0.11 / root) * float(np.abs(apart).max())
     if scaled < 0.2:
         return 1.0
-    terms = [(-1) ** (k - 1) * exp(-2 * (k * scaled) ** 2) for k in range(1, 101)]
+    terms = [exp(-2 * (k * scaled) ** 2) * (1 if k % 2 else -1) for k in range(1, 101)]
     return min(1.0, max(0.0, 2 * sum(terms)))
 
 

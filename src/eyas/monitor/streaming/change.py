@@ -19,6 +19,7 @@ The start of the last ascent of C, that of the bet with the largest R, estimates
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,80 +35,128 @@ EVER, CHANGE = 0, 1
 
 
 class ChangeTests:
-    """Both tests on S streams with E bets each, in units of their bars: a level of 1 is an alarm.
+    """Both tests on S streams, in units of their bars: a level of 1 is an alarm.
+
+    The bets of all streams lie side by side, as `bets` numbers in all.
 
     Args:
-        streams: S.
-        weights: (E,) of the average over bets, sum 1.
+        weights: for each stream, those of the average over its bets; each sums to 1.
         bars: of A and of R; see `ever_bar` and `change_bar`.
     """
 
-    def __init__(self, streams: int, weights: NDArray[np.float64], bars: tuple[float, float]) -> None:
-        shape = (streams, len(weights))
-        self._weights = weights
+    def __init__(self, weights: Sequence[NDArray[np.float64]], bars: tuple[float, float]) -> None:
+        ends = np.cumsum([len(own) for own in weights]).tolist()
+        self._of_stream = [slice(end - len(own), end) for end, own in zip(ends, weights, strict=True)]
+        self.bets: int = ends[-1]
+        self._weights = np.zeros((self.bets, len(weights)))
+        for stream, own in enumerate(weights):
+            self._weights[self._of_stream[stream], stream] = own
         self._bars = bars
-        self.capital = np.zeros((2, *shape))
-        """A and R, each divided by its bar."""
-        self.cusum = np.ones(shape)
-        self.start = np.zeros(shape, np.int64)
-        self._stakes = np.full((2, 1, 1), 1 / bars[CHANGE])
+        self._capital = np.zeros((2, self.bets))
+        self._cusum = np.ones(self.bets)
+        self._start = np.zeros(self.bets, np.int64)
+        self._stakes = np.full((2, 1), 1 / bars[CHANGE])
 
     def update(self, payments: NDArray[np.float64], request: int, stake: float) -> NDArray[np.float64]:
         """One request on all streams.
 
         Args:
-            payments: (S, E), what each bet paid.
+            payments: (bets,), what each paid.
             request: t, from 1.
             stake: π_t.
 
         Returns:
             (2, S): A and R, averaged, in units of their bars.
         """
-        np.copyto(self.start, request, where=self.cusum <= 1)
-        np.maximum(self.cusum, 1, out=self.cusum)
-        self.cusum *= payments
-        np.minimum(self.cusum, MAX_CUSUM, out=self.cusum)
+        np.copyto(self._start, request, where=self._cusum <= 1)
+        np.maximum(self._cusum, 1, out=self._cusum)
+        self._cusum *= payments
+        np.minimum(self._cusum, MAX_CUSUM, out=self._cusum)
         self._stakes[EVER] = stake / self._bars[EVER]
-        self.capital += self._stakes
-        self.capital *= payments
-        np.minimum(self.capital, MAX_CAPITAL, out=self.capital)
-        levels: NDArray[np.float64] = self.capital @ self._weights
+        self._capital += self._stakes
+        self._capital *= payments
+        np.minimum(self._capital, MAX_CAPITAL, out=self._capital)
+        levels: NDArray[np.float64] = self._capital @ self._weights
         return levels
 
-    def update_one(self, stream: int, payments: NDArray[np.float64], request: int) -> float:
-        """One request on one stream, without A: R, averaged, in units of its bar."""
-        cusum, start, capital = self.cusum[stream], self.start[stream], self.capital[CHANGE, stream]
-        np.copyto(start, request, where=cusum <= 1)
+    def since(self, stream: int) -> int:
+        """The request at which the change is thought to have begun."""
+        own = self._of_stream[stream]
+        return int(self._start[own][int((self._capital[CHANGE, own] * self._weights[own, stream]).argmax())])
+
+    def is_over(self, stream: int) -> bool:
+        """Whether nothing is left of a change."""
+        return bool(self._cusum[self._of_stream[stream]].max() < OVER)
+
+    def restart(self, stream: int) -> None:
+        """Look for the next change, as if the stream began now."""
+        own = self._of_stream[stream]
+        self._capital[CHANGE, own] = 0
+        self._cusum[own] = 1
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What `restore` goes on with."""
+        return {"capital": self._capital, "cusum": self._cusum, "start": self._start}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from a kept state of the same streams."""
+        self._capital[...] = state["capital"]
+        self._cusum[...] = state["cusum"]
+        self._start[...] = state["start"]
+
+
+class ClassTests:
+    """Whether single classes just changed: R and C for K classes with E bets each, one class at each request.
+
+    The bounds of R of all classes add up to that of one stream, since their requests do.
+
+    Args:
+        classes: K.
+        bets: E, of equal weight.
+        bar: of R.
+    """
+
+    def __init__(self, classes: int, bets: int, bar: float) -> None:
+        self._capital = np.zeros((classes, bets))
+        self._cusum = np.ones((classes, bets))
+        self._start = np.zeros((classes, bets), np.int64)
+        self._weights = np.full(bets, 1 / bets)
+        self._stake = 1 / bar
+
+    def update(self, k: int, payments: NDArray[np.float64], request: int) -> float:
+        """One request, predicted as class k, at which the bets paid (E,): R, averaged, in units of its bar."""
+        cusum, capital = self._cusum[k], self._capital[k]
+        np.copyto(self._start[k], request, where=cusum <= 1)
         np.maximum(cusum, 1, out=cusum)
         cusum *= payments
         np.minimum(cusum, MAX_CUSUM, out=cusum)
-        capital += 1 / self._bars[CHANGE]
+        capital += self._stake
         capital *= payments
         np.minimum(capital, MAX_CAPITAL, out=capital)
         return float(capital @ self._weights)
 
-    def since(self, stream: int) -> int:
-        """The request at which the change is thought to have begun."""
-        return int(self.start[stream, int((self.capital[CHANGE, stream] * self._weights).argmax())])
+    def since(self, k: int) -> int:
+        """The request at which the change of class k is thought to have begun."""
+        return int(self._start[k, int(self._capital[k].argmax())])
 
-    def is_over(self, stream: int) -> bool:
+    def is_over(self, k: int) -> bool:
         """Whether nothing is left of a change."""
-        return bool(self.cusum[stream].max() < OVER)
+        return bool(self._cusum[k].max() < OVER)
 
-    def restart(self, stream: int) -> None:
-        """Look for the next change, as if the stream began now."""
-        self.capital[CHANGE, stream] = 0
-        self.cusum[stream] = 1
+    def restart(self, k: int) -> None:
+        """Look for the next change, as if the class began now."""
+        self._capital[k] = 0
+        self._cusum[k] = 1
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What `restore` goes on with."""
-        return {"capital": self.capital, "cusum": self.cusum, "start": self.start}
+        return {"capital": self._capital, "cusum": self._cusum, "start": self._start}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a kept state of the same shape."""
-        self.capital[...] = state["capital"]
-        self.cusum[...] = state["cusum"]
-        self.start[...] = state["start"]
+        """Go on from a kept state of as many classes."""
+        self._capital[...] = state["capital"]
+        self._cusum[...] = state["cusum"]
+        self._start[...] = state["start"]
 
 
 def ever_bar(rate: float, streams: int) -> float:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from math import exp, fsum, isfinite, log
+from math import fsum, isfinite, log
 from random import Random
 from threading import Lock
 from typing import Any
@@ -29,7 +29,7 @@ from eyas.core.errors import ConfigError, DataError
 from eyas.monitor.streaming.alarms import Alarm, Outcome
 from eyas.monitor.streaming.betting import betting_table, cell_of, start_share
 from eyas.monitor.streaming.calibration import Calibration
-from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, change_bar, ever_bar, mean_weights
+from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, ClassTests, change_bar, ever_bar, mean_weights
 from eyas.monitor.streaming.conformal import ClassUrns, Urn
 from eyas.monitor.streaming.diagnosis import diagnose
 from eyas.monitor.streaming.labels import black_box_shares
@@ -98,10 +98,11 @@ class Monitor:
         count = len(calibration.streams)
         rate = self.config.false_alarms / 2
         bars = (ever_bar(rate, count + 1), change_bar(rate, count + 2, self.config.horizon))
-        equal = mean_weights(self._table.shape[1])
-        self._tests = ChangeTests(count, equal, bars)
-        self._share_tests = ChangeTests(1, self._shares.weights, bars)
-        self._class_tests = ChangeTests(calibration.classes, equal, bars)
+        bets = self._table.shape[1]
+        self._tests = ChangeTests([*[mean_weights(bets)] * count, self._shares.weights], bars)
+        self._class_tests = ClassTests(calibration.classes, bets, bars[CHANGE])
+        self._payments = np.empty(self._tests.bets)
+        self._of_scores = self._payments[: count * bets].reshape(count, bets)
         self._recent = Recent(self.config.remembered, count, calibration.classes)
         self._drifted = np.zeros(count + 1, np.bool_)
         """By stream, the predicted class last: whether "has it ever drifted" has said yes."""
@@ -188,9 +189,10 @@ class Monitor:
         pixels: NDArray[np.float32] | None,
     ) -> Scores:
         predicted = int(probabilities.argmax())
-        z = logits.tolist()
-        peak = max(z)
-        energy = float(np.float32(-(peak + log(fsum([exp(value - peak) for value in z])))))
+        z = logits.astype(np.float64)
+        peak = float(z.max())
+        z -= peak
+        energy = float(np.float32(-(peak + log(float(np.exp(z, out=z).sum())))))
         nonconformity = float(np.float32(1) - probabilities[predicted])
         if not (isfinite(energy) and isfinite(nonconformity)):
             raise DataError(f"logits and probabilities must be finite, got energy {energy}")
@@ -211,18 +213,17 @@ class Monitor:
 
     def _bet(self, predicted: int, p_values: list[float]) -> list[tuple[int, bool]]:
         """Streams that the request makes raise an alarm, and whether by the test of ever."""
-        payments = self._table[[cell_of(p) if isfinite(p) else 0 for p in p_values]]
+        random, learn = self._random.random(), not self._changed
+        np.take(self._table, [cell_of(p) if isfinite(p) else 0 for p in p_values], axis=0, out=self._of_scores)
         if not isfinite(fsum(p_values)):
-            payments[~np.isfinite(p_values)] = 1
-        request, stake = self.requests, start_share(self.requests)
-        paid = self._shares.pay(predicted, self._random.random(), not self._changed)
-        levels = self._tests.update(payments, request, stake)
-        share_levels = self._share_tests.update(paid[None], request, stake)
-        class_level = self._class_tests.update_one(predicted, payments[0], request)
+            self._of_scores[~np.isfinite(p_values)] = 1
+        self._payments[self._of_scores.size :] = self._shares.pay(predicted, random, learn)
+        levels = self._tests.update(self._payments, self.requests, start_share(self.requests))
+        class_level = self._class_tests.update(predicted, self._of_scores[0], self.requests)
         if self._changed:
             self._close()
-        calm = class_level < 1 and levels.max() < 1 and share_levels.max() < 1
-        return [] if calm else self._over(np.hstack([levels, share_levels]), predicted, class_level)
+        calm = class_level < 1 and levels.max() < 1
+        return [] if calm else self._over(levels, predicted, class_level)
 
     def _over(self, levels: NDArray[np.float64], predicted: int, class_level: float) -> list[tuple[int, bool]]:
         """The streams above their bars that have not said so yet."""
@@ -238,12 +239,11 @@ class Monitor:
 
     def _close(self) -> None:
         """Streams whose change is over begin anew."""
-        for stream in [
-            stream for stream in self._changed if self._tests_of(stream)[0].is_over(self._tests_of(stream)[1])
-        ]:
+        for stream in tuple(self._changed):
             tests, row = self._tests_of(stream)
-            tests.restart(row)
-            self._changed.discard(stream)
+            if tests.is_over(row):
+                tests.restart(row)
+                self._changed.discard(stream)
 
     def _raise(self, found: list[tuple[int, bool]]) -> Alarm | None:
         """One alarm for all streams of a change: those that follow while it goes on are part of it."""
@@ -263,11 +263,9 @@ class Monitor:
         window = self._recent.since(since)
         return diagnose(self.calibration, window, of_scores, tuple(names), self.requests, since, ever)
 
-    def _tests_of(self, stream: int) -> tuple[ChangeTests, int]:
-        count = len(self._names)
-        if stream >= count:
-            return self._class_tests, stream - count
-        return (self._share_tests, 0) if stream == count - 1 else (self._tests, stream)
+    def _tests_of(self, stream: int) -> tuple[ChangeTests | ClassTests, int]:
+        of_class = stream - len(self._names)
+        return (self._tests, stream) if of_class < 0 else (self._class_tests, of_class)
 
     def state(self) -> bytes:
         """Everything that `restore` goes on with, as an `.npz` of constant size without pickle."""
@@ -319,7 +317,7 @@ class Monitor:
         self._random = Random(f"{self.config.seed} {self.requests}")
 
     def _parts(self) -> dict[str, dict[str, NDArray[Any]]]:
-        names = ("tests", "share_tests", "class_tests", "shares", "recent")
+        names = ("tests", "class_tests", "shares", "recent")
         return {name: getattr(self, f"_{name}").state() for name in names}
 
 

@@ -24,6 +24,8 @@ HALF_LIFE = 200.0
 PULL = 50.0
 """Requests that s counts as, in the window."""
 RECENT_WEIGHT = 0.5
+LOSSES = 1 - np.array(FALLS)[:, None]
+REST_OF_TAKES = 1 - np.array(TAKES)
 # Counts grow instead of fading, and are scaled back before they overflow.
 RESCALE = 1e100
 
@@ -37,10 +39,14 @@ class ShareBets:
 
     def __init__(self, counts: NDArray[np.int64]) -> None:
         self.counts = counts.astype(np.float64)
+        self._total = float(counts.sum())
         self.recent = np.zeros(len(counts))
         self._unit, self._recent_total = 1.0, 0.0
+        self._odds = np.empty(len(counts))
         self._payments = np.empty(4 * len(counts) + 1)
         self._by_class = self._payments[:-1].reshape(4, len(counts))
+        self._by_class[len(FALLS) :] = 1 - np.array(TAKES)[:, None]
+        self._changed_column = 0
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -56,33 +62,34 @@ class ShareBets:
             u: uniform on [0, 1).
             learn: count the prediction among those that make up s.
         """
-        total = float(self.counts.sum())
-        k = self._stretch(predicted, u, total)
-        count = float(self.counts[k])
-        odds = self.counts / np.maximum(total - self.counts, 0.5)
-        by_class = self._by_class
-        for row, fall in enumerate(FALLS):
-            by_class[row] = 1 + (1 - fall) * odds
-            by_class[row, k] = fall
-        for row, take in enumerate(TAKES, start=len(FALLS)):
-            by_class[row] = 1 - take
-            by_class[row, k] = 1 - take + take * total / max(count, 1.0)
+        total, by_class = self._total, self._by_class
+        k = self._stretch(predicted, u)
+        count = max(float(self.counts[k]), 1.0)
+        by_class[len(FALLS) :, self._changed_column] = REST_OF_TAKES
+        np.subtract(total, self.counts, out=self._odds)
+        np.maximum(self._odds, 0.5, out=self._odds)
+        np.divide(self.counts, self._odds, out=self._odds)
+        np.multiply(LOSSES, self._odds, out=by_class[: len(FALLS)])
+        by_class[: len(FALLS)] += 1
+        by_class[:, k] = (*FALLS, *(1 - take + take * total / count for take in TAKES))
+        self._changed_column = k
         window = self._recent_total / self._unit
-        seen = float(self.recent[k]) / self._unit * total / max(count, 1.0)
+        seen = float(self.recent[k]) / self._unit * total / count
         self._payments[-1] = (seen + PULL) / (window + PULL)
         self._remember(predicted)
         if learn:
             self.counts[predicted] += 1
+            self._total += 1
         return self._payments
 
     def recent_shares(self) -> NDArray[np.float64]:
         """(K,) shares of the predicted classes in the window; 0 everywhere before the first request."""
         return self.recent / max(self._recent_total, 1.0)
 
-    def _stretch(self, predicted: int, u: float, total: float) -> int:
+    def _stretch(self, predicted: int, u: float) -> int:
         """The class in whose stretch p lies: the predicted one, but for what this request adds to its width."""
         before, own = float(self.counts[:predicted].sum()), float(self.counts[predicted])
-        at = (before + u * (own + 1)) / (total + 1) * total
+        at = (before + u * (own + 1)) / (self._total + 1) * self._total
         if before <= at < before + own:
             return predicted
         return min(int(np.searchsorted(np.cumsum(self.counts), at, side="right")), len(self.counts) - 1)
@@ -103,4 +110,5 @@ class ShareBets:
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from a kept state of as many classes."""
         self.counts[...], self.recent[...] = state["counts"], state["recent"]
+        self._total = float(self.counts.sum())
         self._unit, self._recent_total = 1.0, float(self.recent.sum())
