@@ -107,30 +107,20 @@ def test_bars_are_split_over_streams_and_rise_with_the_horizon() -> None:
     assert change_bar(0.01, 4, 10_000) == 4e6
 
 
-def test_a_change_ends_and_the_next_one_is_found_anew() -> None:
+def test_a_stream_that_begins_anew_finds_the_next_change_and_its_time() -> None:
     rng = np.random.default_rng(6)
     tests = ChangeTests([mean_weights(BETS)], (1e9, 1e5))
-    t = 0
-
-    def until(draw: Callable[[], float], reached: Callable[[np.ndarray], bool]) -> int:
-        nonlocal t
-        start = t
-        while t < start + 5000:
-            t += 1
-            if reached(tests.update(TABLE[cell_of(draw())], t, start_share(t))):
-                return t - start
-        raise AssertionError("not reached")
-
-    def drifted() -> float:
-        return rng.beta(0.2, 1)
-
-    assert until(drifted, lambda level: level[CHANGE, 0] >= 1) < 60
-    assert not tests.is_over(0)
-    assert until(rng.random, lambda level: tests.is_over(0)) < 3000
-    tests.restart(0)
-    began = t
-    assert until(drifted, lambda level: level[CHANGE, 0] >= 1) < 60
-    assert abs(tests.since(0) - began) < 10
+    found = []
+    for t in range(1, 2001):
+        drifted = 200 < t <= 240 or t > 1200
+        p = rng.beta(0.2, 1) if drifted else rng.random()
+        if tests.update(TABLE[cell_of(p)], t, start_share(t))[CHANGE, 0] >= 1:
+            found.append((t, tests.since(0)))
+            tests.restart(0)
+    assert abs(found[0][1] - 201) < 10
+    first_again = next(pair for pair in found if pair[0] > 240)
+    assert 1200 < first_again[0] < 1260
+    assert abs(first_again[1] - 1201) < 10
 
 
 def test_classes_are_tested_apart_and_as_one_stream_would_be() -> None:
@@ -143,9 +133,9 @@ def test_classes_are_tested_apart_and_as_one_stream_would_be() -> None:
         if k == 1:
             assert level == pytest.approx(alone.update(TABLE[cell_of(p)], t, 0.0)[CHANGE, 0])
             assert classes.since(1) == alone.since(0)
-    assert not classes.is_over(1)
+    assert level > 0
     classes.restart(1)
-    assert classes.is_over(1)
+    assert classes.update(1, np.ones(BETS), 200) == pytest.approx(0.1)
 
 
 def test_capital_stays_finite_under_an_endless_drift() -> None:

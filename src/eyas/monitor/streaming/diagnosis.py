@@ -23,7 +23,9 @@ from eyas.monitor.streaming.labels import likeliest_shares
 from eyas.monitor.streaming.recent import Window
 
 EVIDENCE = 1e3
-"""Capital from which on label shift alone does not explain the scores."""
+"""Capital from which on label shift alone does not explain the scores, where the predicted classes raised the alarm."""
+EVIDENCE_OF_SCORES = 10.0
+"""The same where only scores did: then label shift has to explain them well to be believed."""
 EXAMPLES = 8
 MAX_CLASSES = 10
 CLASS_DEVIATIONS = 4.0
@@ -57,7 +59,8 @@ def diagnose(
     ratios = shares / np.where(calibration.prior > 0, calibration.prior, np.inf)
     weights = ratios[calibration.labels]
     capital = log_capital(calibration, weights, window)
-    kind = _kind(calibration, weights, window, capital)
+    by_classes = len(names) > len(streams)
+    kind = _kind(calibration, weights, window, capital, log(EVIDENCE if by_classes else EVIDENCE_OF_SCORES))
     changed = _changed_shares(calibration, window) if kind is Kind.LABEL else _changed_scores(window, streams)
     return Alarm(
         kind=kind,
@@ -114,8 +117,13 @@ def weighted_p_values(
     return p
 
 
-def _kind(calibration: Calibration, weights: NDArray[np.float64], window: Window, capital: NDArray[np.float64]) -> Kind:
-    bar = log(EVIDENCE)
+def _kind(
+    calibration: Calibration,
+    weights: NDArray[np.float64],
+    window: Window,
+    capital: NDArray[np.float64],
+    bar: float,
+) -> Kind:
     if _averaged(capital) < bar:
         return Kind.LABEL
     if window.unknown.any() and not window.unknown.all():

@@ -106,8 +106,9 @@ class Monitor:
         self._recent = Recent(self.config.remembered, count, calibration.classes)
         self._drifted = np.zeros(count + 1, np.bool_)
         """By stream, the predicted class last: whether "has it ever drifted" has said yes."""
-        self._changed: set[int] = set()
-        """Streams in a change that is not over, the predicted class at S, class k at S + 1 + k."""
+        self._changed: dict[int, int] = {}
+        """Streams in a change that goes on, by the request that told so last; the predicted class at S, class k at
+        S + 1 + k."""
         self._last: Alarm | None = None
 
     def observe(
@@ -188,6 +189,11 @@ class Monitor:
         features: NDArray[np.float32] | None,
         pixels: NDArray[np.float32] | None,
     ) -> Scores:
+        if probabilities.shape != (self.calibration.classes,) or logits.shape != probabilities.shape:
+            raise DataError(
+                f"probabilities and logits must have shape ({self.calibration.classes},), "
+                f"got {probabilities.shape} and {logits.shape}"
+            )
         predicted = int(probabilities.argmax())
         z = logits.astype(np.float64)
         peak = float(z.max())
@@ -199,6 +205,8 @@ class Monitor:
         distance = float("nan") if features is None else self.calibration.distance.to_class(features, predicted)
         missing = [float("nan")] * (2 * self.calibration.channels)
         values = [nonconformity, energy, distance, *(missing if pixels is None else pixels.tolist())]
+        if len(values) != len(self.calibration.streams):
+            raise DataError(f"pixels must have shape ({2 * self.calibration.channels},), got ({len(values) - 3},)")
         return Scores(predicted, energy, distance, values)
 
     def _p_values(self, scores: Scores) -> list[float]:
@@ -220,39 +228,40 @@ class Monitor:
         self._payments[self._of_scores.size :] = self._shares.pay(predicted, random, learn)
         levels = self._tests.update(self._payments, self.requests, start_share(self.requests))
         class_level = self._class_tests.update(predicted, self._of_scores[0], self.requests)
-        if self._changed:
-            self._close()
+        self._close()
         calm = class_level < 1 and levels.max() < 1
         return [] if calm else self._over(levels, predicted, class_level)
 
     def _over(self, levels: NDArray[np.float64], predicted: int, class_level: float) -> list[tuple[int, bool]]:
-        """The streams above their bars that have not said so yet."""
+        """The streams above their bars; those of which it is known that they ever drifted, only for a change."""
         above = levels >= 1
-        ever = above[EVER] & ~self._drifted
+        ever = above[EVER] & ~above[CHANGE] & ~self._drifted
         self._drifted |= above[EVER]
-        found = [(stream, False) for stream in np.flatnonzero(above[CHANGE]).tolist() if stream not in self._changed]
-        found += [(stream, True) for stream in np.flatnonzero(ever).tolist() if stream not in self._changed]
-        of_class = levels.shape[1] + predicted
-        if class_level >= 1 and of_class not in self._changed:
-            found.append((of_class, False))
-        return found
+        found = [(stream, False) for stream in np.flatnonzero(above[CHANGE]).tolist()]
+        found += [(stream, True) for stream in np.flatnonzero(ever).tolist()]
+        return [*found, (levels.shape[1] + predicted, False)] if class_level >= 1 else found
 
     def _close(self) -> None:
-        """Streams whose change is over begin anew."""
-        for stream in tuple(self._changed):
-            tests, row = self._tests_of(stream)
-            if tests.is_over(row):
-                tests.restart(row)
-                self._changed.discard(stream)
+        """A change is over when its stream has not told of it again for as long as requests are remembered.
+
+        Of a class, for K times as long: it has a K-th of the requests.
+        """
+        for stream, told in tuple(self._changed.items()):
+            classes = self.calibration.classes if stream >= len(self._names) else 1
+            if self.requests - told > self.config.remembered * classes:
+                del self._changed[stream]
 
     def _raise(self, found: list[tuple[int, bool]]) -> Alarm | None:
         """One alarm for all streams of a change: those that follow while it goes on are part of it."""
         going_on = bool(self._changed)
-        self._changed.update(stream for stream, _ in found)
-        if going_on:
-            return None
         streams = [stream for stream, _ in found]
         since = min(tests.since(row) for tests, row in map(self._tests_of, streams))
+        for stream in streams:
+            tests, row = self._tests_of(stream)
+            tests.restart(row)
+            self._changed[stream] = self.requests
+        if going_on:
+            return None
         self._last = self._diagnose(streams, since, all(ever for _, ever in found))
         return self._last
 
@@ -279,7 +288,7 @@ class Monitor:
                 "requests": np.array([self.requests, self.failures]),
                 "urns": np.array(urns, np.int64),
                 "drifted": self._drifted,
-                "changed": np.array(sorted(self._changed), np.int64),
+                "changed": np.array(list(self._changed.items()), np.int64).reshape(-1, 2),
             }
             file = BytesIO()
             np.savez(file, **arrays)
@@ -312,7 +321,7 @@ class Monitor:
             kept = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{part}.")}
             getattr(self, f"_{part}").restore(kept)
         self._drifted[...] = arrays["drifted"]
-        self._changed = set(arrays["changed"].tolist())
+        self._changed = dict(arrays["changed"].tolist())
         # Other random numbers than before, so that none is used twice.
         self._random = Random(f"{self.config.seed} {self.requests}")
 
