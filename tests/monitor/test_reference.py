@@ -9,6 +9,8 @@ import pytest
 from eyas.core.errors import DataError
 from eyas.evaluate import softmax
 from eyas.monitor import MAX_FEATURES, QUANTILE_LEVELS, build_reference
+from eyas.monitor.distance import fit_distance
+from eyas.monitor.pixels import all_statistics, image_statistics
 from eyas.monitor.reference import energy, stratified_sample
 
 
@@ -25,7 +27,7 @@ def made(n: int, k: int, *, labels: np.ndarray | None = None, channels: int = 3)
 
 
 def expected_shapes(n: int, k: int, channels: int) -> dict[str, tuple[tuple[int, ...], str]]:
-    m, q = min(n, MAX_FEATURES), len(QUANTILE_LEVELS)
+    m, q = min((n + 1) // 2, MAX_FEATURES), len(QUANTILE_LEVELS)
     return {
         "images": ((), "int64"),
         "class_prior": ((k,), "float64"),
@@ -39,6 +41,15 @@ def expected_shapes(n: int, k: int, channels: int) -> dict[str, tuple[tuple[int,
         "quantile_levels": ((q,), "float64"),
         "pixel_mean_quantiles": ((channels, q), "float64"),
         "pixel_std_quantiles": ((channels, q), "float64"),
+        "distance_means": ((k, 8), "float16"),
+        "distance_axes": ((8, min(4, m)), "float32"),
+        "row_label": ((n,), "int32"),
+        "row_predicted": ((n,), "int32"),
+        "row_confidence": ((n,), "float32"),
+        "row_energy": ((n,), "float32"),
+        "row_distance": ((n,), "float32"),
+        "row_pixels": ((n, 2 * channels), "float32"),
+        "row_probabilities": ((n, k), "float16"),
     }
 
 
@@ -127,16 +138,44 @@ def test_pixel_quantiles_are_of_each_images_channels() -> None:
     arrays["images"][...] = np.array([0, 51, 255], np.uint8)[:, None, None, None]
     reference = build_reference(**arrays)
     middle = list(QUANTILE_LEVELS).index(0.5)
-    np.testing.assert_allclose(reference["pixel_mean_quantiles"][:, [0, middle, -1]], [[0, 0.2, 1]] * 3)
-    np.testing.assert_allclose(reference["pixel_std_quantiles"], 0, atol=1e-12)
+    np.testing.assert_allclose(reference["pixel_mean_quantiles"][:, [0, middle, -1]], [[0, 0.2, 1]] * 3, atol=1e-7)
+    np.testing.assert_allclose(reference["pixel_std_quantiles"], 0, atol=1e-6)
 
 
-def test_images_are_read_in_chunks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    arrays = made(37, 2)
-    whole = build_reference(**arrays)
-    monkeypatch.setattr("eyas.monitor.reference.CHUNK_BYTES", 300)
-    chunked = build_reference(**arrays)
-    np.testing.assert_array_equal(whole["pixel_std_quantiles"], chunked["pixel_std_quantiles"])
+def test_a_large_image_is_thinned_and_a_small_one_read_whole() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (31, 127, 3), dtype=np.uint8)
+    whole = np.concatenate([image.mean(axis=(0, 1)), image.std(axis=(0, 1))]) / 255
+    np.testing.assert_allclose(image_statistics(image), whole, rtol=1e-6)
+    large = np.kron(image, np.ones((16, 16, 1), np.uint8))
+    np.testing.assert_allclose(image_statistics(large), whole, atol=0.02)
+
+
+def test_rows_are_whole_images_and_those_of_the_bank_have_no_distance() -> None:
+    arrays = made(60, 4)
+    reference = build_reference(**arrays)
+    assert np.isnan(reference["row_distance"]).sum() == len(reference["features"]) == 30
+    order = [int(np.argmin(np.abs(energy(arrays["logits"]) - value))) for value in reference["row_energy"]]
+    assert sorted(order) == list(range(60))
+    np.testing.assert_array_equal(arrays["labels"][order], reference["row_label"])
+    np.testing.assert_array_equal(arrays["probabilities"][order].max(axis=1), reference["row_confidence"])
+    np.testing.assert_array_equal(arrays["probabilities"][order].argmax(axis=1), reference["row_predicted"])
+    np.testing.assert_allclose(arrays["probabilities"][order], reference["row_probabilities"], rtol=1e-3)
+    np.testing.assert_array_equal(all_statistics(arrays["images"])[order], reference["row_pixels"])
+
+
+def test_distance_is_that_of_probabilistic_pca() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.repeat(np.arange(3), 200)
+    features = rng.normal(size=(600, 6)) @ rng.normal(size=(6, 6)) + rng.normal(size=(3, 6))[labels] * 4
+    fitted = fit_distance(features, labels, 3)
+    means = np.stack([(features[labels == k].sum(axis=0) + features.mean(axis=0)) / 201 for k in range(3)])
+    within = features - means[labels]
+    values, vectors = np.linalg.eigh(within.T @ within / 600)
+    sigma2 = values[:3].mean()
+    covariance = vectors @ np.diag([sigma2] * 3 + list(values[3:])) @ vectors.T
+    apart = features - means[1]
+    expected = sigma2 * np.einsum("ij,jk,ik->i", apart, np.linalg.inv(covariance), apart)
+    np.testing.assert_allclose(fitted.to_classes(features, np.ones(600, np.int64)), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,23 @@
 | `nonconformity` | (N,) float32 | 1 - p_y, class after class, ascending within a class |
 | `nonconformity_offsets` | (K+1,) int64 | class k is `nonconformity[offsets[k]:offsets[k+1]]` |
 | `energy` | (N,) float32 | -ln Σ_k exp z_k, ascending; higher is less like the training images |
-| `features` | (M, D) float16 | M = min(N, 1000), a sample in which each class has its share |
+| `features` | (M, D) float16 | M = min(⌈N/2⌉, 1000), the bank: a sample in which each class has its share |
 | `feature_labels` | (M,) int64 | true classes of `features`, ascending |
 | `quantile_levels` | (Q,) float64 | of the two below |
 | `pixel_mean_quantiles` | (C, Q) float64 | over images, of each channel's mean on [0, 1]; NaN where N = 0 |
 | `pixel_std_quantiles` | (C, Q) float64 | over images, of each channel's deviation on [0, 1]; NaN where N = 0 |
+| `distance_means` | (K, D) float16 | of the bank by true class; see `eyas.monitor.distance` |
+| `distance_axes` | (D, r) float32 | B of the distance; r = min(32, D // 2, D, M) |
+| `row_label` | (R,) int32 | true class; R = min(N, 10000) images drawn at random, the same in all that follow |
+| `row_predicted` | (R,) int32 | predicted class |
+| `row_confidence` | (R,) float32 | of the predicted class |
+| `row_energy` | (R,) float32 | not sorted |
+| `row_distance` | (R,) float32 | of the features to the predicted class; NaN for the images of the bank itself |
+| `row_pixels` | (R, 2C) float32 | each channel's mean, then each channel's deviation, on [0, 1] |
+| `row_probabilities` | (P, K) float16 | of the first P rows, as many as fit into 1 MiB |
+
+The rows are what the streaming tests calibrate themselves with: whole images, so that what belongs together stays
+together, and computed as for a new image, so that both are exchangeable. Bundles written before they existed lack them.
 
 Sources: nonconformity: Vovk, Gammerman & Shafer 2005. Label shift from priors and confusion: Lipton, Wang & Smola 2018.
 Energy: Liu et al. 2020, *Energy-based Out-of-distribution Detection*, eq. 4.
@@ -29,11 +41,13 @@ from numpy.typing import NDArray
 from eyas.core.errors import DataError
 from eyas.evaluate import confusion_matrix
 from eyas.evaluate.arrays import Floats, Ints, check_labels, check_probabilities, check_scores
+from eyas.monitor.distance import FeatureDistance, fit_distance
+from eyas.monitor.pixels import all_statistics
 
 MAX_FEATURES = 1000
+MAX_ROWS = 10_000
+ROW_PROBABILITY_BYTES = 1 << 20
 QUANTILE_LEVELS = (0.0, 0.01, *(round(0.05 * step, 2) for step in range(1, 20)), 0.99, 1.0)
-# Bytes of images turned to floating point at once, eight times as much as float64.
-CHUNK_BYTES = 1 << 24
 
 
 def build_reference(
@@ -59,8 +73,11 @@ def build_reference(
     truth = labels.astype(np.int64)
     confusion = confusion_matrix(truth, probabilities.argmax(axis=1), size)
     nonconformity, offsets = _nonconformity(probabilities, truth)
-    sample = stratified_sample(truth, MAX_FEATURES, seed)
-    means, deviations = _pixel_statistics(images)
+    bank = stratified_sample(truth, min((count + 1) // 2, MAX_FEATURES), seed)
+    banked = _float16(features[bank])
+    fitted = fit_distance(banked, truth[bank], size)
+    distance = FeatureDistance(fitted.means.astype(np.float16).astype(np.float32), fitted.axes)
+    pixels = all_statistics(images)
     return {
         "images": np.array(count, np.int64),
         "class_prior": confusion.sum(axis=1) / max(count, 1),
@@ -69,11 +86,42 @@ def build_reference(
         "nonconformity": nonconformity,
         "nonconformity_offsets": offsets,
         "energy": np.sort(energy(logits)),
-        "features": _float16(features[sample]),
-        "feature_labels": truth[sample],
+        "features": banked,
+        "feature_labels": truth[bank],
         "quantile_levels": np.array(QUANTILE_LEVELS),
-        "pixel_mean_quantiles": _quantiles(means),
-        "pixel_std_quantiles": _quantiles(deviations),
+        "pixel_mean_quantiles": _quantiles(pixels[:, : images.shape[3]]),
+        "pixel_std_quantiles": _quantiles(pixels[:, images.shape[3] :]),
+        "distance_means": distance.means.astype(np.float16),
+        "distance_axes": distance.axes,
+        **_rows(probabilities, logits, features, truth, pixels, bank, distance, seed),
+    }
+
+
+def _rows(
+    probabilities: Floats,
+    logits: Floats,
+    features: Floats,
+    truth: NDArray[np.int64],
+    pixels: NDArray[np.float32],
+    bank: NDArray[np.int64],
+    distance: FeatureDistance,
+    seed: int,
+) -> dict[str, NDArray[Any]]:
+    """The arrays `row_*`: a random order of the images, cut at `MAX_ROWS`."""
+    count, size = probabilities.shape
+    rows = np.random.default_rng([seed, 1]).permutation(count)[:MAX_ROWS]
+    chosen = probabilities[rows]
+    predicted = chosen.argmax(axis=1).astype(np.int64)
+    distances = distance.to_classes(features[rows], predicted)
+    distances[np.isin(rows, bank)] = np.nan
+    return {
+        "row_label": truth[rows].astype(np.int32),
+        "row_predicted": predicted.astype(np.int32),
+        "row_confidence": chosen.max(axis=1).astype(np.float32),
+        "row_energy": energy(logits[rows]),
+        "row_distance": distances,
+        "row_pixels": pixels[rows],
+        "row_probabilities": chosen[: ROW_PROBABILITY_BYTES // (2 * size)].astype(np.float16),
     }
 
 
@@ -122,23 +170,11 @@ def _nonconformity(probabilities: Floats, labels: NDArray[np.int64]) -> tuple[ND
     return scores[np.lexsort((scores, labels))], offsets
 
 
-def _pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each image's mean and deviation by channel on [0, 1]: (N, C) each."""
-    count, height, width, channels = images.shape
-    step = max(1, CHUNK_BYTES // max(1, height * width * channels))
-    means, deviations = np.empty((count, channels)), np.empty((count, channels))
-    for start in range(0, count, step):
-        part = images[start : start + step] / 255.0
-        means[start : start + step] = part.mean(axis=(1, 2))
-        deviations[start : start + step] = part.std(axis=(1, 2))
-    return means, deviations
-
-
-def _quantiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Quantiles down each column of (N, C): (C, Q), NaN where N = 0."""
     if not len(values):
         return np.full((values.shape[1], len(QUANTILE_LEVELS)), np.nan)
-    found: NDArray[np.float64] = np.quantile(values, QUANTILE_LEVELS, axis=0).T
+    found: NDArray[np.float64] = np.quantile(values.astype(np.float64), QUANTILE_LEVELS, axis=0).T
     return found
 
 

@@ -1,0 +1,25 @@
+"""Tests of a model's requests while they come: has it ever drifted, did it just change, how, since when, where."""
+
+from eyas.monitor.streaming.alarms import Alarm, ClassChange, Kind, Outcome
+from eyas.monitor.streaming.batch import BatchVerdict, compare_batch
+from eyas.monitor.streaming.calibration import Calibration, read_calibration
+from eyas.monitor.streaming.labels import black_box_shares, likeliest_shares
+from eyas.monitor.streaming.monitor import Monitor, MonitorConfig
+from eyas.monitor.streaming.outliers import OutlierRule, fit_outliers
+
+__all__ = [
+    "Alarm",
+    "BatchVerdict",
+    "Calibration",
+    "ClassChange",
+    "Kind",
+    "Monitor",
+    "MonitorConfig",
+    "Outcome",
+    "OutlierRule",
+    "black_box_shares",
+    "compare_batch",
+    "fit_outliers",
+    "likeliest_shares",
+    "read_calibration",
+]

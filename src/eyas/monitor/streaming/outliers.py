@@ -1,0 +1,58 @@
+"""One request that is like no held-out image: by energy and by the distance of its features, at a rate that holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, inf, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCALING_SHARE = 0.25
+"""Of the held-out images: those that set the two scales, and so can not set the threshold."""
+
+
+@dataclass(frozen=True)
+class OutlierRule:
+    """Unknown where max((energy - a) / b, (distance - c) / d) is above the threshold."""
+
+    energy: tuple[float, float]
+    distance: tuple[float, float]
+    threshold: float
+
+    def score(self, energy: float, distance: float) -> float:
+        """The larger of both, in units of the distance from the median to the upper decile. NaN: left out."""
+        scaled = (energy - self.energy[0]) / self.energy[1]
+        return max(scaled, (distance - self.distance[0]) / self.distance[1]) if isfinite(distance) else scaled
+
+
+def fit_outliers(energy: NDArray[np.float32], distance: NDArray[np.float32], rate: float) -> OutlierRule:
+    """The rule that calls a share of at most `rate` unknown among images like the held-out ones.
+
+    The threshold is the ⌈(1 - rate)(n + 1)⌉-th smallest of n scores, so that share is at most `rate` on average over
+    held-out sets (Vovk, Gammerman & Shafer 2005), and for one set Beta distributed with deviation √(rate / n).
+
+    Args:
+        energy: (R,), in random order.
+        distance: (R,), NaN where it is not known; those images are left out.
+        rate: in (0, 1).
+
+    Returns:
+        The rule. Its threshold is infinite where there are fewer than 1 / rate images to set it.
+    """
+    known = np.isfinite(distance)
+    energies, distances = energy[known].astype(np.float64), distance[known].astype(np.float64)
+    scaling = int(len(energies) * SCALING_SHARE)
+    scales = OutlierRule(_scale(energies[:scaling]), _scale(distances[:scaling]), inf)
+    pairs = zip(energies[scaling:].tolist(), distances[scaling:].tolist(), strict=True)
+    scores = sorted(scales.score(*pair) for pair in pairs)
+    rank = ceil((1 - rate) * (len(scores) + 1))
+    return OutlierRule(scales.energy, scales.distance, scores[rank - 1] if rank <= len(scores) else inf)
+
+
+def _scale(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Median, and what lies between it and the upper decile."""
+    if not len(values):
+        return 0.0, 1.0
+    middle, high = np.quantile(values, [0.5, 0.9])
+    return float(middle), float(high - middle) or 1.0

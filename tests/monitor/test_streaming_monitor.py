@@ -1,0 +1,257 @@
+"""The monitor as a whole, on scikit-learn's handwritten digits and a network of its own that learned some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import pytest
+from scipy.ndimage import rotate
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from eyas.core.errors import ConfigError, DataError
+from eyas.evaluate import softmax
+from eyas.monitor import build_reference
+from eyas.monitor.pixels import image_statistics
+from eyas.monitor.streaming import Alarm, Kind, Monitor, MonitorConfig, likeliest_shares, read_calibration
+
+LEARNED, HELD_OUT = 500, 650
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A logistic model of 500 digits whose features are its 64 pixels, and 647 digits that it never saw."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    model: LogisticRegression
+    reference: dict[str, np.ndarray]
+
+    def answers(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        features = images.reshape(len(images), -1).astype(np.float32) / 255
+        logits = self.model.decision_function(features).astype(np.float32)
+        return softmax(logits), logits, features
+
+    def monitor(self, **config: float) -> Monitor:
+        return Monitor(read_calibration(self.reference), MonitorConfig(**config))  # type: ignore[arg-type]
+
+    def feed(self, monitor: Monitor, images: np.ndarray, name: str = "digit") -> list[Alarm]:
+        rows = zip(images, *self.answers(images), strict=True)
+        outcomes = [
+            monitor.observe(f"{name}-{number}", *answer, image_statistics(image))
+            for number, (image, *answer) in enumerate(rows)
+        ]
+        assert monitor.failures == 0, monitor.last_failure
+        return [outcome.alarm for outcome in outcomes if outcome.alarm]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    images = np.round(data.images[order] * 255 / 16).astype(np.uint8)[..., None]
+    labels = data.target[order].astype(np.int64)
+    model = LogisticRegression(C=0.3, max_iter=1000).fit(images[:LEARNED].reshape(LEARNED, -1) / 255, labels[:LEARNED])
+    end = LEARNED + HELD_OUT
+    found = Digits(images[end:], labels[end:], model, {})
+    held_out = images[LEARNED:end]
+    found.reference.update(build_reference(*found.answers(held_out), labels[LEARNED:end], held_out))
+    return found
+
+
+def turned(images: np.ndarray) -> np.ndarray:
+    return np.clip(rotate(images, 60, axes=(1, 2), reshape=False, order=1), 0, 255).astype(np.uint8)
+
+
+def noisy(images: np.ndarray) -> np.ndarray:
+    return np.clip(images + np.random.default_rng(1).normal(0, 100, images.shape), 0, 255).astype(np.uint8)
+
+
+def moved(images: np.ndarray) -> np.ndarray:
+    return np.roll(images, 2, axis=2)
+
+
+def test_digits_like_the_held_out_ones_raise_no_alarm(digits: Digits) -> None:
+    for seed in range(5):
+        monitor = digits.monitor(seed=seed)
+        order = np.random.default_rng(seed).permutation(len(digits.images))
+        assert digits.feed(monitor, digits.images[order]) == []
+        assert monitor.ever_drifted == ()
+        assert not monitor.changing
+
+
+@pytest.mark.parametrize("change", [turned, noisy, moved])
+def test_other_images_are_told_within_a_hundred_requests(
+    digits: Digits, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    monitor = digits.monitor()
+    assert digits.feed(monitor, digits.images[:300]) == []
+    alarms = digits.feed(monitor, change(digits.images[300:]), "changed")
+    assert len(alarms) == 1  # one change, one alarm, however long it lasts
+    alarm = alarms[0]
+    assert alarm.kind in {Kind.COVARIATE, Kind.INPUT, Kind.OUTLIERS}
+    assert 300 < alarm.at <= 400
+    assert 260 < alarm.since <= alarm.at
+    assert monitor.changing
+    changed = [name for name in alarm.examples if name.startswith("changed-")]
+    assert len(changed) >= len(alarm.examples) / 2
+    later = monitor.diagnosis()
+    assert later is not None
+    assert later.kind is Kind.COVARIATE
+    assert later.log10_evidence > alarm.log10_evidence
+
+
+def test_a_class_that_stays_away_is_a_label_shift_and_named(digits: Digits) -> None:
+    monitor = digits.monitor()
+    assert digits.feed(monitor, digits.images[:100]) == []
+    rest, labels = digits.images[100:], digits.labels[100:]
+    (alarm,) = digits.feed(monitor, rest[labels != 3])
+    assert alarm.kind is Kind.LABEL
+    assert alarm.streams == ("predicted class",)
+    assert [change.index for change in alarm.classes] == [3]
+    assert alarm.classes[0].share_since < 0.04 < alarm.classes[0].share_before
+    assert alarm.label_shares[3] < 0.04
+    assert abs(alarm.since - 100) < 60
+
+
+def test_other_shares_are_a_label_shift_and_estimated(digits: Digits) -> None:
+    monitor = digits.monitor()
+    wanted = np.concatenate([np.flatnonzero(digits.labels == k)[: 60 if k in {1, 7} else 6] for k in range(10)])
+    rows = np.random.default_rng(2).permutation(wanted)
+    (alarm,) = digits.feed(monitor, digits.images[rows])
+    assert alarm.kind is Kind.LABEL
+    assert {1, 7} & {change.index for change in alarm.classes}
+    true = np.bincount(digits.labels[rows], minlength=10) / len(rows)
+    np.testing.assert_allclose(monitor.label_shares(), true, atol=0.08)
+    calibration = monitor.calibration
+    likeliest = likeliest_shares(digits.answers(digits.images[rows])[0], calibration.probabilities.mean(axis=0))
+    assert np.abs(likeliest - true).sum() < 0.3  # of a network not calibrated, and 168 digits
+    before = np.abs(calibration.prior - true).sum()
+    assert np.abs(likeliest - true).sum() < before / 3
+
+
+def test_some_strange_images_among_others_are_outliers(digits: Digits) -> None:
+    monitor = digits.monitor()
+    images = digits.images.copy()
+    images[::8] = np.random.default_rng(3).integers(0, 256, images[::8].shape, dtype=np.uint8)
+    alarms = digits.feed(monitor, images)
+    assert alarms
+    assert alarms[0].kind is Kind.OUTLIERS
+    assert 0.02 < alarms[0].outlier_share < 0.3
+    assert sum(int(name.removeprefix("digit-")) % 8 == 0 for name in alarms[0].examples) >= len(alarms[0].examples) - 1
+
+
+def test_once_it_is_over_the_next_change_is_told_again(digits: Digits) -> None:
+    monitor = digits.monitor()
+    assert len(digits.feed(monitor, turned(digits.images[:80]))) == 1
+    drifted = monitor.ever_drifted
+    assert drifted
+    for image in np.concatenate([digits.images[80:]] * 12):
+        digits.feed(monitor, image[None])
+        if not monitor.changing:
+            break
+    assert not monitor.changing
+    assert set(monitor.ever_drifted) >= set(drifted)  # that it drifted once stays true
+    before = monitor.requests
+    (alarm,) = digits.feed(monitor, turned(digits.images[:80]))
+    assert before < alarm.at
+    assert abs(alarm.since - before) < 20
+
+
+def test_unknown_is_said_at_about_its_rate_and_of_strange_images(digits: Digits) -> None:
+    def share(images: Iterable[np.ndarray]) -> float:
+        monitor = digits.monitor(outlier_rate=0.05)
+        rows = [(image[None], image_statistics(image)) for image in images]
+        answers = [(*(part[0] for part in digits.answers(image)), pixels) for image, pixels in rows]
+        return float(np.mean([monitor.observe("", *answer).unknown for answer in answers]))
+
+    assert share(digits.images) < 0.05 + 4 * (0.05 / 244) ** 0.5  # of the threshold's 244 images
+    assert share(255 - digits.images[:50]) > 0.9
+
+
+def test_a_failure_is_counted_and_never_raised(digits: Digits) -> None:
+    monitor = digits.monitor()
+    probabilities, logits, features = (part[0] for part in digits.answers(digits.images[:1]))
+    pixels = image_statistics(digits.images[0])
+    broken = [
+        (probabilities, logits * np.nan, features, pixels),
+        (probabilities, logits, features[:3], pixels),
+        (probabilities, logits, features, pixels[:1]),
+        (probabilities[:2], logits, features, pixels),
+        (None, None, None, None),
+    ]
+    for answer in broken:
+        outcome = monitor.observe("broken", *answer)  # type: ignore[arg-type]
+        assert not outcome.unknown
+        assert outcome.alarm is None
+    assert monitor.failures == len(broken)
+    assert monitor.requests == 0
+    assert monitor.last_failure
+    assert monitor.observe("sound", probabilities, logits, features, pixels).outlier_score != 0
+    assert monitor.requests == 1
+
+
+def test_requests_without_features_or_pixels_are_tested_by_the_rest(digits: Digits) -> None:
+    monitor = digits.monitor()
+    found = []
+    for image in turned(digits.images[:100]):
+        probabilities, logits, _ = (part[0] for part in digits.answers(image[None]))
+        outcome = monitor.observe("", probabilities, logits)
+        found += [outcome.alarm] if outcome.alarm else []
+    assert monitor.failures == 0
+    assert len(found) == 1
+    assert set(found[0].streams) <= {"confidence", "energy", "predicted class"}
+
+
+def test_a_kept_state_goes_on_and_never_grows(digits: Digits) -> None:
+    first = digits.monitor()
+    digits.feed(first, digits.images[:200])
+    kept = first.state()
+    second = digits.monitor()
+    second.restore(kept)
+    assert second.requests == 200
+    with np.load(BytesIO(kept)) as one, np.load(BytesIO(second.state())) as other:
+        assert set(one.files) == set(other.files)
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+    (alarm,) = digits.feed(second, turned(digits.images[200:300]))
+    assert 190 < alarm.since < alarm.at
+    assert second.requests == 300
+    digits.feed(second, digits.images)
+    assert len(second.state()) <= len(kept) * 1.1
+
+
+def test_the_state_of_another_model_is_refused(digits: Digits) -> None:
+    other = {**digits.reference, "row_energy": digits.reference["row_energy"] + 1}
+    with pytest.raises(DataError, match="the state must have format, calibration and seed"):
+        digits.monitor().restore(Monitor(read_calibration(other)).state())
+
+
+def test_a_bundle_from_before_the_rows_is_told_so(digits: Digits) -> None:
+    old = {name: array for name, array in digits.reference.items() if not name.startswith(("row_", "distance_"))}
+    with pytest.raises(DataError, match="older than the streaming tests"):
+        read_calibration(old)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_few_held_out_images_make_a_monitor_that_knows_little_and_works(digits: Digits, count: int) -> None:
+    some = digits.images[:count]
+    reference = build_reference(*digits.answers(some), digits.labels[:count], some)
+    monitor = Monitor(read_calibration(reference))
+    assert digits.feed(monitor, digits.images[count : count + 200]) == []
+
+
+def test_no_held_out_images_are_refused(digits: Digits) -> None:
+    none = digits.images[:0]
+    arrays = build_reference(np.ones((0, 10)) / 10, np.ones((0, 10)), np.ones((0, 64)), digits.labels[:0], none)
+    with pytest.raises(DataError, match="no held-out images"):
+        read_calibration(arrays)
+
+
+@pytest.mark.parametrize("wrong", [{"false_alarms": 0}, {"outlier_rate": 1.0}, {"horizon": 0}, {"remembered": 0}])
+def test_rates_and_sizes_have_their_bounds(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        MonitorConfig(**wrong)  # type: ignore[arg-type]
