@@ -105,7 +105,7 @@ def _by_ray(config: Config, task: tuple[Any, ...]) -> None:
         from ray.train.torch import TorchTrainer
 
     if not ray.is_initialized():
-        ray.init(include_dashboard=False)  # heard where no cluster is joined: one that ends with this run has no viewers
+        ray.init(include_dashboard=False)  # where it joins a cluster, this is not heard
     trainer = TorchTrainer(
         _in_ray,
         train_loop_config={"task": task},
