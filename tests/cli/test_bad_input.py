@@ -4,7 +4,6 @@ import io
 import pickle
 import re
 import subprocess
-import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from support.loaded import loaded_eyas
 
 
 def picture(path: Path, seed: int = 0, size: int = 8) -> Path:
@@ -124,7 +125,7 @@ def test_bad_data_get_a_sentence_and_leave_nothing(tmp_path, monkeypatch, verb, 
     source = make(tmp_path / "source")
     work = tmp_path / "work"
     work.mkdir()
-    command = [sys.executable, "-m", "eyas", *verb, str(source)]
+    command = [loaded_eyas(), *verb, str(source)]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 3, done.stdout + done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -141,7 +142,7 @@ def test_training_warns_of_what_spoils_nothing(tmp_path, monkeypatch):
     source = folders(tmp_path / "source", images=30)
     (source / "class0" / "notes.txt").write_text("not an image")
     words = ("train.epochs=1", "train.precision=fp32", f"runs_dir={tmp_path}/runs")
-    command = [sys.executable, "-m", "eyas", "train", str(source), *words]
+    command = [loaded_eyas(), "train", str(source), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^warning: .* \[ignored-files\]$", done.stderr, re.MULTILINE)

@@ -1,7 +1,6 @@
 """Bundles in int8 and fp16: whole bundles of their own, whose loss is measured, told and bounded."""
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from eyas.export import export_run, in_words, quantise_run
 from eyas.export.comparison import compare
 from eyas.infer import Predictor
 from eyas.infer.predictor import QUANTISED_TOLERANCE
+from support.loaded import loaded_eyas
 from support.runs import make_run
 from support.server import running
 
@@ -63,7 +63,7 @@ def case(request, plain, digits):
 
 
 def export(*arguments, code=0):
-    command = [sys.executable, "-m", "eyas", "export", *map(str, arguments)]
+    command = [loaded_eyas(), "export", *map(str, arguments)]
     process = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert process.returncode == code, process.stdout + process.stderr
     return process

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from eyas.core.runs import RunFolder, open_run
 from eyas.nn import build_network, load_network, load_weights
 from eyas.train import Callback, evaluate_run, prepare_run, resume_run, start_run
 from eyas.train.precision import choose_precision
+from support.loaded import loaded_eyas
 from support.training import StopAfter, assert_same_weights, weights
 
 FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64")
@@ -300,7 +300,7 @@ LONG = ("train.epochs=6", "model=cnn", "model.batch_norm_momentum=0.9", "train.c
 
 
 def _train_in_a_process(tmp_path, *arguments):
-    command = [sys.executable, "-m", "eyas", "train", *arguments]
+    command = [loaded_eyas(), "train", *arguments]
     return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
 
@@ -317,9 +317,15 @@ def _wait_for(condition, process, seconds=60):
         time.sleep(0.002)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, digits):
+    """The run of `LONG` that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    return start_run(load_config(None, [f"runs_dir={folder}", "data.source=digits", *FAST, *LONG]), digits)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, config, digits, number):
-    whole = start_run(config(*LONG), digits)
+def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, whole, digits, number):
     words = (*FAST, *LONG, "runs_dir=stopped")
     process = _train_in_a_process(tmp_path, "digits", *words)
     run = RunFolder(tmp_path / "stopped" / "digits-cnn-1")

@@ -18,13 +18,15 @@ from eyas.core.runs import RunFolder
 from eyas.nn import load_weights
 from eyas.train import resume_run, start_run
 from eyas.train.parallel.workers import Workers
+from support.loaded import loaded_eyas
+from support.ray_start import ease_ray
 
 FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64", "model.dropout=0")
 pytestmark = pytest.mark.slow
 
 
-def command(*words):
-    return [sys.executable, "-m", "eyas", "train", "digits", *FAST, *words]
+def command(*words, fresh=False):
+    return [*([sys.executable, "-m", "eyas"] if fresh else [loaded_eyas()]), "train", "digits", *FAST, *words]
 
 
 def history(run):
@@ -61,13 +63,14 @@ def test_two_workers_learn_what_one_learns(tmp_path, alone):
 
 def test_torchrun_itself_may_start_them(tmp_path, alone):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
-    done = run_in(tmp_path, [*launcher, *command("--json")[2:]])
+    done = run_in(tmp_path, [*launcher, *command("--json", fresh=True)[2:]])
     assert json.loads(done.stdout)["run"].endswith("digits-mlp-1")  # one process speaks, and one made a folder
     assert [entry.name for entry in (tmp_path / "runs").iterdir()] == ["digits-mlp-1"]
     assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
 
 
-def test_ray_may_start_them(tmp_path, alone, monkeypatch):
+def test_ray_may_start_them(tmp_path, tmp_path_factory, alone, monkeypatch):
+    ease_ray(tmp_path_factory.mktemp("without"), monkeypatch)
     monkeypatch.setenv("RAY_ADDRESS", "local")  # and not in the cluster of a test beside this one
     run_in(tmp_path, command("train.workers=2", "train.launcher=ray"))
     assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
@@ -83,7 +86,7 @@ LONG = (
 
 def start_long(tmp_path):
     process = subprocess.Popen(
-        command(*LONG, "train.workers=2"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command(*LONG, "train.workers=2", fresh=True), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     run = RunFolder(tmp_path / "runs" / "digits-mlp-1")
     wait_until(run.last.exists, process)

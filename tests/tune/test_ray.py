@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +18,7 @@ from eyas.core.errors import EyasError
 from eyas.tune.executors.carrying import Changes, read_files, replace_folder, write_files
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
+from support.ray_start import ease_ray
 from support.tracking import wait_until
 
 WORDS = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "dropout.yaml", "--sampler", "random")
@@ -27,16 +26,8 @@ WORDS = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space"
 
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Two nodes of one CPU each.
-
-    A node gives up where its agents take longer than 15 s to begin: here they have 120. All of its processes load
-    jsonschema, which spends seconds on a grammar for addresses where this optional package is installed: here they do
-    not find it.
-    """
-    without = tmp_path_factory.mktemp("without")
-    (without / "rfc3987_syntax.py").write_text("raise ImportError\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(without), *filter(None, sys.path)]))
-    monkeypatch.setenv("RAY_agent_register_timeout_ms", "120000")
+    """Two nodes of one CPU each."""
+    ease_ray(tmp_path_factory.mktemp("without"), monkeypatch)
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

@@ -100,9 +100,12 @@ def _by_ray(config: Config, task: tuple[Any, ...]) -> None:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # paths in the configuration are relative to here
     with needs_extra("ray"):
+        import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
         from ray.train.torch import TorchTrainer
 
+    if not ray.is_initialized():
+        ray.init(include_dashboard=False)  # where it joins a cluster, this is not heard
     trainer = TorchTrainer(
         _in_ray,
         train_loop_config={"task": task},
