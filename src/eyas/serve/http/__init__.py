@@ -1,4 +1,4 @@
-"""The little that the service needs of HTTP, straight on ASGI: requests, answers, routes, the one shape of errors.
+"""The little that the service needs of HTTP: connections, requests, answers, routes, the one shape of errors.
 
 A general framework costs more time on each request than a small network does (benchmarks/serve).
 """
