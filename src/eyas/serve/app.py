@@ -54,7 +54,13 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
     limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
     every = gate.extend((*table, *described))
-    return Application(every, limits, gate.guards, told, headers=gate.headers, dresser=gate.origins)
+
+    def shed(request: Request, endpoint: Endpoint) -> None:
+        """First of all, so that what cannot be answered costs little."""
+        if endpoint.scope == "predict":
+            service.lane.require_room()
+
+    return Application(every, limits, (shed, *gate.guards), told, headers=gate.headers, dresser=gate.origins)
 
 
 def _static(path: str, body: bytes, media_type: str, policy: str = "") -> Endpoint:

@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from eyas.serve.http import Problem
 
 T = TypeVar("T")
-SHORT = 0.004  # seconds on the loop in one turn, during which nothing else is answered
+SHORT = 0.004  # seconds of a job on the loop, during which nothing else is answered
+TURN = 0.002  # seconds of several jobs between two looks at the network
 
 
 @dataclass(slots=True)
@@ -44,14 +45,14 @@ class Lane:
         self._max_wait, self._timeout, self._watch = max_wait, timeout, watch
         self._waiting: deque[_Job] = deque()
         self._seconds = 0.0  # of the jobs that wait
-        self._left = SHORT  # in this turn of the loop
+        self._left = TURN  # in this turn of the loop
         self._runner: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "lane")
 
     @property
     def idle(self) -> bool:
         """Whether a job would begin at once."""
-        return self._runner is None and self._left == SHORT
+        return self._runner is None and self._left == TURN
 
     async def run(self, seconds: float, work: Callable[[], T]) -> T:
         """What `work()` gives.
@@ -64,8 +65,8 @@ class Lane:
             Problem: 503, too much waits already; 504, it did not begin in time.
             Exception: whatever `work` raises.
         """
-        if self._runner is None and seconds <= self._left:
-            if self._left == SHORT:
+        if self._runner is None and (seconds <= self._left or (self.idle and seconds <= SHORT)):
+            if self._left == TURN:
                 asyncio.get_running_loop().call_soon(self._next_turn)
             self._left -= seconds
             return work()
@@ -82,12 +83,21 @@ class Lane:
         result: T = await job.done
         return result
 
+    def require_room(self) -> None:
+        """Do nothing where another job may wait.
+
+        Raises:
+            Problem: 503, too much waits already.
+        """
+        if self._waiting and self._seconds > self._max_wait:
+            raise self._full()
+
     def close(self) -> None:
         """End the thread once its job is done."""
         self._thread.shutdown(wait=False)
 
     def _next_turn(self) -> None:
-        self._left = SHORT
+        self._left = TURN
 
     async def _run(self) -> None:
         try:
@@ -100,13 +110,13 @@ class Lane:
                     continue
                 await self._do(job)
         finally:
-            self._seconds, self._left, self._runner = 0.0, SHORT, None
+            self._seconds, self._left, self._runner = 0.0, TURN, None
 
     async def _do(self, job: _Job) -> None:
         short = job.seconds <= SHORT
         if short and job.seconds > self._left:
             await asyncio.sleep(0)  # /livez and new requests are looked at first
-            self._left = SHORT
+            self._left = TURN
         self._left -= job.seconds
         try:
             result = job.work() if short else await asyncio.get_running_loop().run_in_executor(self._thread, job.work)

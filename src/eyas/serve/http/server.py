@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from socket import socket
 from typing import Protocol
@@ -70,9 +70,13 @@ class Server:
 
         Those who have got through by now are let in.
         """
-        waiting = [one for listening, _ in self._listening for one in _accept_all(listening)]
+        kept = [
+            one.dup() for one, _ in self._listening
+        ]  # the loop closes its own in a moment; these, once they are empty
         for _, made in self._listening:
             made.close()
+        await asyncio.sleep(0)
+        waiting = [one for listening in kept for one in _accept_last(listening)]
         if waiting:
             connect = self.loop.connect_accepted_socket
             tasks = [asyncio.ensure_future(connect(self._connection, one, ssl=self._tls)) for one in waiting]
@@ -127,8 +131,11 @@ class Server:
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-def _accept_all(listening: socket) -> Iterator[socket]:
-    """The connections that the system has made and nobody has taken."""
-    with suppress(BlockingIOError):
+def _accept_last(listening: socket) -> list[socket]:
+    """The connections that the system has made and nobody has taken; then no more."""
+    taken = []
+    listening.setblocking(False)
+    with listening, suppress(BlockingIOError):
         while True:
-            yield listening.accept()[0]
+            taken.append(listening.accept()[0])
+    return taken
