@@ -44,12 +44,14 @@ log = logging.getLogger("eyas.serve")
 class Exchange:
     """A request, and how its answer must be sent."""
 
-    __slots__ = ("chunked", "content", "request", "stays")
+    __slots__ = ("begun", "chunked", "content", "request", "stays")
 
     def __init__(self, request: Request, content: Content, *, stays: bool, chunked: bool) -> None:
         self.request, self.content = request, content
         self.stays = stays
         """Whether the connection does, after the answer."""
+        self.begun = False
+        """Whether the client has been told so."""
         self.chunked = chunked
         """Whether the client knows bodies in chunks."""
 
@@ -149,10 +151,10 @@ class Connection(asyncio.Protocol):
     def leave(self) -> None:
         """The server stops: what has been asked is answered, and the connection closed with the last answer."""
         self._last = True
-        if self._exchanges:
-            self._exchanges[-1].stays = False
-        else:
+        if not self._exchanges:
             self._wait(LINGER_SECONDS)
+        elif not self._exchanges[-1].begun:
+            self._exchanges[-1].stays = False
 
     def give_up(self) -> None:
         """The server waits no longer."""
@@ -280,6 +282,7 @@ class Connection(asyncio.Protocol):
 
     def _begun(self, exchange: Exchange, answer: Answer, rest: bytes) -> bytes:
         """The status line and the headers."""
+        exchange.begun = True
         said = STATUS[answer.status] + self._application.headers(exchange.request, answer)
         if "Connection" in answer.headers:
             exchange.stays = False
@@ -309,7 +312,8 @@ class Connection(asyncio.Protocol):
         if not exchange.stays:
             self._part(exchange.content)
         elif not self._exchanges:
-            self._wait(self._server.header_seconds if self._within else IDLE_SECONDS)
+            idle = LINGER_SECONDS if self._last else IDLE_SECONDS
+            self._wait(self._server.header_seconds if self._within else idle)
 
     def _part(self, content: Content) -> None:
         """Close after an answer. Where the request's body still comes, what comes is read for a while, and dropped.

@@ -14,6 +14,7 @@ from eyas.serve.http.connection import Connection
 from eyas.serve.http.proxies import Proxies
 
 SWEEP_SECONDS = 0.25  # between two looks for clients whose time is over
+CLOSE_SECONDS = 0.01  # a few turns of the loop
 HANDSHAKE_SECONDS = 1.0  # for those who were let in last
 
 
@@ -75,7 +76,7 @@ class Server:
         ]  # the loop closes its own in a moment; these, once they are empty
         for _, made in self._listening:
             made.close()
-        await asyncio.sleep(0)
+        await asyncio.sleep(CLOSE_SECONDS)
         waiting = [one for listening in kept for one in _accept_last(listening)]
         if waiting:
             connect = self.loop.connect_accepted_socket
