@@ -17,7 +17,7 @@ requests 13 to 18 % faster than one built without: make bench-serve PYTHON=/usr/
 
 Results, 25 November 2026, 2 cores of an AMD EPYC (Zen 3) that the load shares, Debian's Python 3.11.2, median:
 ResNet-20, JSON (4 rounds)    1,093 requests/s, 0.69 of raw ONNX Runtime; eyas / Triton 0.98 (0.88 to 1.32), FastAPI 2.1
-ResNet-20, binary (4 rounds)  1,257 requests/s, 0.80 of raw; eyas / Triton 1.05 (0.78 to 1.09); FastAPI without checks 0.99
+ResNet-20, binary (4 rounds)  1,257 requests/s, 0.80 of raw; eyas / Triton 1.05 (0.78 to 1.09), FastAPI without checks 1
 ResNet-20, JSON (1 round)     eyas / LitServe 4.9, BentoML 5.2, Flask with tf.function 6.2, with model.predict 64
 tiny, JSON (4 rounds)         6,683 requests/s; eyas / Triton 0.78, FastAPI 1.7; binary: eyas / Triton 0.92
 500 requests/s, ResNet-20     p99 of JSON 3.4 ms (Triton 11.1), of binary 5.6 ms (Triton 9.3); 1 round
