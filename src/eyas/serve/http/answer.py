@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 JSON = "application/json"
+LEFT = 499  # in logs and metrics: the client has left before its answer; nginx's number
 
 
 class Answer(msgspec.Struct):

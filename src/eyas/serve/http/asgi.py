@@ -6,12 +6,13 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from eyas.serve.http.answer import LEFT, Answer
 from eyas.serve.http.request import Head, Request
 
 if TYPE_CHECKING:
-    from eyas.serve.http.answer import Answer
     from eyas.serve.http.application import Application
 
 Scope = MutableMapping[str, Any]
@@ -28,8 +29,9 @@ async def carry(application: Application, scope: Scope, receive: Receive, send: 
         await send({"type": "websocket.close", "code": 1000})
         return
     request = Request(_head(scope), _Messages(receive), application.limits)
-    answer = await application.respond(request)
+    answer = Answer(status=LEFT)
     try:
+        answer = await application.respond(request)
         await _send(application.headers(request, answer), answer, send)
     finally:
         application.ended(request, answer)
@@ -77,8 +79,9 @@ async def _send(block: bytes, answer: Answer, send: Send) -> None:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if answer.pieces is not None:
-        async for piece in answer.pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        async with aclosing(answer.pieces) as pieces:
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": answer.body})
 
 

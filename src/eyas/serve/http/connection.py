@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from eyas.serve.http.answer import Answer
+from eyas.serve.http.answer import LEFT, Answer
 from eyas.serve.http.content import Content
 from eyas.serve.http.eager import begin
 from eyas.serve.http.problems import MEDIA_TYPE, Problem
@@ -35,7 +35,6 @@ LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may stil
 DRAIN_SECONDS = 2.0  # what a client still sends is read for so long after an answer that did not wait for it
 READ_SECONDS = 30.0  # without a client's reading anything
 NEVER = float("inf")
-LEFT = 499  # the status, in logs and metrics, of a request whose client has left before its answer; as nginx has it
 FORWARDED = b"x-forwarded-for"
 STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 log = logging.getLogger("eyas.serve")
@@ -70,6 +69,8 @@ class Connection(asyncio.Protocol):
         # Of what is being parsed:
         self._within = False  # a request has begun, and not ended
         self._in_headers, self._header_bytes = True, 0
+        self._moved = False  # headers or a body have come with the last bytes
+        self._unparsed = 0  # bytes of a body that the parser does not take
         self._url, self._headers = b"", dict[bytes, bytes]()
         self._coming: Content | None = None
         self.until = NEVER
@@ -85,8 +86,8 @@ class Connection(asyncio.Protocol):
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self._peer = str(peer[0]) if isinstance(peer, tuple) else "unknown"
         self._port = int(here[1]) if isinstance(here, tuple) else None
-        self._server.opened(self)
         self._wait(self._server.header_seconds)
+        self._server.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits for more of it is told; what nothing but an answer comes of is given up."""
@@ -103,27 +104,44 @@ class Connection(asyncio.Protocol):
         """Parse what has come, and answer what can be answered."""
         if self._draining:
             return
-        idle, until, in_headers = self._task is None and not self._within, self.until, self._in_headers
+        idle, until = self._task is None and not self._within, self.until
+        if self._unparsed:
+            self._take(data)
+        else:
+            self._parse(data)
+        self._go_on()
+        if (
+            self._task is None and idle and (self._within or self.until == until)
+        ):  # a request has begun, or there is none in what came
+            self._wait(self._server.header_seconds)
+            self.until = self.until if self._within else min(until, self.until)
+
+    def _parse(self, data: bytes) -> None:
+        self._moved = False
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # not offered: the request is answered as it is, and is the last one
-            self._exchanges[-1].stays, self._draining = False, True
+        except httptools.HttpParserUpgrade as upgrade:  # not offered: the request is answered as it is, as the last one
+            self._exchanges[-1].stays = False
+            self._take(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if not isinstance(error.__context__, httptools.HttpParserError | None):
                 log.exception("a request could not be taken in")
             self._refuse(Problem(400, "this is no request of HTTP/1.1"))
-            return
-        if in_headers and self._in_headers:
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADERS:
-                self._refuse(Problem(431, f"the headers must end within {MAX_HEADERS:,} bytes"))
-                return
-        self._go_on()
-        if self._task is not None:
-            self.until = NEVER
-        elif idle and (self._within or self.until == until):  # a request has begun, or there is none in what came
-            self._wait(self._server.header_seconds)
-            self.until = self.until if self._within else min(until, self.until)
+        else:
+            if self._within and not self._moved:  # headers, or what comes after a body
+                self._header_bytes += len(data)
+                if self._header_bytes > MAX_HEADERS:
+                    self._refuse(Problem(431, f"the headers must end within {MAX_HEADERS:,} bytes"))
+
+    def _take(self, data: bytes) -> None:
+        """The body of a request that asks for another protocol, which the parser leaves alone; then no more."""
+        if self._unparsed and self._coming is not None:
+            self._coming.add(data[: self._unparsed])
+            self._unparsed = max(0, self._unparsed - len(data))
+            if not self._unparsed:
+                self._coming.end()
+        if not self._unparsed:
+            self._within, self._draining = False, True
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
@@ -184,7 +202,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """All headers are there."""
-        self._in_headers = False
+        self._in_headers, self._moved = False, True
         head = self._head()
         modern = self._parser.get_http_version() == "1.1"
         content = Content(self._flow)
@@ -199,11 +217,16 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
+        self._moved = True
         if self._coming is not None:
             self._coming.add(body)
 
     def on_message_complete(self) -> None:
         """A request ends."""
+        if self._parser.should_upgrade() and (length := self._headers.get(b"content-length", b"0")).isdigit():
+            self._unparsed = int(length)
+            if self._unparsed:
+                return
         self._within = False
         if self._coming is not None:
             self._coming.end()
@@ -235,7 +258,10 @@ class Connection(asyncio.Protocol):
             if self._task is None:
                 self._end(exchange)
             else:
+                self.until = NEVER
                 self._task.add_done_callback(self._answered)
+        if self._exchanges and self._task is None and self.until == NEVER:  # it must read first
+            self._wait(IDLE_SECONDS)
         self._flow()
 
     def _answered(self, task: asyncio.Task[None]) -> None:
@@ -267,6 +293,7 @@ class Connection(asyncio.Protocol):
     async def _stream(self, exchange: Exchange, answer: Answer) -> None:
         """An answer piece by piece, no faster than the client reads it."""
         assert answer.pieces is not None
+        await asyncio.sleep(0)  # from here on this is in a task, which may wait with a timeout
         if not exchange.chunked:
             exchange.stays = False  # the body ends with the connection
         async with aclosing(answer.pieces) as pieces:
@@ -309,7 +336,10 @@ class Connection(asyncio.Protocol):
         """An answer has been sent."""
         self._exchanges.popleft()
         exchange.content.drop()
-        if not exchange.stays:
+        self._unsent = NEVER
+        if not exchange.begun:  # an answer to the next one would be taken for its own
+            self.transport.abort()
+        elif not exchange.stays:
             self._part(exchange.content)
         elif not self._exchanges:
             idle = LINGER_SECONDS if self._last else IDLE_SECONDS
@@ -322,18 +352,30 @@ class Connection(asyncio.Protocol):
         """
         self._exchanges.clear()
         if content.complete or self.transport.is_closing() or not self.transport.can_write_eof():
+            self._wait(IDLE_SECONDS)  # at most, for it to read
             self.transport.close()
         else:
-            self._draining = True
-            self.transport.write_eof()
-            self._wait(DRAIN_SECONDS)
+            self._drain()
+
+    def _drain(self) -> None:
+        self._draining = True
+        self.transport.write_eof()
+        self._wait(DRAIN_SECONDS)
 
     def _refuse(self, problem: Problem) -> None:
-        """What has come is no request that could be answered."""
+        """What has come is no request that could be answered; what has come before it still is."""
+        if self._exchanges:
+            self._draining, self._exchanges[-1].stays = True, False
+            if not self._exchanges[-1].content.complete:
+                self._exchanges[-1].content.lose()
+            return
         body = problem.answer("", "").body
         lines = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self._send(STATUS[problem.status] + lines.encode() + body)
-        self.transport.close()
+        if self.transport.is_closing() or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self._drain()
 
     def _let_come(self) -> None:
         """The client waits to be told that its body is wanted."""

@@ -57,12 +57,19 @@ class Server:
         self._listening: list[tuple[socket, asyncio.Server]] = []
         self._empty: asyncio.Event | None = None  # set, while it stops, once no connection is left
         self._sweeper: asyncio.TimerHandle | None = None
+        self._stopping = False
 
     async def start(self, sockets: Sequence[socket], backlog: int = 2048) -> None:
         """Listen."""
         self.loop = asyncio.get_running_loop()
         for one in sockets:
-            made = await self.loop.create_server(self._connection, sock=one, ssl=self._tls, backlog=backlog)
+            made = await self.loop.create_server(
+                self._connection,
+                sock=one,
+                backlog=backlog,
+                ssl=self._tls,
+                ssl_handshake_timeout=self.header_seconds if self._tls else None,
+            )
             self._listening.append((one, made))
         self._sweep()
 
@@ -82,6 +89,7 @@ class Server:
             connect = self.loop.connect_accepted_socket
             tasks = [asyncio.ensure_future(connect(self._connection, one, ssl=self._tls)) for one in waiting]
             await asyncio.wait(tasks, timeout=HANDSHAKE_SECONDS)
+        self._stopping = True
         for connection in [*self._connections]:
             connection.leave()
         if self._connections:
@@ -99,6 +107,8 @@ class Server:
         """It is there."""
         self._connections.add(connection)
         self._share.opened()
+        if self._stopping:
+            connection.leave()
 
     def closed(self, connection: Connection) -> None:
         """It is there no more."""
@@ -126,10 +136,10 @@ class Server:
         return Connection(self)
 
     def _sweep(self) -> None:
+        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
         now = self.loop.time()
         for connection in [one for one in self._connections if one.until < now]:
             connection.expire(now)
-        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
 def _accept_last(listening: socket) -> list[socket]:
