@@ -202,7 +202,7 @@ def test_a_training_that_diverges_says_so(tmp_path):
     assert "the loss became" in answer.stderr
 
 
-HEAVY = ("torch", "numpy", "msgspec", "uvicorn", "pydantic", "rich", "onnxruntime", "PIL")
+HEAVY = ("torch", "numpy", "msgspec", "uvloop", "pydantic", "rich", "onnxruntime", "PIL")
 
 
 def test_help_loads_nothing_heavy():
@@ -249,7 +249,7 @@ def test_a_missing_extra_names_the_command_that_installs_it(tmp_path):
         "import sys\n"
         "class Hide:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'uvicorn'): raise ModuleNotFoundError(name=name)\n"
+        "        if name.split('.')[0] in ('torch', 'uvloop'): raise ModuleNotFoundError(name=name)\n"
         "sys.meta_path.insert(0, Hide())\n"
         "from eyas.cli import main\n"
         "sys.argv = ['eyas', *sys.argv[1:]]\n"
