@@ -49,7 +49,7 @@ def test_a_study_outlives_a_node(home, cluster):
     runs = [folder / "runs" / name for name in ("trial-0", "trial-1")]
 
     def kill_a_node() -> list[list[str]]:
-        wait_until(lambda: all(len(rows(run)) >= 2 for run in runs), 240)
+        wait_until(lambda: all(len(rows(run)) >= 1 for run in runs), 240)
         (node,) = cluster.worker_nodes
         cluster.remove_node(node, allow_graceful=False)
         return [rows(run) for run in runs]
@@ -68,7 +68,7 @@ def test_a_study_outlives_a_node(home, cluster):
     assert max(one.number for one in records if one.deaths) <= 1
     assert all(list(one.curve) == list(range(1, 10)) for one in records)
     for run, before in zip(runs, killed.result(), strict=True):  # went on from there: no epoch that had come anew
-        assert 2 <= len(before) < 9
+        assert 1 <= len(before) < 9
         assert rows(run)[: len(before)] == before
     configs = [load_config(folder / "runs" / str(one.run) / "config.yaml") for one in records]
     assert {config.runs_dir for config in configs} == {str(folder / "runs")}
