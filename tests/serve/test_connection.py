@@ -243,7 +243,14 @@ def test_endless_trailers_are_refused(site: Site) -> None:
             raw.sendall(b"a" * 4096)
         answer = until_closed(raw)
     assert answer.startswith(b"HTTP/1.1 400")
-    assert b"the client left before the body's end" in answer
+    assert b"the body did not come to its end" in answer
+
+
+def test_a_body_in_chunks_beside_another_protocol_is_refused(site: Site) -> None:
+    asks = b"POST /told HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = site.ask(asks + b"2\r\n{}\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_a_stream_comes_in_chunks(site: Site) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from eyas.bundle import Bundle
-from eyas.serve.http.connection import MAX_HEADERS
+from eyas.serve.http.incoming import MAX_HEADERS
 from support.server import Server, running
 from support.tracking import wait_until
 

@@ -70,8 +70,7 @@ class Lane:
                 asyncio.get_running_loop().call_soon(self._next_turn)
             self._left -= seconds
             return work()
-        if self._waiting and self._seconds + seconds > self._max_wait:
-            raise self._full()
+        self.require_room(seconds)
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         job = _Job(seconds, work, done, loop.call_later(self._timeout, self._give_up, done))
@@ -83,13 +82,13 @@ class Lane:
         result: T = await job.done
         return result
 
-    def require_room(self) -> None:
-        """Do nothing where another job may wait.
+    def require_room(self, seconds: float = 0.0) -> None:
+        """Do nothing where another job, of so many seconds, may wait.
 
         Raises:
             Problem: 503, too much waits already.
         """
-        if self._waiting and self._seconds > self._max_wait:
+        if self._waiting and self._seconds + seconds > self._max_wait:
             raise self._full()
 
     def close(self) -> None:

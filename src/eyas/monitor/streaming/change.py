@@ -32,7 +32,31 @@ MAX_CUSUM = 1e12
 EVER, CHANGE = 0, 1
 
 
-class ChangeTests:
+class Bets:
+    """What a set of bets has won, and since when: one number of each for every bet.
+
+    Args:
+        capital: shape of the capital, which may be that of several tests.
+        bets: shape of the rest.
+    """
+
+    def __init__(self, capital: tuple[int, ...], bets: tuple[int, ...]) -> None:
+        self._capital = np.zeros(capital)
+        self._cusum = np.ones(bets)
+        self._start = np.zeros(bets, np.int64)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What `restore` goes on with."""
+        return {"capital": self._capital, "cusum": self._cusum, "start": self._start}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from a kept state of the same shapes."""
+        self._capital[...] = state["capital"]
+        self._cusum[...] = state["cusum"]
+        self._start[...] = state["start"]
+
+
+class ChangeTests(Bets):
     """Both tests on S streams, in units of their bars: a level of 1 is an alarm.
 
     The bets of all streams lie side by side, as `bets` numbers in all.
@@ -50,9 +74,7 @@ class ChangeTests:
         for stream, own in enumerate(weights):
             self._weights[self._of_stream[stream], stream] = own
         self._bars = bars
-        self._capital = np.zeros((2, self.bets))
-        self._cusum = np.ones(self.bets)
-        self._start = np.zeros(self.bets, np.int64)
+        super().__init__((2, self.bets), (self.bets,))
         self._stakes = np.full((2, 1), 1 / bars[CHANGE])
 
     def update(self, payments: NDArray[np.float64], request: int, stake: float) -> NDArray[np.float64]:
@@ -88,18 +110,8 @@ class ChangeTests:
         self._capital[CHANGE, own] = 0
         self._cusum[own] = 1
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """What `restore` goes on with."""
-        return {"capital": self._capital, "cusum": self._cusum, "start": self._start}
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a kept state of the same streams."""
-        self._capital[...] = state["capital"]
-        self._cusum[...] = state["cusum"]
-        self._start[...] = state["start"]
-
-
-class ClassTests:
+class ClassTests(Bets):
     """Whether single classes just changed: R and C for K classes with E bets each, one class at each request.
 
     The bounds of R of all classes add up to that of one stream, since their requests do.
@@ -111,9 +123,7 @@ class ClassTests:
     """
 
     def __init__(self, classes: int, bets: int, bar: float) -> None:
-        self._capital = np.zeros((classes, bets))
-        self._cusum = np.ones((classes, bets))
-        self._start = np.zeros((classes, bets), np.int64)
+        super().__init__((classes, bets), (classes, bets))
         self._weights = np.full(bets, 1 / bets)
         self._stake = 1 / bar
 
@@ -137,16 +147,6 @@ class ClassTests:
         """Look for the next change, as if the class began now."""
         self._capital[k] = 0
         self._cusum[k] = 1
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """What `restore` goes on with."""
-        return {"capital": self._capital, "cusum": self._cusum, "start": self._start}
-
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a kept state of as many classes."""
-        self._capital[...] = state["capital"]
-        self._cusum[...] = state["cusum"]
-        self._start[...] = state["start"]
 
 
 def ever_bar(rate: float, streams: int) -> float:

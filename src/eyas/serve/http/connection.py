@@ -1,7 +1,7 @@
 """One connection of HTTP/1.1, from the socket to the application and back.
 
-bytes ─ llhttp (httptools) ─► Exchange, once its headers are there ─► Request ─ application ─► Answer ─► bytes
-                                └ those sent before their turn wait: answers leave in the order of the requests
+bytes ─ Incoming ─► Exchange, once its headers are there ─► Request ─ application ─► Answer ─► bytes
+                      └ those sent before their turn wait: answers leave in the order of the requests
 
 A handler that need not wait is done within the call that brought its request: no task is made, and the headers and the
 body of its answer leave in one write. One that waits goes on in a task. A client has a time for its headers, its body
@@ -16,26 +16,22 @@ from collections import deque
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
-from urllib.parse import unquote
-
-import httptools
 
 from eyas.serve.http.answer import LEFT, Answer
 from eyas.serve.http.content import Content
 from eyas.serve.http.eager import begin
+from eyas.serve.http.incoming import Incoming
 from eyas.serve.http.problems import MEDIA_TYPE, Problem
 from eyas.serve.http.request import Head, Request
 
 if TYPE_CHECKING:
     from eyas.serve.http.server import Server
 
-MAX_HEADERS = 32 * 1024  # bytes, before the end of the headers
 IDLE_SECONDS = 5.0  # between two requests
 LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may still send a request that is on its way
 DRAIN_SECONDS = 2.0  # what a client still sends is read for so long after an answer that did not wait for it
 READ_SECONDS = 30.0  # without a client's reading anything
 NEVER = float("inf")
-FORWARDED = b"x-forwarded-for"
 STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 log = logging.getLogger("eyas.serve")
 
@@ -60,19 +56,12 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server) -> None:
         self._server, self._application = server, server.application
-        self._parser = httptools.HttpRequestParser(self)
+        self._incoming = Incoming(self._begin)
         self._exchanges: deque[Exchange] = deque()  # the first is at hand
         self._task: asyncio.Task[None] | None = None  # of the first, where it waits
         self._readable: asyncio.Event | None = None  # not None: the client does not read, and this says when it does
         self._held = self._draining = self._last = False
         self._unsent = NEVER  # bytes, when it was last looked
-        # Of what is being parsed:
-        self._within = False  # a request has begun, and not ended
-        self._in_headers, self._header_bytes = True, 0
-        self._moved = False  # headers or a body have come with the last bytes
-        self._unparsed = 0  # bytes of a body that the parser does not take
-        self._url, self._headers = b"", dict[bytes, bytes]()
-        self._coming: Content | None = None
         self.until = NEVER
         """When the client is let go, on the loop's clock."""
         self.moved_on = False
@@ -104,44 +93,19 @@ class Connection(asyncio.Protocol):
         """Parse what has come, and answer what can be answered."""
         if self._draining:
             return
-        idle, until = self._task is None and not self._within, self.until
-        if self._unparsed:
-            self._take(data)
-        else:
-            self._parse(data)
-        self._go_on()
-        if (
-            self._task is None and idle and (self._within or self.until == until)
-        ):  # a request has begun, or there is none in what came
-            self._wait(self._server.header_seconds)
-            self.until = self.until if self._within else min(until, self.until)
-
-    def _parse(self, data: bytes) -> None:
-        self._moved = False
+        idle, until = self._task is None and not self._incoming.within, self.until
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # not offered: the request is answered as it is, as the last one
-            self._exchanges[-1].stays = False
-            self._take(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            if not isinstance(error.__context__, httptools.HttpParserError | None):
-                log.exception("a request could not be taken in")
-            self._refuse(Problem(400, "this is no request of HTTP/1.1"))
-        else:
-            if self._within and not self._moved:  # headers, or what comes after a body
-                self._header_bytes += len(data)
-                if self._header_bytes > MAX_HEADERS:
-                    self._refuse(Problem(431, f"the headers must end within {MAX_HEADERS:,} bytes"))
-
-    def _take(self, data: bytes) -> None:
-        """The body of a request that asks for another protocol, which the parser leaves alone; then no more."""
-        if self._unparsed and self._coming is not None:
-            self._coming.add(data[: self._unparsed])
-            self._unparsed = max(0, self._unparsed - len(data))
-            if not self._unparsed:
-                self._coming.end()
-        if not self._unparsed:
-            self._within, self._draining = False, True
+            self._incoming.feed(data)
+        except Problem as problem:
+            self._refuse(problem)
+        self._go_on()
+        if self._task is not None or self._draining or not idle:
+            return
+        if self._incoming.within:
+            self._wait(self._server.header_seconds)
+        elif self.until == until:  # nothing in what came was a request
+            self._wait(self._server.header_seconds)
+            self.until = min(until, self.until)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
@@ -180,74 +144,20 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self.transport.abort()
 
-    # What the parser calls.
+    # Its own work.
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._within = self._in_headers = True
-        self._header_bytes, self._url, self._headers = 0, b"", {}
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of what is asked for."""
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; what comes after the body is none, whatever it says."""
-        if not self._in_headers:
-            return
-        name = name.lower()
-        if name == FORWARDED and name in self._headers:
-            value = self._headers[name] + b", " + value
-        self._headers[name] = value
-
-    def on_headers_complete(self) -> None:
-        """All headers are there."""
-        self._in_headers, self._moved = False, True
-        head = self._head()
-        modern = self._parser.get_http_version() == "1.1"
+    def _begin(self, head: Head, *, stays: bool, modern: bool) -> Content:
+        """A request's headers are there; its turn comes."""
+        head.address, head.port = self._server.proxies.client(self._peer, head.headers), self._port
         content = Content(self._flow)
         if modern and b"expect" in head.headers:
             content.wanted = self._let_come
-        request = Request(head, content, self._application.limits)
         if not self.moved_on:
             self.moved_on = self._server.moves_on()
-        stays = modern and self._parser.should_keep_alive() and not self._last and not self.moved_on
+        request = Request(head, content, self._application.limits)
+        stays = stays and not self._last and not self.moved_on
         self._exchanges.append(Exchange(request, content, stays=stays, chunked=modern))
-        self._coming = content
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        self._moved = True
-        if self._coming is not None:
-            self._coming.add(body)
-
-    def on_message_complete(self) -> None:
-        """A request ends."""
-        if self._parser.should_upgrade() and (length := self._headers.get(b"content-length", b"0")).isdigit():
-            self._unparsed = int(length)
-            if self._unparsed:
-                return
-        self._within = False
-        if self._coming is not None:
-            self._coming.end()
-
-    # Its own work.
-
-    def _head(self) -> Head:
-        url = self._url
-        if not url.startswith(b"/"):  # absolute, as proxies have it; or `*`
-            parsed = httptools.parse_url(url)
-            url = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
-        path, _, query = url.partition(b"?")
-        text = path.decode("latin-1")
-        return Head(
-            method=self._parser.get_method().decode("latin-1"),
-            path=unquote(text) if "%" in text else text,
-            query=query,
-            headers=self._headers,
-            address=self._server.address(self._peer, self._headers),
-            port=self._port,
-        )
+        return content
 
     def _go_on(self) -> None:
         """Answer requests until one has to wait."""
@@ -343,7 +253,7 @@ class Connection(asyncio.Protocol):
             self._part(exchange.content)
         elif not self._exchanges:
             idle = LINGER_SECONDS if self._last else IDLE_SECONDS
-            self._wait(self._server.header_seconds if self._within else idle)
+            self._wait(self._server.header_seconds if self._incoming.within else idle)
 
     def _part(self, content: Content) -> None:
         """Close after an answer. Where the request's body still comes, what comes is read for a while, and dropped.
@@ -366,8 +276,7 @@ class Connection(asyncio.Protocol):
         """What has come is no request that could be answered; what has come before it still is."""
         if self._exchanges:
             self._draining, self._exchanges[-1].stays = True, False
-            if not self._exchanges[-1].content.complete:
-                self._exchanges[-1].content.lose()
+            self._incoming.stop()
             return
         body = problem.answer("", "").body
         lines = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
@@ -387,7 +296,7 @@ class Connection(asyncio.Protocol):
 
     def _flow(self) -> None:
         """Read on, unless more has come than is at hand."""
-        held = not self._draining and (len(self._exchanges) > 1 or (self._coming is not None and self._coming.full))
+        held = not self._draining and (len(self._exchanges) > 1 or self._incoming.full)
         if held != self._held and not self.transport.is_closing():
             self._held = held
             (self.transport.pause_reading if held else self.transport.resume_reading)()

@@ -1,4 +1,4 @@
-"""A coroutine that need not wait needs no task: half the cost of a small request is not its own."""
+"""A coroutine that need not wait needs no task."""
 
 from __future__ import annotations
 

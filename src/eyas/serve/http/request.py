@@ -158,7 +158,7 @@ class Request:
             detail = f"the body must come within {seconds:g} s (serve.body_seconds)"
             raise Problem(408, detail, headers=_CLOSE) from None
         except ConnectionError:
-            raise Problem(400, "the client left before the body's end") from None
+            raise Problem(400, "the body did not come to its end") from None
         return b"".join(pieces)
 
     def _too_large(self) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from socket import socket
 from typing import Protocol
@@ -52,7 +52,7 @@ class Server:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.application, self.header_seconds = application, header_seconds
-        self._proxies, self._share, self._tls = proxies, share, tls
+        self.proxies, self._share, self._tls = proxies, share, tls
         self._connections: set[Connection] = set()
         self._listening: list[tuple[socket, asyncio.Server]] = []
         self._empty: asyncio.Event | None = None  # set, while it stops, once no connection is left
@@ -78,9 +78,7 @@ class Server:
 
         Those who have got through by now are let in.
         """
-        kept = [
-            one.dup() for one, _ in self._listening
-        ]  # the loop closes its own in a moment; these, once they are empty
+        kept = [one.dup() for one, _ in self._listening]  # open until they are empty, while the loop closes its own
         for _, made in self._listening:
             made.close()
         await asyncio.sleep(CLOSE_SECONDS)
@@ -124,11 +122,6 @@ class Server:
         if crowded:
             self._share.closed()
         return crowded
-
-    @property
-    def address(self) -> Callable[[str, dict[bytes, bytes]], str]:
-        """(peer, headers) → the client's address."""
-        return self._proxies.client
 
     # Its own work.
 
