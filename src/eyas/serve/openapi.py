@@ -167,7 +167,7 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> str:
         if path == PREDICT:
             parts.append(_pre(_example(path)))
         if schema := body.get(JSON, {}).get("schema"):
-            parts.append(_pre(json.dumps(schema, indent=2, ensure_ascii=False)))
+            parts.append(_folded("What the JSON may hold", schema))
     rows = "".join(
         f"<tr><td>{code}</td><td>{one['description']}</td></tr>" for code, one in operation["responses"].items()
     )
@@ -191,9 +191,14 @@ def _errors() -> str:
 
 def _schemas(spec: dict[str, Any]) -> str:
     return "<h2>Answers</h2>" + "".join(
-        f"<h3>{name}</h3>{_pre(json.dumps(schema, indent=2, ensure_ascii=False))}"
-        for name, schema in spec["components"]["schemas"].items()
+        _folded(f"<code>{name}</code>", schema) for name, schema in spec["components"]["schemas"].items()
     )
+
+
+def _folded(title: str, schema: dict[str, Any]) -> str:
+    """A schema, which may be long, behind its title."""
+    text = _pre(json.dumps(schema, indent=2, ensure_ascii=False))
+    return f"<details><summary>{title}</summary>{text}</details>"
 
 
 def _pre(text: str) -> str:
