@@ -50,6 +50,7 @@ def free_port() -> int:
 def start(bundle: Path, **config: Any) -> Server:
     """Start a server without waiting for it."""
     port = config.setdefault("port", free_port())
+    config.setdefault("monitor", None)  # a process less; its own tests turn it on
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(bundle), json.dumps(config)],
         stdout=subprocess.DEVNULL,

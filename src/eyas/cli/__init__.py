@@ -16,6 +16,7 @@ from eyas.cli import (
     doctor,
     learn,
     models,
+    monitor,
     report,
     track,
     trust,
@@ -43,6 +44,8 @@ app.command()(tune.tune)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
 app.command()(answer.serve)
+app.command()(monitor.monitor)
+app.command()(monitor.feedback)
 app.command()(trust.token)
 app.command()(trust.sign)
 app.command()(benchmark.benchmark)

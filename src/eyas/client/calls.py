@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,20 @@ class Calls:
     def model_info(self, model: str, version: str) -> Steps[dict[str, Any]]:
         """GET /model-info."""
         return (yield from self._get("/model-info", _which(model, version)))
+
+    def feedback(self, labels: Mapping[str, str | int], model: str) -> Steps[int]:
+        """POST /feedback. A label told twice counts once, so it is safe to try again."""
+        told = [{"id": name, "label": label} for name, label in labels.items()]
+        request = self.http.build_request("POST", "/feedback", params=_which(model, ""), json={"feedback": told})
+        reply = yield from exchange(request, self.patience)
+        received = (_load(_content(reply)) or {}).get("received")
+        if not isinstance(received, int):
+            raise _rubbish(reply, "no receipt")
+        return received
+
+    def monitor(self) -> Steps[dict[str, Any]]:
+        """GET /monitor."""
+        return (yield from self._get("/monitor"))
 
     def ready(self) -> Steps[bool]:
         """GET /readyz, once: who waits for a service asks again."""

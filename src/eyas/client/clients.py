@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -88,6 +89,30 @@ class Client:
         """
         return self._take(self._calls.model_info(model, version))
 
+    def feedback(self, labels: Mapping[str, str | int], *, model: str = "") -> int:
+        """Tell what images truly show.
+
+        Args:
+            labels: name or index of the true class, by the prediction's id: `Answer.id`; of several images predicted
+                together `f"{answer.id}-0"`, `f"{answer.id}-1"`, ….
+            model: its name; the service's default where empty.
+
+        Returns:
+            How many were kept.
+
+        Raises:
+            ServiceError: as of `predict`; 404 where the service keeps no predictions (`serve.monitor.folder`).
+        """
+        return self._take(self._calls.feedback(labels, model))
+
+    def monitor(self) -> dict[str, Any]:
+        """What the service knows of its predictions: `versions`, each with drift, alarms and accuracy, and `store`.
+
+        Raises:
+            ServiceError: as of `predict`; 404 where nothing is watched.
+        """
+        return self._take(self._calls.monitor())
+
     def ready(self) -> bool:
         """Whether the service can predict now; False also where it cannot be reached. It is asked once.
 
@@ -166,6 +191,14 @@ class AsyncClient:
     async def model_info(self, *, model: str = "", version: str = "") -> dict[str, Any]:
         """As `Client.model_info`."""
         return await self._take(self._calls.model_info(model, version))
+
+    async def feedback(self, labels: Mapping[str, str | int], *, model: str = "") -> int:
+        """As `Client.feedback`."""
+        return await self._take(self._calls.feedback(labels, model))
+
+    async def monitor(self) -> dict[str, Any]:
+        """As `Client.monitor`."""
+        return await self._take(self._calls.monitor())
 
     async def ready(self) -> bool:
         """As `Client.ready`."""

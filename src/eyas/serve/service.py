@@ -16,6 +16,8 @@ from eyas.serve.lane import Lane
 from eyas.serve.metrics import Meter
 from eyas.serve.model import Model
 from eyas.serve.models import Models
+from eyas.serve.monitoring.board import Board
+from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.reading import BodyReader, Images, Reading
 
 T = TypeVar("T")
@@ -32,6 +34,10 @@ class Service:
     meter: Meter
     asking: Asking | None = None
     """Of the supervisor, where it follows a repository: the models then change."""
+    board: Board | None = None
+    """Where the watcher says what it knows; None where there is none."""
+    reporter: Reporter | None = None
+    """Tells the watcher of each answer."""
     lane: Lane = field(init=False)
     _batcher: Batcher = field(init=False)
 
@@ -63,10 +69,13 @@ class Service:
         """Of bodies that hold images for this model."""
         return BodyReader(model.bundle.policy, self.config)
 
-    async def predict(self, model: Model, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False) -> T:
+    async def predict(
+        self, model: Model, request_id: str, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False
+    ) -> T:
         """Decode a body, predict its images, and put the prediction into words.
 
         Args:
+            request_id: by which the predictions are known later.
             tell: called once with the prediction of all the images.
             cam: class activation maps are wanted; such a request is predicted alone.
 
@@ -74,13 +83,22 @@ class Service:
             Problem: the service is too busy.
             InputError, UnsafeDataError: the body breaks a rule.
         """
+        began = perf_counter()
+
+        def answer(images: Images, prediction: Prediction) -> T:
+            told = tell(prediction)
+            if self.reporter:
+                self.reporter.note(model, "champion", request_id, images, prediction, perf_counter() - began)
+            return told
+
+        def work() -> T:
+            images = reading.decode()
+            return answer(images, self._run(model, images, cam=cam))
+
         if model.batch == 1 or cam or self.lane.idle:
-            return await self.lane.run(
-                reading.seconds + reading.images * model.seconds,
-                lambda: tell(self._run(model, reading.decode(), cam=cam)),
-            )
+            return await self.lane.run(reading.seconds + reading.images * model.seconds, work)
         images = await self.lane.run(reading.seconds, reading.decode)
-        return tell(await self._batcher.predict(model, images))
+        return answer(images, await self._batcher.predict(model, images))
 
     def _run(self, model: Model, images: Images, *, cam: bool = False) -> Prediction:
         began = perf_counter()

@@ -21,6 +21,7 @@ from eyas.core.schema.model import (
     ResNetConfig,
     WideResNetConfig,
 )
+from eyas.core.schema.monitoring import MonitoringConfig
 from eyas.core.schema.section import Section
 from eyas.core.schema.serve import ExportConfig, ServeConfig
 from eyas.core.schema.train import (
@@ -50,6 +51,7 @@ __all__ = [
     "MLPConfig",
     "ModelConfig",
     "Monitor",
+    "MonitoringConfig",
     "MuonConfig",
     "Normalize",
     "PlateauConfig",

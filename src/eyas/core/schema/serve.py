@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from eyas.core.schema.monitoring import MonitoringConfig
 from eyas.core.schema.section import NAME, Fraction, PixelLimit, Section
 from eyas.core.schema.trust import AuthConfig, CorsConfig, Network, RateConfig, TlsConfig
 
@@ -77,6 +78,8 @@ class ServeConfig(Section):
     """For scripts of pages from elsewhere."""
     tls: TlsConfig | None = None
     """`null`: plain HTTP."""
+    monitor: MonitoringConfig | None = MonitoringConfig()
+    """`null`: nothing is watched."""
     trusted_proxies: tuple[Network, ...] = ()
     """Proxies, by address or network, whose word on a client's address (X-Forwarded-For) is taken."""
     require_signature: str | None = None

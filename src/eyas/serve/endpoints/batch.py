@@ -173,21 +173,21 @@ async def _answer(service: Service, model: Model, image: int, read: Callable[[],
         return BatchRow(**msgspec.structs.asdict(row), image=image)
 
     try:
-        answer: BatchRow | BatchFault = await _patiently(service, model, read(), tell)
+        answer: BatchRow | BatchFault = await _patiently(service, model, f"{request_id}-{image}", read(), tell)
     except Exception as error:  # noqa: BLE001  (one image's fault is one line's)
         answer = _fault(error, image, request_id)
     return msgspec.json.encode(answer) + b"\n"
 
 
 async def _patiently(
-    service: Service, model: Model, reading: Reading, tell: Callable[[Prediction], BatchRow]
+    service: Service, model: Model, of: str, reading: Reading, tell: Callable[[Prediction], BatchRow]
 ) -> BatchRow:
     """The answer, asked for again while the service is full."""
     loop = asyncio.get_running_loop()
     until = loop.time() + service.config.timeout_seconds
     while True:
         try:
-            return await service.predict(model, reading, tell)
+            return await service.predict(model, of, reading, tell)
         except Problem as problem:
             if problem.status != 503 or loop.time() > until:
                 raise

@@ -56,12 +56,12 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         model = service.find(request, request.params.get("name", ""))
         media_type = request.media_type
         if media_type == JSON:
-            return await predict_instances(service, model, await request.body(), open_mlflow)
+            return await predict_instances(service, model, request, open_mlflow)
         if media_type == CSV:
-            return await predict_instances(service, model, await request.body(), open_csv)
+            return await predict_instances(service, model, request, open_csv)
         if media_type != MULTIPART and media_type != FILES[1] and not media_type.startswith("image/"):
             raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {media_type or 'none'}")
-        return await predict_reading(service, model, await service.reader(model).read(request))
+        return await predict_reading(service, model, request, await service.reader(model).read(request))
 
     def predicting(path: str, summary: str) -> Endpoint:
         return Endpoint(

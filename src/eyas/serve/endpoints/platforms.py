@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 
 from eyas.infer import Prediction
-from eyas.serve.http import Answer, json_answer
+from eyas.serve.http import Answer, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Instances
 from eyas.serve.reading import Reading
@@ -16,13 +16,14 @@ from eyas.serve.service import Service
 
 
 async def predict_instances(
-    service: Service, model: Model, body: bytes, opened: Callable[[bytes], Instances]
+    service: Service, model: Model, request: Request, opened: Callable[[bytes], Instances]
 ) -> Answer:
     """Open the body by `opened`, predict its instances, and answer `{"predictions": …}`.
 
     Raises:
         Problem, InputError, UnsafeDataError: as of `opened`, of the images and of the lane.
     """
+    body = await request.body()
     found = await service.open(len(body), lambda: opened(body))
     reader = service.reader(model)
     if found.are_numbers:
@@ -30,13 +31,13 @@ async def predict_instances(
         reading = Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: found.images(reader))
     else:
         reading = Reading(several(len(body)), 1, lambda: found.images(reader))
-    return await predict_reading(service, model, reading)
+    return await predict_reading(service, model, request, reading)
 
 
-async def predict_reading(service: Service, model: Model, reading: Reading) -> Answer:
+async def predict_reading(service: Service, model: Model, request: Request, reading: Reading) -> Answer:
     """Predict a body, and answer `{"predictions": …}`."""
 
     def tell(prediction: Prediction) -> Answer:
         return json_answer(Predictions(model.rows(prediction)))
 
-    return await service.predict(model, reading, tell)
+    return await service.predict(model, request.id, reading, tell)

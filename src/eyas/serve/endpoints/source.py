@@ -40,9 +40,9 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         reading = await service.reader(model).read(request)
 
         def tell(prediction: Prediction) -> Answer:
-            return json_answer(model.answer(prediction))
+            return json_answer(model.answer(prediction, request.id))
 
-        return await service.predict(model, reading, tell)
+        return await service.predict(model, request.id, reading, tell)
 
     return (
         Endpoint("GET", "/health", "Is the service healthy, and which version is it?", health, Health),

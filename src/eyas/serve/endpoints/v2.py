@@ -128,7 +128,7 @@ async def _infer(service: Service, model: Model, request: Request) -> Answer:
     def tell(prediction: Any) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
-    return await service.predict(model, reading, tell, cam=asked.cam)
+    return await service.predict(model, request.id, reading, tell, cam=asked.cam)
 
 
 _ROW = {name: {"type": "string"} for name in ("name", "version", "state")}

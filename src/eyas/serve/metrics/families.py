@@ -37,7 +37,17 @@ PREDICT = Family("eyas_model_predict_seconds", "histogram", "In the graph alone,
 BATCH = Family("eyas_model_batch_images", "histogram", "Images predicted together.", MODEL, SIZES)
 WAITING = Family("eyas_waiting_requests", "gauge", "Requests that wait for their turn.")
 RESTARTS = Family("eyas_worker_restarts", "counter", "Workers that ended by themselves and were started again.")
-FAMILIES = {one.name: one for one in (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, WAITING, RESTARTS)}
+CLASSES = Family("eyas_predictions", "counter", "Predictions of each class.", (*MODEL, "label"))
+REVIEW = Family("eyas_predictions_needing_review", "counter", "Whose conformal set has not exactly one class.", MODEL)
+UNKNOWN = Family("eyas_predictions_unknown", "counter", "Images like none held out.", MODEL)
+WATCHED = Family("eyas_monitor_watched", "counter", "Predictions that the drift tests have seen.", MODEL)
+FAILURES = Family("eyas_monitor_failures", "counter", "Predictions that the drift tests could not compare.", MODEL)
+LOST = Family("eyas_monitor_lost", "counter", "Predictions that the monitor was not told of, for want of time.")
+DRIFT = Family("eyas_drift", "gauge", "1 while a change that was found goes on.", MODEL)
+ALARMS = Family("eyas_drift_alarms", "counter", "Changes found.", (*MODEL, "kind"))
+_OF_HTTP = (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, WAITING, RESTARTS)
+_OF_MONITOR = (CLASSES, REVIEW, UNKNOWN, WATCHED, FAILURES, LOST, DRIFT, ALARMS)
+FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR)}
 PID = "pid"  # of the process that writes the table; not told to anybody
 GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")
 OF_MODELS = frozenset(one.name for one in FAMILIES.values() if one.labels[:2] == MODEL)

@@ -13,6 +13,7 @@ from eyas.serve.metrics.families import (
     BATCH,
     DURATION,
     LATENCY,
+    LOST,
     OF_MODELS,
     PID,
     PREDICT,
@@ -74,6 +75,10 @@ class Meter:
     def waiting(self, requests: int) -> None:
         """So many wait now."""
         self._waiting[0] = requests
+
+    def lost(self, predictions: int) -> None:
+        """The monitor will not hear of so many."""
+        self._counts.row((LOST.name,))[0] += predictions
 
     def _observe(self, series: Series, buckets: tuple[float, ...], value: float) -> None:
         row = self._counts.row(series)

@@ -30,6 +30,7 @@ from eyas.serve.processes.changes import Changes
 from eyas.serve.processes.child import Child, fork
 from eyas.serve.processes.messages import Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.processes.prover import prove
+from eyas.serve.processes.watching import Watching
 from eyas.serve.schemas import AdminWorker
 from eyas.serve.trust import Gate
 
@@ -76,8 +77,9 @@ class Supervisor:
         self._default = ""
         self._workers: dict[int, _Worker] = {}
         self._vacant: dict[int, float] = {}  # slot → when another worker is started there
-        self._tables = Tables(count + 1)
+        self._tables = Tables(count + 2)
         self._balance = Balance(count)
+        self._watching = Watching(config.monitor, self._tables, count + 1, self.fork) if config.monitor else None
         self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
         self._signals: set[int] = set()
@@ -104,6 +106,8 @@ class Supervisor:
                     self._changes.stop()
                 for worker in self._workers.values():
                     worker.process.kill()
+                if self._watching:
+                    self._watching.stop()
 
     # What the changes need of it.
 
@@ -118,7 +122,9 @@ class Supervisor:
     def fork(self, name: str, body: Callable[[Connection], None]) -> Child:
         """Start a process."""
         others = [worker.pipe for worker in self._workers.values() if not worker.pipe.closed]
-        return fork(name, body, [*others, *(self._changes.pipes if self._changes else ())])
+        for part in (self._changes, self._watching):
+            others += part.pipes if part else []
+        return fork(name, body, others)
 
     def end(self, slot: int) -> None:
         """Tell a worker to end once its requests are answered; one that does not is killed."""
@@ -170,9 +176,11 @@ class Supervisor:
         for slot, at in [*self._vacant.items()]:
             if monotonic() > at and not self._stopping:
                 self._start(slot)
+        if self._watching and self._told and not self._stopping:
+            self._watching.turn(self._table)
         by_end = {worker.process.sentinel: slot for slot, worker in self._workers.items()}
         by_pipe = {worker.pipe: slot for slot, worker in self._workers.items() if not worker.pipe.closed}
-        others = changes.sentinels if changes else []
+        others = [*(changes.sentinels if changes else []), *(self._watching.sentinels if self._watching else [])]
         for event in wait([wake, *by_end, *by_pipe, *others], timeout=min(1.0, changes.pause) if changes else 1.0):
             if event is wake:
                 wake.recv(64)
@@ -202,7 +210,7 @@ class Supervisor:
         # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only forks import it.
         from eyas.serve.processes.worker import Place, work
 
-        place = Place(slot, self._tables, self._balance, self._gate, self._listening, pipe)
+        place = Place(slot, self._tables, self._balance, self._gate, self._listening, pipe, self._watching)
         work(self._table, self._default, self._config, self._threads, place, changing=self._changes is not None)
 
     def _try(self, version: Version, pipe: Connection) -> None:

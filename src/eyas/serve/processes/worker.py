@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from eyas.core.errors import EyasError
+from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Asking, Told
@@ -22,9 +23,12 @@ from eyas.serve.http.server import Server
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
+from eyas.serve.monitoring.channel import Channel, Outbox
+from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.processes.shelf import Shelf
+from eyas.serve.processes.watching import Watching
 from eyas.serve.service import Service
 from eyas.serve.trust import Gate
 
@@ -50,6 +54,8 @@ class Place:
     """Bound; they are listened on only once the models are ready."""
     pipe: Connection
     """To the supervisor."""
+    watching: Watching | None
+    """The way to the watcher, where there is one."""
 
 
 def work(table: Table, default: str, config: ServeConfig, threads: int, place: Place, *, changing: bool) -> None:
@@ -69,7 +75,8 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
         send(place.pipe, Failed(type(error).__name__, str(error)))
         return
     asking = Asking(lambda ask: send(place.pipe, ask)) if changing else None
-    service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking)
+    board = place.watching.board if place.watching else None
+    service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking, board)
     traces = _traces(config)
     said = tuple(_say(model) for model in service.models)
     app = build_app(service, place.tables, place.gate, traces)
@@ -91,6 +98,14 @@ def _traces(config: ServeConfig) -> list[Traces]:
     return [Traces()]
 
 
+def _reporter(channel: Channel, service: Service, loop: asyncio.AbstractEventLoop) -> Reporter | None:
+    config = service.config
+    if config.monitor is None:
+        return None
+    workers, _ = config.shares(usable_cores())
+    return Reporter(Outbox(channel.writing), config.monitor, 1 / workers, service.meter.lost, loop)
+
+
 def _say(model: Model) -> str:
     batches = f"in batches of up to {model.batch}" if model.batch > 1 else "one by one: batches would gain nothing"
     return f"{model.name} {model.version}: {model.seconds * 1e3:.2g} ms an image, {batches}"
@@ -104,6 +119,8 @@ async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, r
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    if place.watching:
+        service.reporter = _reporter(place.watching.channel, service, loop)
     await server.start(place.listening)
     rpc: Any = None
     if service.config.grpc_port is not None:
@@ -114,6 +131,8 @@ async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, r
     send(place.pipe, ready)
     await told.wait()
     await asyncio.gather(server.stop(GRACE_SECONDS), *([rpc.stop(GRACE_SECONDS)] if rpc else []))
+    if service.reporter:
+        await service.reporter.finish()
 
 
 def _listen(pipe: Connection, shelf: Shelf, service: Service, told: asyncio.Event) -> None:

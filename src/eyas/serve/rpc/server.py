@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from os import urandom
 from typing import Any
 
 import grpc
@@ -104,7 +105,7 @@ async def _infer(service: Service, request: Any) -> Any:
     def tell(prediction: Prediction) -> Any:
         return codec.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
-    return await service.predict(model, reading, tell, cam=asked.cam)
+    return await service.predict(model, request.id or urandom(16).hex(), reading, tell, cam=asked.cam)
 
 
 def _method(name: str, call: Call) -> Any:

@@ -1,0 +1,37 @@
+"""The keys of `serve.monitor`: what is watched while the service predicts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from eyas.core.schema.section import Fraction, Section
+
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+
+class MonitoringConfig(Section):
+    """Watching what is predicted: drift, outliers, accuracy once labels arrive. It never fails a prediction."""
+
+    folder: str | None = None
+    """Where the monitor's state, its alarms and the prediction store lie. Unset: nothing outlives the service, and
+    there is no store unless `store` names one."""
+    store: str | None = None
+    """The prediction store: a SQLite file, or the URL of a PostgreSQL database (postgresql://…), which needs the extra
+    [postgres]. Unset: `predictions.db` in `folder`."""
+    false_alarms: Rate = 0.01
+    """Chance of an alarm without any drift, in `horizon` predictions."""
+    horizon: PositiveInt = 10_000
+    """Predictions that `false_alarms` speaks of."""
+    most_per_second: PositiveFloat = 250.0
+    """Predictions that the drift tests look at, at most; of what comes on top a random part is left out. All of them
+    are counted and stored."""
+    keep_days: PositiveInt = 30
+    """Predictions older than this leave the store."""
+    keep_images: Fraction = 0.0
+    """Share of predictions whose image is stored, too, as PNG."""
+    keep_image_days: NonNegativeInt = 7
+    """Images older than this leave the store."""
+    save_seconds: NonNegativeFloat = 10.0
+    """Between two times that the monitor's state is saved; after a crash the tests go on from there."""

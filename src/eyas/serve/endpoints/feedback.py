@@ -1,0 +1,131 @@
+"""What images truly show, told after they were predicted."""
+
+from __future__ import annotations
+
+import asyncio
+from time import time
+from typing import Any
+
+import msgspec
+
+from eyas.core.errors import InputError, StoreError
+from eyas.monitor.store import Feedback, PredictionStore, open_store
+from eyas.serve.endpoints.source import WHICH
+from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.monitoring.keeping import place_of
+from eyas.serve.service import Service
+
+MOST = 1000  # labels in one request
+ERRORS = (400, 404, 408, 413, 415, 422, 500, 503)
+
+
+class Label(msgspec.Struct, forbid_unknown_fields=True):
+    """What one image truly shows."""
+
+    id: str
+    """Of the prediction: the answer's `id`, or its X-Request-ID; with several images, `ID-0`, `ID-1`, …"""
+    label: str | int
+    """Name or index of the true class."""
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    id: str | None = None
+    label: str | int | None = None
+    feedback: list[Label] | None = None
+
+
+class Received(msgspec.Struct):
+    """They are kept; where a prediction is not known yet, until it is."""
+
+    received: int
+
+
+_LABEL: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Of the prediction; of several images, `ID-0`, `ID-1`, …",
+        },
+        "label": {"type": ["string", "integer"], "minimum": 0, "description": "Name or index of the true class."},
+    },
+    "required": ["id", "label"],
+    "additionalProperties": False,
+}
+_LABELS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"feedback": {"type": "array", "items": _LABEL, "minItems": 1, "maxItems": MOST}},
+    "required": ["feedback"],
+    "additionalProperties": False,
+}
+BODY = {JSON: {"schema": {"anyOf": [_LABEL, _LABELS]}}}
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """None, where there is no prediction store."""
+    monitor = service.config.monitor
+    place = place_of(monitor) if monitor else None
+    if place is None or service.board is None:
+        return ()
+    store = open_store(place)
+
+    async def feedback(request: Request) -> Answer:
+        query = request.query
+        model = service.find(request, query.get("model", ""), query.get("version", ""))
+        if request.media_type != JSON:
+            raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
+        labels = _labels(await request.body())
+        source, now = request.subject or "", time()
+        records = [Feedback(one.id, _index(one.label, model.bundle.classes), now, source) for one in labels]
+        await asyncio.to_thread(_write, store, records)
+        return json_answer(Received(len(records)))
+
+    return (
+        Endpoint(
+            "POST",
+            "/feedback",
+            "Tell what an image truly shows; the accuracy of the version that answered is told by /monitor.",
+            feedback,
+            Received,
+            errors=ERRORS,
+            body=BODY,
+            query=WHICH,
+            scope="feedback",
+        ),
+    )
+
+
+def _labels(body: bytes) -> list[Label]:
+    rule = 'the body must be {"id": …, "label": …}, or {"feedback": [those]}'
+    try:
+        told = _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(422, f"{rule}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"the body must be JSON: {error}") from error
+    alone = told.id is not None and told.label is not None
+    if alone == (told.feedback is not None) or (told.feedback is not None and (told.id or told.label) is not None):
+        raise InputError(f"{rule}, got {'both' if alone else 'neither'}")
+    labels = [Label(told.id or "", told.label or 0)] if told.feedback is None else told.feedback
+    if not 1 <= len(labels) <= MOST:
+        raise InputError(f"feedback must hold 1 to {MOST} labels, got {len(labels)}")
+    return labels
+
+
+def _index(label: str | int, classes: tuple[str, ...]) -> int:
+    if isinstance(label, str):
+        if label not in classes:
+            raise InputError(f"label must be a class of the model ({', '.join(classes[:20])}), got {label[:80]!r}")
+        return classes.index(label)
+    if not 0 <= label < len(classes):
+        raise InputError(f"label must be in [0, {len(classes)}), got {label}")
+    return label
+
+
+def _write(store: PredictionStore, records: list[Feedback]) -> None:
+    try:
+        store.write(records)
+    except StoreError as error:
+        raise Problem(503, f"the label cannot be kept now: {error}", headers={"Retry-After": "5"}) from error

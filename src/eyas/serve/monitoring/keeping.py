@@ -1,0 +1,116 @@
+"""The watcher's side of the prediction store: what is put in, and the labels that come back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic, time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core.errors import EyasError
+from eyas.core.schema import MonitoringConfig
+from eyas.image import to_png
+from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
+from eyas.serve.monitoring.status import StoreStatus
+from eyas.serve.monitoring.wire import Rows
+
+FILE = "predictions.db"
+FOLLOW_SECONDS = 1.0
+SWEEP_SECONDS = 3600.0
+AT_ONCE = 1000  # outcomes
+log = logging.getLogger("eyas.serve")
+
+
+def place_of(config: MonitoringConfig) -> str | None:
+    """Where the store is; None: there is none."""
+    if config.store:
+        return config.store
+    return str(Path(config.folder) / FILE) if config.folder else None
+
+
+class Keeper:
+    """Writes behind a queue, reads in a thread of its own: a database that hangs holds up nothing else.
+
+    Args:
+        place: of the store.
+        met: told, in that thread, of predictions that have met their labels: first all there are, then the new ones.
+    """
+
+    def __init__(self, place: str, config: MonitoringConfig, met: Callable[[tuple[Outcome, ...]], None]) -> None:
+        if "://" not in place:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+        self._place, self._met = place, met
+        self._store: PredictionStore = open_store(place)
+        self._writer = StoreWriter(self._store)
+        self._kept = Retention(config.keep_days, config.keep_image_days)
+        self._after = 0
+        self._trouble: str | None = None
+        self._ended = Event()
+        self._follower = Thread(target=self._follow, name="feedback", daemon=True)
+        self._follower.start()
+
+    def keep(
+        self, rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
+    ) -> None:
+        """Put predictions, and what there is of their images, on their way to the store."""
+        for row, (name, at, numbers, probabilities) in enumerate(
+            zip(rows.ids, rows.times.tolist(), rows.scores.tolist(), rows.probabilities, strict=True)
+        ):
+            latency, energy, distance, _, unknown = numbers
+            self._writer.put(
+                Prediction(
+                    name,
+                    at,
+                    rows.model,
+                    rows.version,
+                    rows.arm,
+                    int(predicted[row]),
+                    float(confidence[row]),
+                    probabilities.tobytes(),
+                    bool(review[row]),
+                    unknown == 1,
+                    energy,
+                    distance,
+                    1e3 * latency,
+                )
+            )
+        for row in rows.image_bytes:
+            if (image := rows.image(row)) is not None:
+                self._writer.put(Image(rows.ids[row], float(rows.times[row]), "image/png", to_png(image)))
+
+    def status(self) -> StoreStatus:
+        """Of this moment."""
+        state = self._writer.state()
+        trouble = state.last_error if state.failing_since else self._trouble
+        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dict(state.dropped), trouble)
+
+    def close(self) -> None:
+        """Write what waits, as far as that goes soon."""
+        self._ended.set()
+        self._writer.close()
+
+    def _follow(self) -> None:
+        sweep_at = monotonic() + FOLLOW_SECONDS
+        while not self._ended.wait(FOLLOW_SECONDS):
+            try:
+                while found := self._store.outcomes(after=self._after, most=AT_ONCE):
+                    self._after = found[-1].number
+                    self._met(found)
+                if monotonic() >= sweep_at:
+                    sweep_at = monotonic() + SWEEP_SECONDS
+                    self._store.sweep(self._kept, time(), self._ended)
+                self._trouble = None
+            except EyasError as error:
+                if self._trouble is None:
+                    log.warning(f"the prediction store cannot be read: {error}")
+                self._trouble = str(error)
+
+
+def _shown(place: str) -> str:
+    """Without a password."""
+    scheme, mark, rest = place.partition("://")
+    return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if mark and "@" in rest else place

@@ -1,0 +1,185 @@
+"""A worker's side of the monitor: notes each answer, and tells the watcher of many together.
+
+On the way of an answer there is one `append`. What the watcher needs is computed later, for all answers of the last
+`PAUSE` seconds at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from time import monotonic, time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyas.core.schema import MonitoringConfig
+from eyas.infer import Prediction
+from eyas.monitor.pixels import all_statistics
+from eyas.serve.model import Model
+from eyas.serve.monitoring.channel import LONGEST, Outbox
+from eyas.serve.monitoring.wire import COLUMNS, Arm, Rows, encode
+
+PAUSE = 0.05  # seconds between the first answer noted and all of them told
+FINISH_SECONDS = 1.0  # for a full way, when the worker ends
+NOTED = 4096  # answers that may wait for that
+LARGEST_IMAGE = 400_000  # bytes of one that is sent
+log = logging.getLogger("eyas.serve")
+
+
+class _Note(NamedTuple):
+    model: Model
+    arm: Arm
+    ids: Sequence[str]
+    images: NDArray[np.uint8]
+    prediction: Prediction
+    latency: float
+    at: float
+
+
+class Reporter:
+    """Notes from any thread, tells from the event loop.
+
+    Args:
+        outbox: to the watcher.
+        config: how much is watched, and kept.
+        share: of the service's requests that this worker may have watched: 1 / workers.
+        stored: whether all predictions are kept; else the watcher is told the numbers of those watched alone.
+        lose: told of how many predictions the watcher will not hear.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        config: MonitoringConfig,
+        share: float,
+        lose: Callable[[int], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._outbox, self._config, self._lose, self._loop = outbox, config, lose, loop
+        self._rate = config.most_per_second * share
+        self._allowed, self._allowed_at = self._rate * PAUSE, monotonic()
+        self._random = Random()
+        self._notes: deque[_Note] = deque()
+        self._armed = False
+        self._failed = False
+
+    def note(
+        self, model: Model, arm: Arm, request_id: str, images: NDArray[np.uint8], prediction: Prediction, latency: float
+    ) -> None:
+        """An answer.
+
+        Args:
+            arm: what the model answered as.
+            request_id: the id of the prediction where it is of one image; else `request_id-0`, `request_id-1`, …
+            images: (N, H, W, C).
+            latency: in seconds.
+        """
+        count = len(images)
+        if len(self._notes) >= NOTED:
+            self._lose(count)
+            return
+        ids = [request_id] if count == 1 else [f"{request_id}-{row}" for row in range(count)]
+        self._notes.append(_Note(model, arm, ids, images, prediction, latency, time()))
+        if not self._armed:
+            self._armed = True
+            self._loop.call_soon_threadsafe(self._arm)
+
+    def flush(self) -> None:
+        """Tell all that is noted. What goes wrong here reaches no prediction: it is logged, once, and counted."""
+        self._armed = False
+        groups: dict[tuple[Model, Arm], list[_Note]] = defaultdict(list)
+        while self._notes:
+            note = self._notes.popleft()
+            groups[note.model, note.arm].append(note)
+        for (model, arm), notes in groups.items():
+            count = sum(len(note.images) for note in notes)
+            try:
+                self._tell(model, arm, notes)
+            except Exception:
+                self._lose(count)
+                if not self._failed:
+                    log.exception("the monitor cannot be told of predictions; they go on without it")
+                self._failed = True
+        if not self._outbox.empty:
+            self._outbox.push()
+
+    async def finish(self) -> None:
+        """Tell all that is noted, and give the watcher a moment to take it."""
+        self.flush()
+        until = monotonic() + FINISH_SECONDS
+        while not self._outbox.empty and monotonic() < until:
+            await asyncio.sleep(PAUSE)
+            self._outbox.push()
+
+    def _arm(self) -> None:
+        self._loop.call_later(PAUSE, self.flush)
+
+    def _tell(self, model: Model, arm: Arm, notes: list[_Note]) -> None:
+        images = np.concatenate([note.images for note in notes])
+        numbers = _numbers(model, notes)
+        ids = [name for note in notes for name in note.ids]
+        times = np.repeat([note.at for note in notes], [len(note.ids) for note in notes])
+        watched = self._watched(len(ids)) if arm != "shadow" else np.zeros(len(ids), np.bool_)
+        kept = self._kept(images)
+        for part in _parts(images, numbers, kept):
+            rows = np.flatnonzero(watched[part])
+            message = Rows(
+                model.name,
+                model.version,
+                arm,
+                ids[part],
+                times[part].tobytes(),
+                numbers[part].tobytes(),
+                rows.tolist(),
+                all_statistics(images[part][rows]).tobytes(),
+                images.shape[1:],
+                {row - part.start: images[row].tobytes() for row in kept if part.start <= row < part.stop},
+            )
+            if dropped := self._outbox.send(encode(message), part.stop - part.start):
+                self._lose(dropped)
+
+    def _watched(self, count: int) -> NDArray[np.bool_]:
+        """(count,): as many as the rate allows, drawn at random."""
+        now = monotonic()
+        self._allowed = min(max(self._rate, 1.0), self._allowed + (now - self._allowed_at) * self._rate)
+        self._allowed_at = now
+        taken = min(count, int(self._allowed))
+        self._allowed -= taken
+        watched = np.zeros(count, np.bool_)
+        watched[self._random.sample(range(count), taken)] = True
+        return watched
+
+    def _kept(self, images: NDArray[np.uint8]) -> list[int]:
+        share = self._config.keep_images
+        if not share or images[0].nbytes > LARGEST_IMAGE:
+            return []
+        return [row for row in range(len(images)) if self._random.random() < share]
+
+
+def _numbers(model: Model, notes: list[_Note]) -> NDArray[np.float32]:
+    """(n, 5 + K), see `Rows.numbers`."""
+    probabilities = np.concatenate([note.prediction.probabilities for note in notes])
+    numbers = np.full((len(probabilities), COLUMNS + probabilities.shape[1]), np.nan, np.float32)
+    numbers[:, 0] = np.repeat([note.latency for note in notes], [len(note.ids) for note in notes])
+    numbers[:, COLUMNS:] = probabilities
+    if model.scoring is not None:
+        logits = np.concatenate([note.prediction.logits for note in notes])
+        features = np.concatenate([note.prediction.features for note in notes])
+        scores = model.scoring.score(probabilities, logits, features)
+        numbers[:, 1:COLUMNS] = np.column_stack([scores.energy, scores.distance, scores.outlier, scores.unknown])
+    return numbers
+
+
+def _parts(images: NDArray[np.uint8], numbers: NDArray[np.float32], kept: list[int]) -> Iterator[slice]:
+    """Rows whose messages are short enough; a kept image ends its part."""
+    most = max(1, LONGEST // (100 + 4 * numbers.shape[1] + 8 * images.shape[3]))
+    ends = sorted({*range(most, len(images), most), *(row + 1 for row in kept), len(images)})
+    start = 0
+    for end in ends:
+        yield slice(start, end)
+        start = end

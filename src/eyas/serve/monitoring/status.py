@@ -1,0 +1,127 @@
+"""What `GET /monitor` says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from eyas.monitor.streaming import Alarm
+
+
+class ClassShare(msgspec.Struct):
+    """A class whose predictions changed."""
+
+    label: str
+    before: float
+    """Its share of the predictions on held-out images."""
+    since: float
+    """Its share since the change."""
+
+
+class AlarmStatus(msgspec.Struct):
+    """A change that the monitor found."""
+
+    model: str
+    version: str
+    kind: str
+    """`label shift`, `covariate shift`, `input shift` or `outliers`."""
+    raised: str
+    """ISO 8601, UTC."""
+    streams: list[str]
+    """What told: confidence, energy, distance, predicted class, pixel statistics."""
+    at: int
+    """The watched prediction, counted from 1, at which it was raised."""
+    since: int
+    """The one at which the change is thought to have begun."""
+    ever: bool
+    """Found by the test that asks whether there ever was a drift; else by the one that asks whether one just began."""
+    classes: list[ClassShare]
+    outlier_share: float
+    """Of the predictions since then."""
+    log10_evidence: float
+    """For more than a shift of labels; above 3 tells the two apart."""
+    examples: list[str]
+    """Ids of predictions that show it, the clearest first."""
+
+
+class AccuracyStatus(msgspec.Struct):
+    """What feedback says of a version."""
+
+    labels: int
+    """Predictions whose true class is known."""
+    right: int
+    accuracy: float | None
+    lower: float
+    """With `upper`: holds the true accuracy at every moment, with the confidence asked for."""
+    upper: float
+    confidence: float
+
+
+class VersionStatus(msgspec.Struct):
+    """A version of a model."""
+
+    model: str
+    version: str
+    predictions: int
+    """Since the service was started."""
+    watched: int
+    """By the drift tests, since they began."""
+    needs_review: int
+    unknown: int
+    drift: Literal["none", "now", "once", "not watched"]
+    """`now`: a change that was found goes on. `once`: there was one."""
+    why_not: str | None
+    """Where it is not watched."""
+    ever_drifted: list[str]
+    """What of it is known, at the configured rate, to have drifted."""
+    failures: int
+    """Predictions that could not be compared."""
+    feedback: AccuracyStatus | None
+    """None where there is no store."""
+    alarms: list[AlarmStatus]
+    """The last ones, the newest first."""
+
+
+class StoreStatus(msgspec.Struct):
+    """The prediction store."""
+
+    place: str
+    written: int
+    waiting: int
+    dropped: dict[str, int]
+    """By reason."""
+    trouble: str | None
+    """Why nothing can be written now."""
+
+
+class MonitorStatus(msgspec.Struct):
+    """Of the whole service."""
+
+    versions: list[VersionStatus]
+    lost: int
+    """Predictions that the monitor was not told of, for want of time."""
+    store: StoreStatus | None
+
+
+def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...], raised: str) -> AlarmStatus:
+    """An alarm of one version in words.
+
+    Args:
+        classes: their names.
+        raised: ISO 8601.
+    """
+    return AlarmStatus(
+        model,
+        version,
+        str(alarm.kind),
+        raised,
+        list(alarm.streams),
+        alarm.at,
+        alarm.since,
+        alarm.ever,
+        [ClassShare(classes[one.index], one.share_before, one.share_since) for one in alarm.classes],
+        alarm.outlier_share,
+        alarm.log10_evidence,
+        list(alarm.examples),
+    )

@@ -1,0 +1,159 @@
+"""One version as the watcher knows it: its drift tests, its counts, its alarms."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from eyas.bundle import Bundle
+from eyas.core import io
+from eyas.core.errors import EyasError
+from eyas.core.schema import MonitoringConfig
+from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
+from eyas.serve.monitoring.counts import VersionCounts
+from eyas.serve.monitoring.keeping import Keeper
+from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, VersionStatus, alarm_status
+from eyas.serve.monitoring.wire import Rows
+
+STATE, ALARMS = "state.npz", "alarms.jsonl"
+SHOWN = 20  # alarms in the status
+log = logging.getLogger("eyas.serve")
+
+
+class Watched:
+    """From when the watcher first hears of the version.
+
+    Args:
+        bundle: of the version.
+        counts: what Prometheus is told.
+        folder: of this version; None where nothing is kept.
+        keeper: of the predictions; None where there is no store.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        bundle: Bundle,
+        config: MonitoringConfig,
+        counts: VersionCounts,
+        folder: Path | None,
+        keeper: Keeper | None,
+    ) -> None:
+        self.model, self.bundle = model, bundle
+        self.version = bundle.manifest.version
+        self._counts, self._folder, self._keeper = counts, folder, keeper
+        self._predictions = self._reviews = self._unknown = 0
+        self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
+        self._why_not: str | None = None
+        self._monitor: Monitor | None = None
+        self._saved = 0
+        try:
+            calibration = read_calibration(bundle.reference())
+        except EyasError as error:
+            self._why_not = str(error)
+        else:
+            self._monitor = Monitor(
+                calibration, MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
+            )
+        self._go_on()
+
+    def take(self, rows: Rows) -> list[AlarmStatus]:
+        """Predictions have been answered; gives the alarms that they raise."""
+        scores = _scores(rows)
+        review = (scores.probabilities >= self.bundle.manifest.conformal.threshold).sum(axis=1) != 1
+        reviews, unknown = int(review.sum()), int(scores.unknown.sum())
+        self._predictions += len(rows)
+        self._reviews += reviews
+        self._unknown += unknown
+        self._counts.predicted(scores.predicted, reviews, unknown)
+        if self._keeper:
+            self._keeper.keep(rows, scores.predicted, scores.confidence, review)
+        return self._test(rows, scores)
+
+    def status(self, feedback: AccuracyStatus | None) -> VersionStatus:
+        """What is known now."""
+        monitor = self._monitor
+        drift = "not watched" if monitor is None else "now" if monitor.changing else "once" if self._alarms else "none"
+        return VersionStatus(
+            self.model,
+            self.version,
+            self._predictions,
+            monitor.requests if monitor else 0,
+            self._reviews,
+            self._unknown,
+            drift,
+            self._why_not,
+            list(monitor.ever_drifted) if monitor else [],
+            monitor.failures if monitor else 0,
+            feedback,
+            [*reversed(self._alarms)],
+        )
+
+    def save(self) -> None:
+        """Keep the state of the tests, where it has changed.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._folder and self._monitor and self._monitor.requests != self._saved:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            io.write_bytes(self._folder / STATE, self._monitor.state())
+            self._saved = self._monitor.requests
+
+    def _test(self, rows: Rows, scores: ImageScores) -> list[AlarmStatus]:
+        monitor = self._monitor
+        if monitor is None or not rows.watched:
+            return []
+        outcomes = monitor.observe_many([rows.ids[row] for row in rows.watched], scores[rows.watched], rows.pixels)
+        found = [self._raised(outcome.alarm) for outcome in outcomes if outcome.alarm]
+        self._counts.watched(monitor.requests, monitor.failures, changing=monitor.changing)
+        return found
+
+    def _raised(self, alarm: Alarm) -> AlarmStatus:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        told = alarm_status(alarm, self.model, self.version, self.bundle.classes, now)
+        self._alarms.append(told)
+        self._counts.alarmed(told.kind)
+        log.warning(f"{self.model} {self.version}: {describe(told)}")
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / ALARMS).open("ab") as file:
+                file.write(msgspec.json.encode(told) + b"\n")
+        return told
+
+    def _go_on(self) -> None:
+        """From what an earlier process has kept."""
+        if self._folder is None:
+            return
+        file = self._folder / ALARMS
+        for line in file.read_bytes().splitlines() if file.is_file() else ():
+            try:
+                self._alarms.append(msgspec.json.decode(line, type=AlarmStatus))
+            except msgspec.MsgspecError:  # the process was killed while it wrote
+                continue
+        state = self._folder / STATE
+        if self._monitor and state.is_file():
+            try:
+                self._monitor.restore(state.read_bytes())
+            except (EyasError, OSError, ValueError, KeyError) as error:
+                log.warning(f"{self.model} {self.version}: the drift tests begin anew, {state} does not fit: {error}")
+
+
+def _scores(rows: Rows) -> ImageScores:
+    probabilities = rows.probabilities
+    _, energy, distance, outlier, unknown = rows.scores.T
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    return ImageScores(probabilities, predicted, confidence, energy, distance, outlier.astype(np.float64), unknown == 1)
+
+
+def describe(alarm: AlarmStatus) -> str:
+    """An alarm in one line."""
+    classes = ", ".join(f"{one.label} {one.before:.1%} → {one.since:.1%}" for one in alarm.classes[:5])
+    which = f" in {classes}" if classes else ""
+    examples = f"; for example {', '.join(alarm.examples[:3])}" if alarm.examples else ""
+    return f"{alarm.kind}{which}, since prediction {alarm.since} of {alarm.at}, by {', '.join(alarm.streams)}{examples}"

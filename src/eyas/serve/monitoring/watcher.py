@@ -1,0 +1,179 @@
+"""The watcher: a process beside the workers that hears of every prediction, tests, counts, stores and tells.
+
+worker ─ answers ─► channel ─► watcher ─┬─ drift tests ─► alarms: log, file, /metrics, board
+                                        ├─ prediction store
+                                        └─ board ─► GET /monitor of any worker
+
+It may be killed at any moment: predictions go on, the supervisor starts another, and that one takes up the tests where
+they were last saved and what is still on its way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from eyas.bundle import open_bundle
+from eyas.core.errors import EyasError
+from eyas.core.schema import MonitoringConfig
+from eyas.serve.metrics import Tables
+from eyas.serve.metrics.families import LOST, PID
+from eyas.serve.monitoring.accuracy import Accuracies
+from eyas.serve.monitoring.board import Board
+from eyas.serve.monitoring.channel import Channel
+from eyas.serve.monitoring.counts import VersionCounts
+from eyas.serve.monitoring.keeping import Keeper, place_of
+from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus
+from eyas.serve.monitoring.watched import Watched
+from eyas.serve.monitoring.wire import Rows, decode
+from eyas.serve.processes.messages import Activate, Table, Version, receive
+
+TOLD_SECONDS = 0.5  # between two times that the board is written
+AT_ONCE = 64  # messages between two looks at the clock
+POLITE = 5  # of nice: predictions come first
+log = logging.getLogger("eyas.serve")
+
+
+@dataclass(frozen=True)
+class Post:
+    """The watcher's, among the processes of a service."""
+
+    slot: int
+    """Of its table."""
+    tables: Tables
+    channel: Channel
+    board: Board
+    pipe: Connection
+    """To the supervisor, who tells which versions are served."""
+
+
+def watch(table: Table, config: MonitoringConfig, post: Post) -> None:
+    """Until the supervisor closes the pipe; then what is on its way is taken in, and the state saved."""
+    os.nice(POLITE)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the workers' last answers come after these
+    watcher = Watcher(table, config, post)
+    watcher.run()
+
+
+class Watcher:
+    """See the module.
+
+    Args:
+        table: what is served at first.
+    """
+
+    def __init__(self, table: Table, config: MonitoringConfig, post: Post) -> None:
+        self._config, self._post = config, post
+        self._counts = post.tables.counts(post.slot)
+        self._counts.row((PID,))[0] = os.getpid()
+        self._folder = Path(config.folder) if config.folder else None
+        self._places: dict[tuple[str, str], Version] = {}
+        self._watched: dict[tuple[str, str], Watched | None] = {}
+        self._said: set[str] = set()
+        self._accuracy = Accuracies()
+        self._keeper: Keeper | None = None
+        if place := place_of(config):
+            self._attempt("predictions are not stored", lambda: self._keep(place))
+        self._tell_at = self._save_at = 0.0
+        self._serve(table)
+
+    def run(self) -> None:
+        """Until the pipe is closed."""
+        going, pipe, inbox = True, self._post.pipe, self._post.channel.reading
+        while going:
+            ready = wait([pipe, inbox], timeout=max(0.0, self._tell_at - monotonic()))
+            if pipe in ready:
+                message = receive(pipe)
+                going = message is not None
+                if isinstance(message, Activate):
+                    self._serve(message.table)
+            self._take_in(AT_ONCE)
+            self._tell()
+        while self._take_in(AT_ONCE):
+            pass
+        self._tell_at = self._save_at = 0.0
+        if self._keeper:
+            self._keeper.close()
+        self._tell()
+
+    def status(self) -> MonitorStatus:
+        """As the board shows it."""
+        versions = [one.status(self._accuracy_of(*who)) for who, one in self._watched.items() if one]
+        lost = self._post.tables.total().get((LOST.name,), [0.0])[0]
+        return MonitorStatus(versions, int(lost), self._keeper.status() if self._keeper else None)
+
+    def _accuracy_of(self, model: str, version: str) -> AccuracyStatus | None:
+        return self._accuracy.of(model, version) if self._keeper else None
+
+    def _keep(self, place: str) -> None:
+        self._keeper = Keeper(place, self._config, self._accuracy.met)
+
+    def _take_in(self, most: int) -> bool:
+        """Up to so many messages; gives whether there may be more."""
+        for _ in range(most):
+            if (message := self._post.channel.receive()) is None:
+                return False
+            self._attempt("a message of a worker is lost", lambda: self._take(decode(message)))
+        return True
+
+    def _take(self, rows: Rows) -> None:
+        if watched := self._of(rows.model, rows.version):
+            watched.take(rows)
+
+    def _of(self, model: str, version: str) -> Watched | None:
+        """None: its bundle cannot be read, which has been told."""
+        who = model, version
+        if who not in self._watched:
+            self._watched[who] = None
+            self._attempt(f"{model} {version} is not watched", lambda: self._begin(self._places[who]))
+        return self._watched[who]
+
+    def _begin(self, version: Version) -> None:
+        bundle = open_bundle(Path(version.path))
+        folder = self._folder / version.model / version.version if self._folder else None
+        counts = VersionCounts(self._counts, version.model, version.version, bundle.classes)
+        self._watched[version.model, version.version] = Watched(
+            version.model, bundle, self._config, counts, folder, self._keeper
+        )
+
+    def _serve(self, table: Table) -> None:
+        """These are served from now on."""
+        now = {(one.model, one.version): one for served in table for one in served.versions}
+        for who in self._watched.keys() - now.keys():
+            if watched := self._watched.pop(who):
+                self._attempt("the monitor's state cannot be saved", watched.save)
+        self._places = now
+        self._counts.keep(lambda series: len(series) < 3 or series[1:3] in now)
+        for who in now:
+            self._of(*who)
+
+    def _tell(self) -> None:
+        """The board, and now and then the state."""
+        now = monotonic()
+        if now >= self._tell_at:
+            self._tell_at = now + TOLD_SECONDS
+            self._post.board.write(msgspec.json.encode(self.status()))
+        if now >= self._save_at:
+            self._save_at = now + self._config.save_seconds
+            for watched in self._watched.values():
+                if watched:
+                    self._attempt("the monitor's state cannot be saved", watched.save)
+
+    def _attempt(self, otherwise: str, work: Callable[[], None]) -> None:
+        """Do it; where it fails, say so once and go on: nothing here may stop the rest."""
+        try:
+            work()
+        except Exception as error:
+            why = f"{otherwise}: {error if isinstance(error, EyasError | OSError) else repr(error)}"
+            if why not in self._said:
+                self._said.add(why)
+                log.warning(why, exc_info=None if isinstance(error, EyasError | OSError) else error)
