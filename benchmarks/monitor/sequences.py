@@ -2,7 +2,16 @@
 
     python benchmarks/monitor/sequences.py --repeats 1000
 
-HEADER
+About 4 minutes on one core. Of 1,000 runs (200 for `paired` and the misses of `mean`), seed 0, α = 5 %:
+
+difference, 5,000 a side, 100 looks: equal arms of 10 % errors are called worse in 1.3 % and different in 1.3 %; 10 and
+13 % are called worse by more than 0 / 0.5 / 1 % in 97 / 87 / 64 %, and different in 94 %. With a tenth for the
+challenger, 28,000 requests do as much: 97 / 89 / 67 %, 95 %.
+paired, 5,000 images: P(-1), P(1) of 3 and 6 % are above 0 in 100 %, above a margin of 1 % in 95 %; 8 and 11 % in 97 and
+54 %. The interval misses in 0.5 %.
+mean of 0 and 1: it misses in 0 to 2 %. Width at p = 0.9 and n = 1,000: 0.058 (a Beta mixture 0.068, the hedged capital
+0.062); at n = 10,000: 0.018 (0.024, 0.026); at p = 0.99 and n = 1,000: 0.017 (0.023, 0.016).
+sample ratio at 1 %, 100,000 keys: false 0.4 %; 10.5 for 10 % is found in 96 %, 51 for 50 % in 99.8 %.
 """
 
 from __future__ import annotations
