@@ -1,0 +1,1 @@
+"""A new version takes over by degrees, is watched, and is taken back where it is worse. NumPy only."""
