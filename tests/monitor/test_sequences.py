@@ -223,7 +223,7 @@ def test_no_block_pays_more_than_one_on_average(
     for ones_a in range(n_a + 1):
         for ones_b in range(n_b + 1):
             block = np.array([(ones_a, n_a), (ones_b, n_b)], float)
-            paid = np.exp(log_payments(block[0], block[1], past, np.array([delta])))[0]
+            paid = np.exp(log_payments(block, past, np.array([delta])))[0]
             worth += chance(ones_a, n_a, p_a) * chance(ones_b, n_b, p_b) * paid
     assert worth.max() <= 1 + 1e-9
 

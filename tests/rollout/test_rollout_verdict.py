@@ -231,7 +231,7 @@ def rolled_out(errors: tuple[float, float], seed: int) -> Action:
             START,
             challenger=ArmEvidence(seen),
             loss=loss.bounds(),
-            labelled=(loss.champion.count, loss.challenger.count),
+            labelled=(loss.champion.size, loss.challenger.size),
             ratio_p_value=ratio.p_value,
         )
         verdict = decide(plan, evidence, NOW)

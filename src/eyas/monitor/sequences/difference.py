@@ -19,6 +19,8 @@ The pair is where the counts before the block lie, and the stakes are those that
 several Δ, whose capitals are averaged. One such capital is kept for each δ of a grid, in both directions. The lower
 bound is the last δ up to which all are refuted: only that none of the smaller ones was missed makes it one test at α.
 
+Observations of an arm are to be independent: where users keep their arm and ask often, count one answer of each.
+
 A pair that is far off costs much, so a block is never larger than all before it: a larger one is dealt out by lot.
 """
 
@@ -58,7 +60,8 @@ class Counts(NamedTuple):
 
     ones: int
     """Observations of 1; errors, say."""
-    count: int
+    size: int
+    """All observations."""
 
 
 class DifferenceSequence(ConfidenceSequence):
@@ -81,7 +84,7 @@ class DifferenceSequence(ConfidenceSequence):
             raise DataError(f"differences must be greater than -1 and less than 1, got {list(also)} on {points[:3]}…")
         self._grid = np.array(points)
         self._won = np.zeros((2, len(points), len(EFFECTS)))  # ln of capital against ≤ δ, and against ≥ δ
-        self._paid = np.zeros((2, 2))  # champion, challenger: ones, count
+        self._paid = np.zeros((2, 2))  # champion, challenger: ones, size
         self._waiting = np.zeros((2, 2))
 
     @property
@@ -97,8 +100,8 @@ class DifferenceSequence(ConfidenceSequence):
     @property
     def difference(self) -> float:
         """Of the shares seen; NaN before both arms have one."""
-        (a, count_a), (b, count_b) = self.champion, self.challenger
-        return b / count_b - a / count_a if count_a and count_b else float("nan")
+        (a, n_a), (b, n_b) = self.champion, self.challenger
+        return b / n_b - a / n_a if n_a and n_b else float("nan")
 
     def update(self, champion: Counts, challenger: Counts) -> None:
         """Add observations of both arms.
@@ -107,9 +110,9 @@ class DifferenceSequence(ConfidenceSequence):
             DataError: more ones than observations, or a negative number.
         """
         for name, arm in (("champion", champion), ("challenger", challenger)):
-            if not 0 <= arm.ones <= arm.count:
-                raise DataError(f"the {name}'s ones must lie in [0, {arm.count}], got {arm.ones}")
-        self._waiting += (champion, challenger)
+            if not 0 <= arm.ones <= arm.size:
+                raise DataError(f"the {name}'s ones must lie in [0, {arm.size}], got {arm.ones}")
+        self._waiting += np.array([champion, challenger], np.float64)
         if self._waiting[:, 1].min() >= BLOCK:
             self._pay()
             self._narrow()
@@ -146,8 +149,8 @@ class DifferenceSequence(ConfidenceSequence):
         rng = np.random.default_rng(self._paid[:, 1].astype(int).tolist())  # the outcomes play no part
         while self._waiting[:, 1].any():
             block = _dealt(self._waiting, self._paid[:, 1].sum(), rng)
-            self._won[0] += log_payments(*block, self._paid, self._grid)
-            self._won[1] += log_payments(*block[::-1], self._paid[::-1], -self._grid)
+            self._won[0] += log_payments(block, self._paid, self._grid)
+            self._won[1] += log_payments(block[::-1], self._paid[::-1], -self._grid)
             self._paid += block
             self._waiting -= block
 
@@ -169,18 +172,18 @@ def _dealt(waiting: Floats, before: float, rng: np.random.Generator) -> Floats:
     return np.stack([ones, sizes], axis=1)
 
 
-def log_payments(a: Floats, b: Floats, before: Floats, differences: Floats) -> Floats:
+def log_payments(block: Floats, before: Floats, differences: Floats) -> Floats:
     """ln of what one block pays against "p_b - p_a is at most δ".
 
     Args:
-        a, b: (2,) ones and count of the block, both counts positive.
+        block: (2, 2) ones and size of arm a, and of arm b; both sizes positive.
         before: (2, 2) the same of all earlier blocks.
         differences: (D,) δ in (-1, 1).
 
     Returns:
         (D, E), by δ and effect Δ.
     """
-    (ones_a, n_a), (ones_b, n_b) = a, b
+    (ones_a, n_a), (ones_b, n_b) = block
     pair_a = _level(before, differences)
     pair_b = pair_a + differences
     # λ_j n_j = s; the best s for a small Δ is Δ over the variance of the difference of means.
@@ -200,7 +203,8 @@ def _level(before: Floats, differences: Floats) -> Floats:
     near = (ones_a + ones_b + 1 - (n_b + 1) * differences) / weight
     lowest, highest = np.maximum(0, -differences), np.minimum(1, 1 - differences)
     edge = EDGE * (highest - lowest)
-    return np.clip(near, lowest + edge, highest - edge)
+    inside: Floats = np.clip(near, lowest + edge, highest - edge)
+    return inside
 
 
 def _leading(refuted: NDArray[np.bool_]) -> int:
