@@ -324,6 +324,19 @@ def test_a_ratio_follows_its_plan_and_its_state() -> None:
     assert never.mismatch
 
 
+def test_what_each_stage_says_of_a_ratio_adds_up() -> None:
+    def after(*stages: tuple[float, tuple[int, int]]) -> float:
+        test = SampleRatio((0.5, 0.5), 0.001)
+        for share, counts in stages:
+            test.plan((1 - share, share))
+            test.update(counts)
+        return test.p_value
+
+    first, second = (0.1, (9000, 1130)), (0.5, (4800, 5200))
+    assert after(first, second) == pytest.approx(after(first) * after(second))
+    assert after(first, second) < min(after(first), after(second)) < 1
+
+
 def test_shares_that_are_none_are_refused() -> None:
     for shares in ((1.0,), (0.5, 0.6), (-0.1, 1.1)):
         with pytest.raises(DataError, match="shares must be two or more numbers"):

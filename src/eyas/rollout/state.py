@@ -167,14 +167,11 @@ class RolloutStore:
             )
 
     def _settled(self) -> Rollout | None:
-        """Take away what a killed writer has left, and bring `rollout.json` up to date; under the lock."""
+        """The rollout as it stands, once what a killed writer has left is taken away; under the lock."""
         for left in self.folder.glob(f".{CURRENT}.*"):
             left.unlink()
         _mend(self.folder / HISTORY)
-        found = self.current()
-        if found:
-            self._show(found)
-        return found
+        return self.current()
 
     def _write(self, entry: Entry) -> Rollout:
         line = json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n"
@@ -184,14 +181,9 @@ class RolloutStore:
                 raise RolloutError(f"{self.folder / HISTORY} took {written} bytes of a line; is the disk full?")
             os.fsync(file.fileno())
         sync(self.folder)
-        self._show(entry.after)
+        io.write_json(self.folder / CURRENT, entry.after.model_dump(mode="json"))
+        sync(self.folder)
         return entry.after
-
-    def _show(self, rollout: Rollout) -> None:
-        file, content = self.folder / CURRENT, rollout.model_dump(mode="json")
-        if not file.exists() or io.read_json(file) != content:
-            io.write_json(file, content)
-            sync(self.folder)
 
 
 def _read(kind: type[Kept], line: bytes, name: str, folder: Path) -> Kept:
