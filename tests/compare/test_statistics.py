@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eyas.compare.statistics import estimate, holm, paired
+from eyas.compare.statistics import estimate, paired
 from eyas.core.errors import DataError
+from eyas.evaluate.paired import holm
 
 
 def test_one_figure_a_run_is_students_t():

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from eyas.compare.convergence import Curve, Speed, common_target, speed
 from eyas.compare.job import DIVERGED, find_run, read_predictions
 from eyas.compare.plan import Plan, Study, Training
-from eyas.compare.statistics import Estimate, estimate, holm, paired
+from eyas.compare.statistics import Estimate, estimate, paired
 from eyas.core import io
 from eyas.core.errors import TrainingError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.diagnose.history import History, best_epoch, read_history
+from eyas.evaluate.paired import holm
 
 Right = NDArray[np.bool_]
 

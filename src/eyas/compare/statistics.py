@@ -9,12 +9,11 @@ with s²_seed the sample variance of the S row means and s²_image that of the N
 each holds the residual's share σ²_e / (S N) once, so that the sum is never too small on average. The degrees of freedom
 are Satterthwaite's, ν = (A + B)² / (A² / (S - 1) + B² / (N - 1)).
 
-Sources: Gallas et al. 2009, *A framework for random-effects ROC analysis*; Satterthwaite 1946; Holm 1979.
+Sources: Gallas et al. 2009, *A framework for random-effects ROC analysis*; Satterthwaite 1946.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -83,18 +82,3 @@ def paired(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Estimate:
     if one.shape != other.shape:
         raise DataError(f"paired runs need the same seeds and images, got {one.shape} and {other.shape}")
     return estimate(one.astype(np.int8) - other.astype(np.int8))
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """p-values corrected for their number: p̃_(j) = max_{i ≤ j} min(1, (m - i + 1) p_(i)), in the order given.
-
-    The chance of even one false difference among all is at most the level that p̃ is held against.
-
-    Source: Holm 1979.
-    """
-    order = np.argsort(p, kind="stable")
-    corrected, largest = [1.0] * len(p), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
-        corrected[index] = largest
-    return corrected

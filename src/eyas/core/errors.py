@@ -9,7 +9,8 @@ EyasError                  exit code 1
 │   └── ResumeError        4   a checkpoint that does not belong to this run
 ├── BundleError            5
 │   ├── IntegrityError     5   a file differs from its recorded hash, or the schema is unknown
-│   └── ParityError        5   the exported graph and the trained network disagree
+│   ├── ParityError        5   the exported graph and the trained network disagree
+│   └── RolloutError       5   a move that a rollout cannot make
 ├── InputError             6   an image or array given for prediction
 ├── ServingError           7   the server cannot start or answer
 │   └── ServiceError       7   a service that was asked gives an error, or no answer
@@ -74,6 +75,10 @@ class IntegrityError(BundleError):
 
 class ParityError(BundleError):
     """The exported graph does not predict what the trained network predicts."""
+
+
+class RolloutError(BundleError):
+    """A move that a rollout cannot make from where it stands."""
 
 
 class InputError(EyasError):

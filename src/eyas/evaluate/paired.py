@@ -1,7 +1,8 @@
-"""The difference of two models' accuracies on the same images."""
+"""The difference of two models' accuracies on the same images, and many such at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
@@ -35,3 +36,18 @@ def paired_difference(one: NDArray[np.bool_], other: NDArray[np.bool_], level: f
     p1, p2 = (b + 0.5) / (n + 2), (c + 0.5) / (n + 2)
     half = NormalDist().inv_cdf((1 + level) / 2) * sqrt((p1 + p2 - (p1 - p2) ** 2) / (n + 2))
     return (b - c) / n, Interval(max(-1.0, p1 - p2 - half), min(1.0, p1 - p2 + half))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values corrected for their number: p̃_(j) = max_{i ≤ j} min(1, (m - i + 1) p_(i)), in the order given.
+
+    The chance of even one false difference among all is at most the level that p̃ is held against.
+
+    Source: Holm 1979.
+    """
+    order = np.argsort(p, kind="stable")
+    corrected, largest = [1.0] * len(p), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        corrected[index] = largest
+    return corrected
