@@ -11,7 +11,7 @@ from eyas.rollout.evidence import ArmEvidence, Evidence
 from eyas.rollout.gate import Check, GateReport, GateRule, judge
 from eyas.rollout.moves import Move, Rollout, Status, moved
 from eyas.rollout.plan import BurnWindow, Mode, RolloutPlan, make_plan, parse_share, parse_stages
-from eyas.rollout.state import Entry, RolloutStore
+from eyas.rollout.state import Entry, RolloutStore, rollouts_of
 from eyas.rollout.verdict import Action, Verdict, decide
 
 __all__ = [
@@ -41,4 +41,5 @@ __all__ = [
     "new_salt",
     "parse_share",
     "parse_stages",
+    "rollouts_of",
 ]

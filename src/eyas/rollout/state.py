@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from eyas.bundle import Repository
 from eyas.bundle.writing import only_writer, sync
 from eyas.core import io
 from eyas.core.errors import IntegrityError, RolloutError
@@ -27,6 +28,7 @@ from eyas.core.schema import Section
 from eyas.rollout.moves import Move, Rollout, Status, moved, named
 from eyas.rollout.plan import RolloutPlan
 
+FOLDER = ".rollouts"
 CURRENT, HISTORY = "rollout.json", "history.jsonl"
 LOCK_SECONDS = 10.0
 BLOCK = 1 << 16  # bytes; several lines
@@ -184,6 +186,11 @@ class RolloutStore:
         io.write_json(self.folder / CURRENT, entry.after.model_dump(mode="json"))
         sync(self.folder)
         return entry.after
+
+
+def rollouts_of(repository: Repository, model: str, lock_seconds: float = LOCK_SECONDS) -> RolloutStore:
+    """Of a model in a repository: they lie beside its versions."""
+    return RolloutStore(repository.path / model / FOLDER, lock_seconds)
 
 
 def _read(kind: type[Kept], line: bytes, name: str, folder: Path) -> Kept:

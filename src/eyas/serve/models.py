@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from eyas.serve.dealing import Dealer
 from eyas.serve.http import Problem
 from eyas.serve.model import Model
+from eyas.serve.split import Split
 
 
 class Models:
@@ -20,6 +22,7 @@ class Models:
         """Of the model that answers where a request names none; it need not be loaded."""
         self._loaded: Mapping[str, Mapping[str, Model]] = {}
         self._live: Mapping[str, str] = {}
+        self._dealers: Mapping[str, Dealer] = {}
         self._watchers: list[Callable[[Collection[tuple[str, str]]], None]] = []
 
     def __iter__(self) -> Iterator[Model]:
@@ -54,7 +57,7 @@ class Models:
 
         Args:
             name: of the model; the default's where empty.
-            version: the live one where empty.
+            version: the live one where empty, whatever rollout there is.
 
         Raises:
             Problem: 404, none such is loaded; 503, it is the default one.
@@ -71,20 +74,31 @@ class Models:
             raise Problem(404, f"{name} has no version {version} loaded; there are {', '.join(self._loaded[name])}")
         return self._loaded[name][version]
 
+    def dealer(self, name: str) -> Dealer | None:
+        """Of a model's requests, while there is a rollout."""
+        return self._dealers.get(name)
+
     def put(self, name: str, model: Model) -> None:
         """Add a version that is ready; it answers from now on where a request names no version."""
         self.default_name = self.default_name or name
         versions = {**self._loaded.get(name, {}), model.version: model}
         self.replace({**self._loaded, name: versions}, {**self._live, name: model.version})
 
-    def replace(self, loaded: Mapping[str, Mapping[str, Model]], live: Mapping[str, str]) -> None:
+    def replace(
+        self,
+        loaded: Mapping[str, Mapping[str, Model]],
+        live: Mapping[str, str],
+        splits: Mapping[str, Split] | None = None,
+    ) -> None:
         """All of them at once; requests that have a model which leaves go on with it.
 
         Args:
             loaded: by name and version.
             live: the live version of each.
+            splits: the rollouts that are under way.
         """
         self._loaded, self._live = loaded, live
+        self._dealers = {name: Dealer(split, loaded[name][split.challenger]) for name, split in (splits or {}).items()}
         for tell in self._watchers:
             tell(self._pairs())
 

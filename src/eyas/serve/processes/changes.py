@@ -23,13 +23,15 @@ from eyas.core.errors import EyasError
 from eyas.core.schema import ServeConfig
 from eyas.serve.asking import Ask
 from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import Activate, Activated, Message, Prepare, Prepared, Refused, Table, Version
+from eyas.serve.processes.messages import Activate, Activated, Decided, Message, Prepare, Prepared, Refused, Table, Version
 from eyas.serve.processes.prover import verdict
+from eyas.serve.processes.rollouts import Rollouts
 from eyas.serve.processes.table import Wanted, look, settle
 from eyas.serve.processes.wishes import Wishes
 from eyas.serve.schemas import AdminWorker
 
 log = logging.getLogger("eyas.serve")
+WRITE_SECONDS = 5.0  # for another writer of a rollout
 DEATHS = 2  # of workers while they load a version: the first may have another cause
 
 
@@ -91,6 +93,7 @@ class Changes:
         self.refused: dict[Version, str] = {}
         """And why."""
         self.wishes = Wishes(self)
+        self.rollouts = Rollouts(repository, WRITE_SECONDS)
         self._staged: set[Version] = set()  # prepared by every worker, and not in the table yet
         self._step: _Trial | _Preparation | _Activation | None = None
         self._number = 0
@@ -144,6 +147,11 @@ class Changes:
             self._step.child.process.kill()
         self.wishes.stop()
 
+    def decided(self, decided: Decided) -> None:
+        """The watcher has judged a rollout."""
+        self._attempt(lambda: self.rollouts.decided(decided))
+        self._look_at = 0.0
+
     # Its turn.
 
     @property
@@ -189,10 +197,10 @@ class Changes:
     def _look(self) -> None:
         self._look_at = monotonic() + self._config.poll_seconds if self._config.poll_seconds else inf
         try:
-            wanted = look(self.repository, every=self._config.versions == "all")
+            wanted = self._wanted()
             asked = self.wishes.grant()
             if self.wishes.written:  # the pointers have moved
-                wanted = look(self.repository, every=self._config.versions == "all")
+                wanted = self._wanted()
         except (EyasError, OSError) as error:
             self._rest(str(error))
             return
@@ -209,6 +217,9 @@ class Changes:
             self._step = _Trial(version, child)
         else:
             self._rest(*wanted.troubles.values())
+
+    def _wanted(self) -> Wanted:
+        return look(self.repository, self.rollouts, every=self._config.versions == "all")
 
     def _forget(self, versions: list[Version]) -> None:
         """Of what was refused: what has left the repository, or has other files now."""
@@ -263,8 +274,16 @@ class Changes:
         self.refused[version] = reason
         self._step, self._litter, self._look_at = None, True, 0.0
         live = next((served.live for served in self.table if served.model == version.model), None)
+        self._attempt(lambda: self.rollouts.refused(version.model, version.version, reason))
         goes_on = f"{live} stays live" if live else f"{version.model} is not served"
         log.warning(f"{version.model} {version.version} is refused: {reason}; {goes_on}")
+
+    def _attempt(self, move: Callable[[], None]) -> None:
+        """Move a rollout; where that fails, all goes on as it is, and the watcher judges again."""
+        try:
+            move()
+        except (EyasError, OSError) as error:
+            log.warning(f"a rollout cannot be moved now: {error}")
 
     def _rest(self, *troubles: str) -> None:
         """Nothing can be done before the repository changes."""

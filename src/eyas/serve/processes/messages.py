@@ -2,6 +2,7 @@
 
 worker ─ Ready │ Failed ─► supervisor
 supervisor ─ Prepare ─► every worker ─ Prepared │ Refused ─► supervisor ─ Activate ─► every worker ─ Activated ─►
+watcher ─ Decided ─► supervisor                   a rollout goes on or back
 worker ─ Ask ─► supervisor ─ Told ─► worker          an admin's wish, from whichever worker was asked
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import Any, Literal
 
 import msgspec
 
 from eyas.serve.asking import Ask, Told
+from eyas.serve.split import Split
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -33,6 +36,8 @@ class Served(msgspec.Struct, frozen=True):
     """What answers where a request names no version."""
     versions: tuple[Version, ...]
     """All that are in memory."""
+    split: Split | None = None
+    """Where a challenger has a part of the requests."""
 
 
 Table = tuple[Served, ...]
@@ -86,7 +91,20 @@ class Activated(msgspec.Struct, tag=True, frozen=True):
     number: int
 
 
-Message = Ready | Failed | Prepare | Prepared | Refused | Activate | Activated | Ask | Told
+class Decided(msgspec.Struct, tag=True, frozen=True):
+    """The watcher's verdict on a rollout."""
+
+    model: str
+    number: int
+    step: int
+    """That it was judged at."""
+    action: Literal["advance", "promote", "roll back"]
+    stage: int | None
+    why: tuple[str, ...]
+    evidence: dict[str, Any]
+
+
+Message = Ready | Failed | Prepare | Prepared | Refused | Activate | Activated | Ask | Told | Decided
 _decoder = msgspec.json.Decoder(Message)
 
 

@@ -92,4 +92,5 @@ class Shelf:
         self.models.replace(
             {served.model: {one.version: self._loaded[one] for one in served.versions} for served in table},
             {served.model: served.live for served in table},
+            {served.model: served.split for served in table if served.split},
         )

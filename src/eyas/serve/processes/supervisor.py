@@ -28,7 +28,7 @@ from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.changes import Changes
 from eyas.serve.processes.child import Child, fork
-from eyas.serve.processes.messages import Failed, Message, Ready, Table, Version, receive, send
+from eyas.serve.processes.messages import Decided, Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.processes.prover import prove
 from eyas.serve.processes.watching import Watching
 from eyas.serve.schemas import AdminWorker
@@ -180,12 +180,14 @@ class Supervisor:
             self._watching.turn(self._table)
         by_end = {worker.process.sentinel: slot for slot, worker in self._workers.items()}
         by_pipe = {worker.pipe: slot for slot, worker in self._workers.items() if not worker.pipe.closed}
-        others = [*(changes.sentinels if changes else []), *(self._watching.sentinels if self._watching else [])]
+        others = [*(changes.sentinels if changes else []), *(self._watching.events if self._watching else [])]
         for event in wait([wake, *by_end, *by_pipe, *others], timeout=min(1.0, changes.pause) if changes else 1.0):
             if event is wake:
                 wake.recv(64)
             elif event in by_pipe:
                 self._heard(by_pipe[event], receive(event))
+            elif self._watching and changes and isinstance(said := self._watching.heard(event), Decided):
+                changes.decided(said)
         self._heed_signals()
         for slot in by_end.values():
             if slot in self._workers and not self._workers[slot].process.is_alive():

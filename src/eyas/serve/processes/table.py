@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyas.bundle import Repository, signature_of
-from eyas.core.errors import BundleError
+from eyas.core.errors import BundleError, EyasError
+from eyas.serve.processes.rollouts import Rollouts
 from eyas.serve.processes.messages import Served, Table, Version
 
 
@@ -28,10 +29,11 @@ class Wanted:
         yield from (version for served, version in every if version.version != served.live)
 
 
-def look(repository: Repository, *, every: bool) -> Wanted:
+def look(repository: Repository, rollouts: Rollouts, *, every: bool) -> Wanted:
     """Look at the repository.
 
     Args:
+        rollouts: that are under way; a challenger is wanted, too.
         every: every version is wanted, not the live ones alone.
 
     Raises:
@@ -47,9 +49,11 @@ def look(repository: Repository, *, every: bool) -> Wanted:
             names = repository.versions(model)
             if live.version not in names:
                 troubles[model] = f"{model} {live.version} is live in {repository.path}, and not there"
-            chosen = names if every else tuple(name for name in names if name == live.version)
-            models[model] = Served(model, live.version, tuple(version_in(repository, model, name) for name in chosen))
-        except (BundleError, OSError) as error:
+            split = rollouts.split(model, live.version)
+            needed = {live.version, split.challenger if split else live.version}
+            chosen = tuple(version_in(repository, model, name) for name in names if every or name in needed)
+            models[model] = Served(model, live.version, chosen, split)
+        except (EyasError, OSError) as error:
             troubles[model] = str(error)
     return Wanted(models, troubles)
 
@@ -100,4 +104,5 @@ def _settle(want: Served | None, ready: Collection[Version], now: Served | None)
             return None
         live = now.live
         kept.setdefault(live, old[live])
-    return Served(want.model, live, tuple(kept.values()))
+    split = want.split if want.split and live == want.live and want.split.challenger in kept else None
+    return Served(want.model, live, tuple(kept.values()), split)

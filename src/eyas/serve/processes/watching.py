@@ -13,7 +13,7 @@ from eyas.serve.metrics.families import GAUGES, PID
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
 from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import Activate, Table, send
+from eyas.serve.processes.messages import Activate, Message, Table, receive, send
 
 AGAIN_SECONDS = 2.0  # between the end of one and the start of another
 END_SECONDS = 10.0  # for what is on its way, once the service stops
@@ -49,9 +49,13 @@ class Watching:
         return [self._child.pipe] if self._child else []
 
     @property
-    def sentinels(self) -> list[int]:
+    def events(self) -> list[Connection | int]:
         """What to wait for, beside the workers."""
-        return [self._child.process.sentinel] if self._child else []
+        return [self._child.pipe, self._child.process.sentinel] if self._child else []
+
+    def heard(self, event: object) -> Message | None:
+        """What the watcher said; None where the event is no word of it."""
+        return receive(self._child.pipe) if self._child and event is self._child.pipe else None
 
     def turn(self, table: Table) -> None:
         """See that it runs, and knows what is served."""

@@ -1,0 +1,47 @@
+"""A rollout in a worker: which version answers a request, and whether the challenger is asked as well."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from eyas.rollout import Assignment
+from eyas.serve.model import Model
+from eyas.serve.split import Split
+
+Arm = Literal["champion", "challenger", "shadow"]
+"""What a version answers as: `champion` where there is no rollout; a shadow's answers go to nobody."""
+
+
+class Origin(NamedTuple):
+    """Of a prediction: who asked, and what answers."""
+
+    id: str
+    arm: Arm = "champion"
+    keyed: bool = False
+    """The arm is that of a user, whatever he asks; else it was drawn for this request alone."""
+    shadow: Model | None = None
+    """To be asked as well."""
+
+
+class Dealer:
+    """Deals a model's requests to two arms. A user stays with an arm, and never goes back from the challenger.
+
+    Args:
+        challenger: loaded.
+    """
+
+    def __init__(self, split: Split, challenger: Model) -> None:
+        self._split, self._challenger = split, challenger
+        self._assignment = Assignment(split.salt)
+
+    def deal(self, champion: Model, key: str, request_id: str) -> tuple[Model, Origin]:
+        """What answers a request.
+
+        Args:
+            key: of the user; empty where there is none.
+        """
+        place = self._assignment.place(key, request_id)
+        if place < self._split.share:
+            return self._challenger, Origin(request_id, "challenger", bool(key))
+        shadow = self._challenger if place < self._split.shadow_share else None
+        return champion, Origin(request_id, "champion", bool(key), shadow)
