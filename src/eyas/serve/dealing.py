@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from eyas.rollout import Assignment
 from eyas.serve.model import Model
+from eyas.serve.monitoring.wire import Arm
 from eyas.serve.split import Split
 
-Arm = Literal["champion", "challenger", "shadow"]
-"""What a version answers as: `champion` where there is no rollout; a shadow's answers go to nobody."""
 
+class Route(NamedTuple):
+    """What answers a request, and as what."""
 
-class Origin(NamedTuple):
-    """Of a prediction: who asked, and what answers."""
-
+    model: Model
     id: str
+    """By which its predictions are known later."""
     arm: Arm = "champion"
     keyed: bool = False
     """The arm is that of a user, whatever he asks; else it was drawn for this request alone."""
@@ -34,7 +34,7 @@ class Dealer:
         self._split, self._challenger = split, challenger
         self._assignment = Assignment(split.salt)
 
-    def deal(self, champion: Model, key: str, request_id: str) -> tuple[Model, Origin]:
+    def deal(self, champion: Model, key: str, request_id: str) -> Route:
         """What answers a request.
 
         Args:
@@ -42,6 +42,6 @@ class Dealer:
         """
         place = self._assignment.place(key, request_id)
         if place < self._split.share:
-            return self._challenger, Origin(request_id, "challenger", bool(key))
+            return Route(self._challenger, request_id, "challenger", bool(key))
         shadow = self._challenger if place < self._split.shadow_share else None
-        return champion, Origin(request_id, "champion", bool(key), shadow)
+        return Route(champion, request_id, "champion", bool(key), shadow)

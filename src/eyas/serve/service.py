@@ -11,6 +11,7 @@ from eyas.core.schema import ServeConfig
 from eyas.infer import Prediction
 from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
+from eyas.serve.dealing import Route
 from eyas.serve.http import Problem, Request
 from eyas.serve.lane import Lane
 from eyas.serve.metrics import Meter
@@ -19,6 +20,7 @@ from eyas.serve.models import Models
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.reading import BodyReader, Images, Reading
+from eyas.serve.shadows import Shadows
 
 T = TypeVar("T")
 ENVELOPE_SECONDS_PER_BYTE = 2e-9
@@ -44,12 +46,32 @@ class Service:
     def __post_init__(self) -> None:
         self.lane = Lane(self.config.max_wait_seconds, self.config.timeout_seconds, self.meter.waiting)
         self._batcher = Batcher(self.lane, self._run)
+        self._shadows = Shadows(self.lane, self._run, self.meter)
+        self._user_header = self.config.user_header.lower()
 
     def find(self, request: Request, name: str = "", version: str = "") -> Model:
         """The model that a request is for; see `Models.find`."""
         model = self.models.find(name, version)
         request.model = model.name, model.version
         return model
+
+    def route(self, request: Request, name: str = "", version: str = "") -> Route:
+        """What answers a request for predictions: where it names no version and there is a rollout, either arm.
+
+        A user stays with an arm: by the header `serve.user_header`, else by the subject of the token.
+
+        Raises:
+            Problem: as of `Models.find`.
+        """
+        route = self.route_of(request.id, request.header(self._user_header) or request.subject or "", name, version)
+        request.model = route.model.name, route.model.version
+        return route
+
+    def route_of(self, request_id: str, user: str, name: str, version: str) -> Route:
+        """As `route`, of a request that is no HTTP."""
+        model = self.models.find(name, version)
+        dealer = None if version else self.models.dealer(model.name)
+        return dealer.deal(model, user, request_id) if dealer else Route(model, request_id)
 
     async def open(self, size: int, work: Callable[[], T]) -> T:
         """What `work()` makes of an envelope of `size` bytes: at once, or in the lane where it is long."""
@@ -69,13 +91,11 @@ class Service:
         """Of bodies that hold images for this model."""
         return BodyReader(model.bundle.policy, self.config)
 
-    async def predict(
-        self, model: Model, request_id: str, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False
-    ) -> T:
+    async def predict(self, route: Route, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False) -> T:
         """Decode a body, predict its images, and put the prediction into words.
 
         Args:
-            request_id: by which the predictions are known later.
+            route: what predicts them.
             tell: called once with the prediction of all the images.
             cam: class activation maps are wanted; such a request is predicted alone.
 
@@ -83,12 +103,14 @@ class Service:
             Problem: the service is too busy.
             InputError, UnsafeDataError: the body breaks a rule.
         """
-        began = perf_counter()
+        began, model = perf_counter(), route.model
 
         def answer(images: Images, prediction: Prediction) -> T:
             told = tell(prediction)
             if self.reporter:
-                self.reporter.note(model, "champion", request_id, images, prediction, perf_counter() - began)
+                self.reporter.note(route, images, prediction, perf_counter() - began)
+                if route.shadow:
+                    self._shadows.ask(route, images, prediction, self.reporter)
             return told
 
         def work() -> T:

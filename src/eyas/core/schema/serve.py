@@ -78,6 +78,8 @@ class ServeConfig(Section):
     """For scripts of pages from elsewhere."""
     tls: TlsConfig | None = None
     """`null`: plain HTTP."""
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "X-User-Id"
+    """Names the user, who then stays with one arm of a rollout. It is hashed, and never kept."""
     monitor: MonitoringConfig | None = MonitoringConfig()
     """`null`: nothing is watched."""
     trusted_proxies: tuple[Network, ...] = ()

@@ -12,6 +12,7 @@ import msgspec
 
 from eyas.core.errors import InputError
 from eyas.infer import Prediction
+from eyas.serve.dealing import Route
 from eyas.serve.endpoints.source import WHICH
 from eyas.serve.http import PREDICT_ERRORS, Answer, Endpoint, Problem, Request
 from eyas.serve.http.problems import from_exception
@@ -85,11 +86,11 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
     async def batch(request: Request) -> Answer:
         query = request.query
-        model = service.find(request, query.get("model", ""), query.get("version", ""))
+        route = service.route(request, query.get("model", ""), query.get("version", ""))
         if request.media_type not in TAKEN:
             raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {request.media_type or 'none'}")
-        readings = await _readings(service, model, request)
-        return Answer(media_type=NDJSON, pieces=_answers(service, model, readings, request))
+        readings = await _readings(service, route.model, request)
+        return Answer(media_type=NDJSON, pieces=_answers(service, route, readings, request))
 
     return (
         Endpoint(
@@ -152,14 +153,16 @@ def _file_in(line: bytes) -> bytes:
 
 
 async def _answers(
-    service: Service, model: Model, readings: Iterator[Callable[[], Reading]], request: Request
+    service: Service, route: Route, readings: Iterator[Callable[[], Reading]], request: Request
 ) -> AsyncGenerator[bytes, None]:
     """Lines, as many at a time as the model predicts together."""
     left = asyncio.create_task(request.left())
     try:
         numbered = enumerate(readings)
-        while group := list(islice(numbered, model.batch)):
-            lines = await asyncio.gather(*(_answer(service, model, n, read, request.id) for n, read in group))
+        while group := list(islice(numbered, route.model.batch)):
+            lines = await asyncio.gather(
+                *(_answer(service, route._replace(id=f"{request.id}-{n}"), n, read, request.id) for n, read in group)
+            )
             if left.done():
                 return
             yield b"".join(lines)
@@ -167,27 +170,27 @@ async def _answers(
         left.cancel()
 
 
-async def _answer(service: Service, model: Model, image: int, read: Callable[[], Reading], request_id: str) -> bytes:
+async def _answer(service: Service, route: Route, image: int, read: Callable[[], Reading], request_id: str) -> bytes:
     def tell(prediction: Prediction) -> BatchRow:
-        row = model.rows(prediction)[0]
+        row = route.model.rows(prediction)[0]
         return BatchRow(**msgspec.structs.asdict(row), image=image)
 
     try:
-        answer: BatchRow | BatchFault = await _patiently(service, model, f"{request_id}-{image}", read(), tell)
+        answer: BatchRow | BatchFault = await _patiently(service, route, read(), tell)
     except Exception as error:  # noqa: BLE001  (one image's fault is one line's)
         answer = _fault(error, image, request_id)
     return msgspec.json.encode(answer) + b"\n"
 
 
 async def _patiently(
-    service: Service, model: Model, of: str, reading: Reading, tell: Callable[[Prediction], BatchRow]
+    service: Service, route: Route, reading: Reading, tell: Callable[[Prediction], BatchRow]
 ) -> BatchRow:
     """The answer, asked for again while the service is full."""
     loop = asyncio.get_running_loop()
     until = loop.time() + service.config.timeout_seconds
     while True:
         try:
-            return await service.predict(model, of, reading, tell)
+            return await service.predict(route, reading, tell)
         except Problem as problem:
             if problem.status != 503 or loop.time() > until:
                 raise

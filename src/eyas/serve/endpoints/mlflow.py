@@ -53,15 +53,15 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return Answer(__version__.encode(), media_type=TEXT)
 
     async def invocations(request: Request) -> Answer:
-        model = service.find(request, request.params.get("name", ""))
+        route = service.route(request, request.params.get("name", ""))
         media_type = request.media_type
         if media_type == JSON:
-            return await predict_instances(service, model, request, open_mlflow)
+            return await predict_instances(service, route, request, open_mlflow)
         if media_type == CSV:
-            return await predict_instances(service, model, request, open_csv)
+            return await predict_instances(service, route, request, open_csv)
         if media_type != MULTIPART and media_type != FILES[1] and not media_type.startswith("image/"):
             raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {media_type or 'none'}")
-        return await predict_reading(service, model, request, await service.reader(model).read(request))
+        return await predict_reading(service, route, await service.reader(route.model).read(request))
 
     def predicting(path: str, summary: str) -> Endpoint:
         return Endpoint(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from math import prod
 
 from eyas.infer import Prediction
+from eyas.serve.dealing import Route
 from eyas.serve.http import Answer, Request, json_answer
-from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Instances
 from eyas.serve.reading import Reading
 from eyas.serve.reading.bodies import JSON_BYTES_PER_VALUE, JSON_SECONDS_PER_BYTE, several
@@ -16,7 +16,7 @@ from eyas.serve.service import Service
 
 
 async def predict_instances(
-    service: Service, model: Model, request: Request, opened: Callable[[bytes], Instances]
+    service: Service, route: Route, request: Request, opened: Callable[[bytes], Instances]
 ) -> Answer:
     """Open the body by `opened`, predict its instances, and answer `{"predictions": …}`.
 
@@ -25,19 +25,19 @@ async def predict_instances(
     """
     body = await request.body()
     found = await service.open(len(body), lambda: opened(body))
-    reader = service.reader(model)
+    reader = service.reader(route.model)
     if found.are_numbers:
-        images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(model.bundle.policy.shape)))
+        images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(route.model.bundle.policy.shape)))
         reading = Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: found.images(reader))
     else:
         reading = Reading(several(len(body)), 1, lambda: found.images(reader))
-    return await predict_reading(service, model, request, reading)
+    return await predict_reading(service, route, reading)
 
 
-async def predict_reading(service: Service, model: Model, request: Request, reading: Reading) -> Answer:
+async def predict_reading(service: Service, route: Route, reading: Reading) -> Answer:
     """Predict a body, and answer `{"predictions": …}`."""
 
     def tell(prediction: Prediction) -> Answer:
-        return json_answer(Predictions(model.rows(prediction)))
+        return json_answer(Predictions(route.model.rows(prediction)))
 
-    return await service.predict(model, request.id, reading, tell)
+    return await service.predict(route, reading, tell)

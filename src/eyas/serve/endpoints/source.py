@@ -36,13 +36,14 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(service.find(request, *_which(request)).info)
 
     async def predict(request: Request) -> Answer:
-        model = service.find(request, *_which(request))
+        route = service.route(request, *_which(request))
+        model = route.model
         reading = await service.reader(model).read(request)
 
         def tell(prediction: Prediction) -> Answer:
             return json_answer(model.answer(prediction, request.id))
 
-        return await service.predict(model, request.id, reading, tell)
+        return await service.predict(route, reading, tell)
 
     return (
         Endpoint("GET", "/health", "Is the service healthy, and which version is it?", health, Health),

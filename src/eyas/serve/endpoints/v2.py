@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from eyas.serve.dealing import Route
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.protocols import oip
@@ -95,7 +96,8 @@ def _of_models(service: Service) -> Iterator[Endpoint]:
         return json_answer(configuration(find(request), service.config.max_images))
 
     async def infer(request: Request) -> Answer:
-        return await _infer(service, find(request), request)
+        route = service.route(request, request.params["model"], request.params.get("version", ""))
+        return await _infer(service, route, request)
 
     tensors = "Open Inference Protocol: tensors in, tensors out; as JSON or binary."
     takes: dict[str, Any] = {
@@ -114,7 +116,8 @@ def _of_models(service: Service) -> Iterator[Endpoint]:
         yield Endpoint("POST", f"{path}/infer", tensors, infer, oip.InferAnswer, **takes)
 
 
-async def _infer(service: Service, model: Model, request: Request) -> Answer:
+async def _infer(service: Service, route: Route, request: Request) -> Answer:
+    model = route.model
     body = await request.body()
     header, policy, most = request.header(oip.HEADER), model.bundle.policy, service.config.max_images
 
@@ -128,7 +131,7 @@ async def _infer(service: Service, model: Model, request: Request) -> Answer:
     def tell(prediction: Any) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
-    return await service.predict(model, request.id, reading, tell, cam=asked.cam)
+    return await service.predict(route, reading, tell, cam=asked.cam)
 
 
 _ROW = {name: {"type": "string"} for name in ("name", "version", "state")}

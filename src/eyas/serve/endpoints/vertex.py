@@ -31,7 +31,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     async def predict(request: Request) -> Answer:
         if request.media_type != JSON:
             raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
-        return await predict_instances(service, service.find(request), request, open_vertex)
+        return await predict_instances(service, service.route(request), request, open_vertex)
 
     table = []
     if route := service.config.vertex_health_route:

@@ -51,6 +51,7 @@ FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR)}
 PID = "pid"  # of the process that writes the table; not told to anybody
 GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")
 OF_MODELS = frozenset(one.name for one in FAMILIES.values() if one.labels[:2] == MODEL)
+SHADOW, SHADOW_ERROR = "shadow", "shadow_error"  # outcomes of what a challenger was asked beside the champion
 OUTCOMES = {408: "timeout", 503: "shed", 504: "timeout"}
 
 

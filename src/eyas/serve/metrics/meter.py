@@ -19,6 +19,8 @@ from eyas.serve.metrics.families import (
     PREDICT,
     REQUESTS,
     SECONDS,
+    SHADOW,
+    SHADOW_ERROR,
     SIZES,
     WAITING,
     outcome,
@@ -75,6 +77,14 @@ class Meter:
     def waiting(self, requests: int) -> None:
         """So many wait now."""
         self._waiting[0] = requests
+
+    def shadowed(self, model: tuple[str, str], *, ok: bool) -> None:
+        """A challenger was asked beside the champion.
+
+        Args:
+            model: name and version of the challenger.
+        """
+        self._counts.row((REQUESTS.name, *model, SHADOW if ok else SHADOW_ERROR))[0] += 1
 
     def lost(self, predictions: int) -> None:
         """The monitor will not hear of so many."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from eyas.core.schema import MonitoringConfig
 from eyas.infer import Prediction
 from eyas.monitor.pixels import all_statistics
+from eyas.serve.dealing import Route
 from eyas.serve.model import Model
 from eyas.serve.monitoring.channel import LONGEST, Outbox
 from eyas.serve.monitoring.wire import COLUMNS, Arm, Rows, encode
@@ -30,15 +31,16 @@ NOTED = 4096  # answers that may wait for that
 LARGEST_IMAGE = 400_000  # bytes of one that is sent
 log = logging.getLogger("eyas.serve")
 
+_Of = tuple[Model, Arm, bool]
+
 
 class _Note(NamedTuple):
-    model: Model
-    arm: Arm
     ids: Sequence[str]
     images: NDArray[np.uint8]
     prediction: Prediction
     latency: float
     at: float
+    champion: list[int]
 
 
 class Reporter:
@@ -48,7 +50,6 @@ class Reporter:
         outbox: to the watcher.
         config: how much is watched, and kept.
         share: of the service's requests that this worker may have watched: 1 / workers.
-        stored: whether all predictions are kept; else the watcher is told the numbers of those watched alone.
         lose: told of how many predictions the watcher will not hear.
     """
 
@@ -60,48 +61,53 @@ class Reporter:
         lose: Callable[[int], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._outbox, self._config, self._lose, self._loop = outbox, config, lose, loop
+        self._outbox, self._config, self._lose, self.loop = outbox, config, lose, loop
         self._rate = config.most_per_second * share
         self._allowed, self._allowed_at = self._rate * PAUSE, monotonic()
         self._random = Random()
-        self._notes: deque[_Note] = deque()
+        self._notes: deque[tuple[_Of, _Note]] = deque()
         self._armed = False
         self._failed = False
 
     def note(
-        self, model: Model, arm: Arm, request_id: str, images: NDArray[np.uint8], prediction: Prediction, latency: float
+        self,
+        route: Route,
+        images: NDArray[np.uint8],
+        prediction: Prediction,
+        latency: float,
+        champion: list[int] | None = None,
     ) -> None:
         """An answer.
 
         Args:
-            arm: what the model answered as.
-            request_id: the id of the prediction where it is of one image; else `request_id-0`, `request_id-1`, …
+            route: what gave it. Its id is the prediction's where it is of one image; else `ID-0`, `ID-1`, ….
             images: (N, H, W, C).
             latency: in seconds.
+            champion: the classes that the champion named, where this is its shadow's answer.
         """
         count = len(images)
         if len(self._notes) >= NOTED:
             self._lose(count)
             return
-        ids = [request_id] if count == 1 else [f"{request_id}-{row}" for row in range(count)]
-        self._notes.append(_Note(model, arm, ids, images, prediction, latency, time()))
+        ids = [route.id] if count == 1 else [f"{route.id}-{row}" for row in range(count)]
+        of = route.model, route.arm, route.keyed
+        self._notes.append((of, _Note(ids, images, prediction, latency, time(), champion or [])))
         if not self._armed:
             self._armed = True
-            self._loop.call_soon_threadsafe(self._arm)
+            self.loop.call_soon_threadsafe(self._arm)
 
     def flush(self) -> None:
         """Tell all that is noted. What goes wrong here reaches no prediction: it is logged, once, and counted."""
         self._armed = False
-        groups: dict[tuple[Model, Arm], list[_Note]] = defaultdict(list)
+        groups: dict[_Of, list[_Note]] = defaultdict(list)
         while self._notes:
-            note = self._notes.popleft()
-            groups[note.model, note.arm].append(note)
-        for (model, arm), notes in groups.items():
-            count = sum(len(note.images) for note in notes)
+            of, note = self._notes.popleft()
+            groups[of].append(note)
+        for of, notes in groups.items():
             try:
-                self._tell(model, arm, notes)
+                self._tell(of, notes)
             except Exception:
-                self._lose(count)
+                self._lose(sum(len(note.ids) for note in notes))
                 if not self._failed:
                     log.exception("the monitor cannot be told of predictions; they go on without it")
                 self._failed = True
@@ -117,21 +123,24 @@ class Reporter:
             self._outbox.push()
 
     def _arm(self) -> None:
-        self._loop.call_later(PAUSE, self.flush)
+        self.loop.call_later(PAUSE, self.flush)
 
-    def _tell(self, model: Model, arm: Arm, notes: list[_Note]) -> None:
+    def _tell(self, of: _Of, notes: list[_Note]) -> None:
+        model, arm, keyed = of
         images = np.concatenate([note.images for note in notes])
         numbers = _numbers(model, notes)
         ids = [name for note in notes for name in note.ids]
+        champion = [predicted for note in notes for predicted in note.champion]
         times = np.repeat([note.at for note in notes], [len(note.ids) for note in notes])
-        watched = self._watched(len(ids)) if arm != "shadow" else np.zeros(len(ids), np.bool_)
-        kept = self._kept(images)
+        watched = np.zeros(len(ids), np.bool_) if arm == "shadow" else self._watched(len(ids))
+        kept = [] if arm == "shadow" else self._kept(images)
         for part in _parts(images, numbers, kept):
             rows = np.flatnonzero(watched[part])
             message = Rows(
                 model.name,
                 model.version,
                 arm,
+                keyed,
                 ids[part],
                 times[part].tobytes(),
                 numbers[part].tobytes(),
@@ -139,6 +148,7 @@ class Reporter:
                 all_statistics(images[part][rows]).tobytes(),
                 images.shape[1:],
                 {row - part.start: images[row].tobytes() for row in kept if part.start <= row < part.stop},
+                champion[part],
             )
             if dropped := self._outbox.send(encode(message), part.stop - part.start):
                 self._lose(dropped)

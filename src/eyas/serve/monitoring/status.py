@@ -95,6 +95,41 @@ class StoreStatus(msgspec.Struct):
     """Why nothing can be written now."""
 
 
+class ArmStatus(msgspec.Struct):
+    """One side of a rollout."""
+
+    version: str
+    requests: int
+    """In this stage."""
+    p95_seconds: float | None
+    p99_seconds: float | None
+    labels: int
+
+
+class RolloutStatus(msgspec.Struct):
+    """A rollout that is under way."""
+
+    model: str
+    mode: str
+    """`shadow`, `canary` or `ab`."""
+    status: str
+    """`running` or `paused`."""
+    share: float
+    """Of the requests that the challenger answers; of a shadow, that it is asked as well."""
+    stage: int
+    """From 1."""
+    stages: int
+    champion: ArmStatus
+    challenger: ArmStatus
+    loss: tuple[float, float]
+    """Bounds of the challenger's error rate less the champion's, each valid at every look."""
+    disagreement: tuple[float, float]
+    """Of a shadow: bounds of the share of images on which the two name different classes."""
+    verdict: str
+    """`hold`, `advance`, `promote` or `roll back`."""
+    reasons: list[str]
+
+
 class MonitorStatus(msgspec.Struct):
     """Of the whole service."""
 
@@ -102,6 +137,7 @@ class MonitorStatus(msgspec.Struct):
     lost: int
     """Predictions that the monitor was not told of, for want of time."""
     store: StoreStatus | None
+    rollouts: list[RolloutStatus]
 
 
 def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...], raised: str) -> AlarmStatus:

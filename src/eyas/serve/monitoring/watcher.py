@@ -13,17 +13,18 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 
 from eyas.bundle import open_bundle
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.store import Outcome
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import LOST, PID
 from eyas.serve.monitoring.accuracy import Accuracies
@@ -31,10 +32,11 @@ from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper, place_of
-from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus
+from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus, RolloutStatus
+from eyas.serve.monitoring.trials import Trials
 from eyas.serve.monitoring.watched import Watched
 from eyas.serve.monitoring.wire import Rows, decode
-from eyas.serve.processes.messages import Activate, Table, Version, receive
+from eyas.serve.processes.messages import Activate, Table, Version, receive, send
 
 TOLD_SECONDS = 0.5  # between two times that the board is written
 AT_ONCE = 64  # messages between two looks at the clock
@@ -79,7 +81,8 @@ class Watcher:
         self._places: dict[tuple[str, str], Version] = {}
         self._watched: dict[tuple[str, str], Watched | None] = {}
         self._said: set[str] = set()
-        self._accuracy = Accuracies()
+        self._accuracy, self._trials = Accuracies(), Trials(post.tables)
+        self._rollouts: list[RolloutStatus] = []
         self._keeper: Keeper | None = None
         if place := place_of(config):
             self._attempt("predictions are not stored", lambda: self._keep(place))
@@ -109,13 +112,17 @@ class Watcher:
         """As the board shows it."""
         versions = [one.status(self._accuracy_of(*who)) for who, one in self._watched.items() if one]
         lost = self._post.tables.total().get((LOST.name,), [0.0])[0]
-        return MonitorStatus(versions, int(lost), self._keeper.status() if self._keeper else None)
+        return MonitorStatus(versions, int(lost), self._keeper.status() if self._keeper else None, self._rollouts)
 
     def _accuracy_of(self, model: str, version: str) -> AccuracyStatus | None:
         return self._accuracy.of(model, version) if self._keeper else None
 
     def _keep(self, place: str) -> None:
-        self._keeper = Keeper(place, self._config, self._accuracy.met)
+        def met(outcomes: Sequence[Outcome]) -> None:
+            self._accuracy.met(outcomes)
+            self._trials.met(outcomes)
+
+        self._keeper = Keeper(place, self._config, met)
 
     def _take_in(self, most: int) -> bool:
         """Up to so many messages; gives whether there may be more."""
@@ -126,6 +133,7 @@ class Watcher:
         return True
 
     def _take(self, rows: Rows) -> None:
+        self._trials.take(rows, time())
         if watched := self._of(rows.model, rows.version):
             watched.take(rows)
 
@@ -155,18 +163,27 @@ class Watcher:
         self._counts.keep(lambda series: len(series) < 3 or series[1:3] in now)
         for who in now:
             self._of(*who)
+        self._attempt("a rollout is not judged", lambda: self._trials.serve(table))
 
     def _tell(self) -> None:
         """The board, and now and then the state."""
         now = monotonic()
         if now >= self._tell_at:
             self._tell_at = now + TOLD_SECONDS
+            self._attempt("the rollouts cannot be judged", self._judge)
             self._post.board.write(msgspec.json.encode(self.status()))
         if now >= self._save_at:
             self._save_at = now + self._config.save_seconds
             for watched in self._watched.values():
                 if watched:
                     self._attempt("the monitor's state cannot be saved", watched.save)
+
+    def _judge(self) -> None:
+        found = [*self._trials.judge(time())]
+        self._rollouts = [status for status, _ in found]
+        for _, decided in found:
+            if decided:
+                send(self._post.pipe, decided)
 
     def _attempt(self, otherwise: str, work: Callable[[], None]) -> None:
         """Do it; where it fails, say so once and go on: nothing here may stop the rest."""

@@ -22,6 +22,8 @@ class Rows(msgspec.Struct, array_like=True, frozen=True):
     model: str
     version: str
     arm: Arm
+    keyed: bool
+    """The arm is that of a user; else it was drawn for each request."""
     ids: list[str]
     time_bytes: bytes
     number_bytes: bytes
@@ -32,6 +34,8 @@ class Rows(msgspec.Struct, array_like=True, frozen=True):
     """(H, W, C) of the images."""
     image_bytes: dict[int, bytes]
     """Of the rows whose image is to be kept."""
+    champion: list[int]
+    """Of a shadow: the classes that the champion named; else empty."""
 
     def __len__(self) -> int:
         return len(self.ids)

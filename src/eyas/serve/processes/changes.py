@@ -23,7 +23,17 @@ from eyas.core.errors import EyasError
 from eyas.core.schema import ServeConfig
 from eyas.serve.asking import Ask
 from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import Activate, Activated, Decided, Message, Prepare, Prepared, Refused, Table, Version
+from eyas.serve.processes.messages import (
+    Activate,
+    Activated,
+    Decided,
+    Message,
+    Prepare,
+    Prepared,
+    Refused,
+    Table,
+    Version,
+)
 from eyas.serve.processes.prover import verdict
 from eyas.serve.processes.rollouts import Rollouts
 from eyas.serve.processes.table import Wanted, look, settle

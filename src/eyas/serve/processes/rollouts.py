@@ -63,11 +63,16 @@ class Rollouts:
 
     def _move(self, model: str, rollout: Rollout, move: Move, *why: str, **more: object) -> None:
         after = self._store(model).move(
-            move, by=EYAS, why=why, now=time(), expected=rollout.step, early=True, **more  # type: ignore[arg-type]
+            move,
+            by=EYAS,
+            why=why,
+            now=time(),
+            expected=rollout.step,
+            early=True,
+            **more,  # type: ignore[arg-type]
         )
         at = f" at {after.plan.stages[after.stage]:.0%}" if not after.over else ""
         log.warning(f"{model}: the rollout of {rollout.plan.challenger} is {after.status}{at}: {'; '.join(why)}")
 
     def _store(self, model: str) -> RolloutStore:
         return rollouts_of(self._repository, model, self._lock_seconds)
-

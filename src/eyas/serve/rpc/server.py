@@ -96,7 +96,8 @@ def _calls(service: Service) -> dict[str, Call]:
 
 
 async def _infer(service: Service, request: Any) -> Any:
-    model = service.models.find(request.model_name, request.model_version)
+    route = service.route_of(request.id or urandom(16).hex(), "", request.model_name, request.model_version)
+    model = route.model
     policy = model.bundle.policy
     asked = codec.asked(request, policy, outputs_of(model), service.config.max_images)
     size = 0 if asked.binary is None else len(asked.binary)
@@ -105,7 +106,7 @@ async def _infer(service: Service, request: Any) -> Any:
     def tell(prediction: Prediction) -> Any:
         return codec.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
-    return await service.predict(model, request.id or urandom(16).hex(), reading, tell, cam=asked.cam)
+    return await service.predict(route, reading, tell, cam=asked.cam)
 
 
 def _method(name: str, call: Call) -> Any:
