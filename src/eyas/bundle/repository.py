@@ -184,7 +184,9 @@ class Repository:
         with only_writer(self.path, self._lock_seconds):
             last, *earlier = self._before(model)
             self.open(model, last.version)
-            return self._write(model, Live(version=last.version, since=_now(), by=by or _who(), before=tuple(earlier)))
+            return self._write(
+                model, Live(version=last.version, since=_now(), by=by or whoever(), before=tuple(earlier))
+            )
 
     def remove(self, model: str, version: str) -> None:
         """Remove a version that is not live.
@@ -225,7 +227,7 @@ class Repository:
         if now and now.version == version:
             return now
         before = (Turn(version=now.version, since=now.since, by=now.by), *now.before) if now else ()
-        return self._write(model, Live(version=version, since=_now(), by=by or _who(), before=before[:REMEMBERED]))
+        return self._write(model, Live(version=version, since=_now(), by=by or whoever(), before=before[:REMEMBERED]))
 
     def _write(self, model: str, live: Live) -> Live:
         io.write_json(self.path / model / LIVE, live.model_dump(mode="json"))
@@ -285,7 +287,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _who() -> str:
+def whoever() -> str:
+    """Who runs this process, for the records: user@host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name

@@ -18,6 +18,7 @@ from eyas.cli import (
     models,
     monitor,
     report,
+    rollout,
     track,
     trust,
     tune,
@@ -50,6 +51,7 @@ app.command()(trust.token)
 app.command()(trust.sign)
 app.command()(benchmark.benchmark)
 app.add_typer(models.app, name="models")
+app.add_typer(rollout.app, name="rollout")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 

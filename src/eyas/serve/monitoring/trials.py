@@ -16,6 +16,7 @@ from eyas.serve.monitoring.trial import Outcomes, Trial
 from eyas.serve.monitoring.wire import Rows
 from eyas.serve.processes.messages import Decided, Served, Table
 
+AGAIN_SECONDS = 5.0  # a move that the supervisor could not make is asked for again
 HELD = 100_000  # labels that wait to be looked at
 
 
@@ -27,7 +28,7 @@ class Trials:
         self._trials: dict[str, Trial] = {}
         self._begun: dict[str, float] = {}
         self._met: deque[Outcome] = deque(maxlen=HELD)
-        self._decided: dict[str, int] = {}  # the step at which a verdict was told
+        self._decided: dict[str, tuple[int, float]] = {}  # the step at which a verdict was told, and when
 
     def serve(self, table: Table) -> None:
         """These are served from now on.
@@ -58,7 +59,7 @@ class Trials:
             verdict, evidence = trial.judge(outcomes.get((model, trial.rollout.plan.challenger), {}), now)
             yield (
                 _status(model, trial.rollout, verdict, evidence),
-                self._decide(model, trial.rollout, verdict, evidence),
+                self._decide(model, trial, verdict, evidence, now),
             )
 
     def _follow(self, model: str, served: Served) -> None:
@@ -93,11 +94,14 @@ class Trials:
                 found[model, version][outcome] = numbers[0]
         return dict(found)
 
-    def _decide(self, model: str, rollout: Rollout, verdict: Verdict, evidence: Evidence) -> Decided | None:
-        told = self._decided.get(model) == rollout.step
+    def _decide(self, model: str, trial: Trial, verdict: Verdict, evidence: Evidence, now: float) -> Decided | None:
+        """Once a step; again where nothing has come of it."""
+        rollout = trial.rollout
+        step, at = self._decided.get(model, (0, 0.0))
+        told = step == rollout.step and now - at < AGAIN_SECONDS
         if rollout.status is not Status.RUNNING or verdict.action is Action.HOLD or told:
             return None
-        self._decided[model] = rollout.step
+        self._decided[model] = rollout.step, now
         action, stage = verdict.action.value, verdict.stage
         return Decided(model, rollout.number, rollout.step, action, stage, verdict.reasons, evidence.to_json())
 
