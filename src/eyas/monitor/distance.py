@@ -33,11 +33,10 @@ class FeatureDistance:
     def to_classes(self, features: NDArray[Any], predicted: NDArray[np.int64]) -> NDArray[np.float32]:
         """σ² d² of each row of (N, D) features to a class: (N,) float32, at least 0. A row's does not depend on N."""
         apart = features.astype(np.float32, copy=False) - self.means[predicted]
-        rows = apart[:, None]
-        explained = rows @ self.axes  # row by row: one product of all would round each by how many there are
-        length = (rows @ apart[..., None]).astype(np.float64) - explained @ explained.swapaxes(1, 2)
-        distances: NDArray[np.float32] = np.maximum(length[:, 0, 0], 0).astype(np.float32)
-        return distances
+        # Row by row: one product of all would round each by how many there are.
+        explained = (apart[:, None] @ self.axes)[:, 0]
+        length = np.subtract(np.vecdot(apart, apart), np.vecdot(explained, explained), dtype=np.float64)
+        return np.maximum(length, 0).astype(np.float32)
 
 
 def fit_distance(features: NDArray[Any], labels: NDArray[np.int64], classes: int) -> FeatureDistance:

@@ -128,9 +128,9 @@ def _rows(
 def energy(logits: Floats) -> NDArray[np.float32]:
     """-ln Σ_k exp z_k for each row of (N, K) logits: (N,) float32, summed in float64."""
     z = logits.astype(np.float64)
-    peak = z.max(axis=1)
+    peak = np.maximum.reduce(z, axis=1)
     z -= peak[:, None]
-    total = np.exp(z, out=z).sum(axis=1)
+    total = np.add.reduce(np.exp(z, out=z), axis=1)
     scores: NDArray[np.float32] = np.negative(peak + np.log(total, out=total)).astype(np.float32)
     return scores
 

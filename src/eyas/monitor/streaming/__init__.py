@@ -7,7 +7,7 @@ from eyas.monitor.streaming.config import MonitorConfig
 from eyas.monitor.streaming.labels import black_box_shares, likeliest_shares
 from eyas.monitor.streaming.monitor import Monitor
 from eyas.monitor.streaming.outliers import OutlierRule, fit_outliers
-from eyas.monitor.streaming.scoring import ImageScores, Scoring
+from eyas.monitor.streaming.scoring import ImageScores, Scoring, open_scoring
 
 __all__ = [
     "Alarm",
@@ -25,5 +25,6 @@ __all__ = [
     "compare_batch",
     "fit_outliers",
     "likeliest_shares",
+    "open_scoring",
     "read_calibration",
 ]

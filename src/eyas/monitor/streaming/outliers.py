@@ -26,13 +26,13 @@ class OutlierRule:
     ) -> NDArray[np.float64]:
         """The larger of both, in units of the distance from the median to the upper decile, of one image or (N,).
 
-        A distance that is NaN is left out.
+        One that is NaN is left out.
         """
         scaled = np.subtract(energy, self.energy[0], dtype=np.float64)
         scaled /= self.energy[1]
         apart = np.subtract(distance, self.distance[0], dtype=np.float64)
         apart /= self.distance[1]
-        larger: NDArray[np.float64] = np.where(np.isnan(apart), scaled, np.maximum(scaled, apart))
+        larger: NDArray[np.float64] = np.fmax(scaled, apart)
         return larger
 
 

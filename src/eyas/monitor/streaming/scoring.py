@@ -7,14 +7,17 @@ features ─ distance to class ─┴─ outlier rule ┘
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import ConfigError, DataError
 from eyas.monitor.reference import energy
-from eyas.monitor.streaming.calibration import Calibration
+from eyas.monitor.streaming.calibration import Calibration, has_rows, read_calibration
 from eyas.monitor.streaming.outliers import fit_outliers
 
 
@@ -33,7 +36,7 @@ class ImageScores:
     distance: NDArray[np.float32]
     """(N,) of the features to the predicted class, at least 0; NaN without features."""
     outlier: NDArray[np.float64]
-    """(N,) the larger of energy and distance, each in units of its own spread; NaN where the energy is NaN."""
+    """(N,) the larger of energy and distance, each in units of its own spread; one that is NaN is left out."""
     unknown: NDArray[np.bool_]
     """(N,) like no held-out image: `outlier` is above the threshold."""
 
@@ -101,7 +104,7 @@ class Scoring:
         energies = energy(logits)
         distances = self._distances(features, predicted)
         outlier = self._rule.score(energies, distances)
-        confidence = probabilities.max(axis=1)
+        confidence: NDArray[np.float32] = np.maximum.reduce(probabilities, axis=1)
         unknown = outlier > self.threshold
         return ImageScores(probabilities, predicted, confidence, energies, distances, outlier, unknown)
 
@@ -122,3 +125,16 @@ class Scoring:
         if features.shape != (expected := (len(predicted), self._distance.means.shape[1])):
             raise DataError(f"features must have shape {expected}, got {features.shape}")
         return self._distance.to_classes(features, predicted)
+
+
+def open_scoring(reference: Mapping[str, NDArray[Any]], outlier_rate: float) -> Scoring | None:
+    """What is unknown, by `Bundle.reference()`.
+
+    Returns:
+        None where nothing can be called unknown: the rate is 0, the bundle is older than the rows of its reference, or
+        it has too few held-out images for such a rate.
+    """
+    if not outlier_rate or not has_rows(reference):
+        return None
+    scoring = Scoring(read_calibration(reference), outlier_rate)
+    return scoring if isfinite(scoring.threshold) else None

@@ -35,9 +35,12 @@ REQUESTS = Family("eyas_model_requests", "counter", "Requests to a model, by how
 LATENCY = Family("eyas_model_request_seconds", "histogram", "Requests that a model answered.", MODEL, SECONDS)
 PREDICT = Family("eyas_model_predict_seconds", "histogram", "In the graph alone, a batch each.", MODEL, SECONDS)
 BATCH = Family("eyas_model_batch_images", "histogram", "Images predicted together.", MODEL, SIZES)
+UNSCORED = Family(
+    "eyas_model_unscored", "counter", "Predictions of which it could not be said whether the images are unknown.", MODEL
+)
 WAITING = Family("eyas_waiting_requests", "gauge", "Requests that wait for their turn.")
 RESTARTS = Family("eyas_worker_restarts", "counter", "Workers that ended by themselves and were started again.")
-FAMILIES = {one.name: one for one in (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, WAITING, RESTARTS)}
+FAMILIES = {one.name: one for one in (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, UNSCORED, WAITING, RESTARTS)}
 PID = "pid"  # of the process that writes the table; not told to anybody
 GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")
 OF_MODELS = frozenset(one.name for one in FAMILIES.values() if one.labels[:2] == MODEL)
