@@ -22,7 +22,15 @@ from scipy.ndimage import rotate, shift
 
 import eyas
 from eyas.monitor.pixels import all_statistics
-from eyas.monitor.streaming import Alarm, Calibration, Monitor, MonitorConfig, compare_batch, read_calibration
+from eyas.monitor.streaming import (
+    Alarm,
+    Calibration,
+    Monitor,
+    MonitorConfig,
+    Scoring,
+    compare_batch,
+    read_calibration,
+)
 
 Images = NDArray[np.uint8]
 Answers = tuple[NDArray[np.float32], ...]
@@ -72,9 +80,14 @@ def rows_of(answers: Answers, rows: NDArray[np.int64]) -> Answers:
 
 def feed(monitor: Monitor, answers: Answers, took: list[float]) -> tuple[int, Alarm] | None:
     """The first alarm, and at which of these requests it came."""
-    for number, answer in enumerate(zip(*answers, strict=True), start=1):
+    scoring = Scoring(monitor.calibration)
+    probabilities, logits, features, pixels = answers
+    for row in range(len(pixels)):
+        part = slice(row, row + 1)
+        number = row + 1
         started = time.perf_counter()
-        outcome = monitor.observe(str(number), *answer)
+        scores = scoring.score(probabilities[part], logits[part], features[part])
+        outcome = monitor.observe(str(number), scores, pixels[row])
         took.append(1e6 * (time.perf_counter() - started))
         if outcome.alarm:
             return number, outcome.alarm

@@ -41,16 +41,25 @@ class FileRow:
     top: tuple[tuple[str, float], ...] = ()
     """(label, probability) of the most probable classes, falling."""
     needs_review: bool | None = None
+    """The conformal set holds no class or several."""
+    unknown: bool | None = None
+    """Like no held-out image; None also where that cannot be told."""
     error: str | None = None
 
     @classmethod
     def of(
-        cls, file: str, labels: Sequence[str], probabilities: NDArray[np.float32], review: bool, top: int
+        cls,
+        file: str,
+        labels: Sequence[str],
+        probabilities: NDArray[np.float32],
+        review: bool,
+        unknown: bool | None,
+        top: int,
     ) -> FileRow:
         """One image's row; `probabilities`: (K,) float32. Of equal classes the lowest index comes first."""
         order = np.argsort(-probabilities, kind="stable").tolist()
         best = tuple((labels[k], float(probabilities[k])) for k in order[:top])
-        return cls(file, order[0], labels[order[0]], float(probabilities[order[0]]), best, review)
+        return cls(file, order[0], labels[order[0]], float(probabilities[order[0]]), best, review, unknown)
 
 
 def find_images(sources: Iterable[str | Path], stdin: BinaryIO | None = None) -> Iterator[ImageFile]:

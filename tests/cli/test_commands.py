@@ -102,7 +102,7 @@ def test_predict_in_every_format(home, run, bundle, picture, where):
     lines = eyas("predict", target, picture.parent, "--format", "csv", cwd=home).stdout.splitlines()
     assert len(rows) == 2
     assert rows[0]["label"] in table
-    assert lines[0] == "file,index,label,confidence,needs_review,error"
+    assert lines[0] == "file,index,label,confidence,needs_review,unknown,error"
     assert lines[1].split(",")[2] == rows[0]["label"]
 
 

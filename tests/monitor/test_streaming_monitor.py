@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -16,7 +16,16 @@ from eyas.core.errors import ConfigError, DataError
 from eyas.evaluate import softmax
 from eyas.monitor import build_reference
 from eyas.monitor.pixels import image_statistics
-from eyas.monitor.streaming import Alarm, Kind, Monitor, MonitorConfig, likeliest_shares, read_calibration
+from eyas.monitor.streaming import (
+    Alarm,
+    ImageScores,
+    Kind,
+    Monitor,
+    MonitorConfig,
+    Scoring,
+    likeliest_shares,
+    read_calibration,
+)
 
 LEARNED, HELD_OUT = 500, 650
 
@@ -38,11 +47,14 @@ class Digits:
     def monitor(self, **config: float) -> Monitor:
         return Monitor(read_calibration(self.reference), MonitorConfig(**config))  # type: ignore[arg-type]
 
+    def scores(self, images: np.ndarray, outlier_rate: float = 0.01) -> ImageScores:
+        return Scoring(read_calibration(self.reference), outlier_rate).score(*self.answers(images))
+
     def feed(self, monitor: Monitor, images: np.ndarray, name: str = "digit") -> list[Alarm]:
-        rows = zip(images, *self.answers(images), strict=True)
+        scores = self.scores(images)
         outcomes = [
-            monitor.observe(f"{name}-{number}", *answer, image_statistics(image))
-            for number, (image, *answer) in enumerate(rows)
+            monitor.observe(f"{name}-{row}", scores[row : row + 1], image_statistics(image))
+            for row, image in enumerate(images)
         ]
         assert monitor.failures == 0, monitor.last_failure
         return [outcome.alarm for outcome in outcomes if outcome.alarm]
@@ -162,11 +174,9 @@ def test_once_it_is_over_the_next_change_is_told_again(digits: Digits) -> None:
 
 
 def test_unknown_is_said_at_about_its_rate_and_of_strange_images(digits: Digits) -> None:
-    def share(images: Iterable[np.ndarray]) -> float:
-        monitor = digits.monitor(outlier_rate=0.05)
-        rows = [(image[None], image_statistics(image)) for image in images]
-        answers = [(*(part[0] for part in digits.answers(image)), pixels) for image, pixels in rows]
-        return float(np.mean([monitor.observe("", *answer).unknown for answer in answers]))
+    def share(images: np.ndarray) -> float:
+        monitor, scores = digits.monitor(), digits.scores(images, 0.05)
+        return float(np.mean([outcome.unknown for outcome in monitor.observe_many([""] * len(images), scores)]))
 
     assert share(digits.images) < 0.05 + 4 * (0.05 / 244) ** 0.5  # of the threshold's 244 images
     assert share(255 - digits.images[:50]) > 0.9
@@ -174,14 +184,12 @@ def test_unknown_is_said_at_about_its_rate_and_of_strange_images(digits: Digits)
 
 def test_a_failure_is_counted_and_never_raised(digits: Digits) -> None:
     monitor = digits.monitor()
-    probabilities, logits, features = (part[0] for part in digits.answers(digits.images[:1]))
-    pixels = image_statistics(digits.images[0])
+    scores, pixels = digits.scores(digits.images[:1]), image_statistics(digits.images[0])
     broken = [
-        (probabilities, logits * np.nan, features, pixels),
-        (probabilities, logits, features[:3], pixels),
-        (probabilities, logits, features, pixels[:1]),
-        (probabilities[:2], logits, features, pixels),
-        (None, None, None, None),
+        (replace(scores, energy=scores.energy * np.nan), pixels),
+        (scores, pixels[:1]),
+        (digits.scores(digits.images[:2]), pixels),
+        (None, None),
     ]
     for answer in broken:
         outcome = monitor.observe("broken", *answer)  # type: ignore[arg-type]
@@ -190,17 +198,15 @@ def test_a_failure_is_counted_and_never_raised(digits: Digits) -> None:
     assert monitor.failures == len(broken)
     assert monitor.requests == 0
     assert monitor.last_failure
-    assert monitor.observe("sound", probabilities, logits, features, pixels).outlier_score != 0
+    assert monitor.observe("sound", scores, pixels).outlier_score != 0
     assert monitor.requests == 1
 
 
 def test_requests_without_features_or_pixels_are_tested_by_the_rest(digits: Digits) -> None:
     monitor = digits.monitor()
-    found = []
-    for image in turned(digits.images[:100]):
-        probabilities, logits, _ = (part[0] for part in digits.answers(image[None]))
-        outcome = monitor.observe("", probabilities, logits)
-        found += [outcome.alarm] if outcome.alarm else []
+    probabilities, logits, _ = digits.answers(turned(digits.images[:100]))
+    scores = Scoring(monitor.calibration).score(probabilities, logits)
+    found = [outcome.alarm for outcome in monitor.observe_many([""] * 100, scores) if outcome.alarm]
     assert monitor.failures == 0
     assert len(found) == 1
     assert set(found[0].streams) <= {"confidence", "energy", "predicted class"}
@@ -251,7 +257,7 @@ def test_no_held_out_images_are_refused(digits: Digits) -> None:
         read_calibration(arrays)
 
 
-@pytest.mark.parametrize("wrong", [{"false_alarms": 0}, {"outlier_rate": 1.0}, {"horizon": 0}, {"remembered": 0}])
+@pytest.mark.parametrize("wrong", [{"false_alarms": 0}, {"false_alarms": 1.0}, {"horizon": 0}, {"remembered": 0}])
 def test_rates_and_sizes_have_their_bounds(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         MonitorConfig(**wrong)  # type: ignore[arg-type]

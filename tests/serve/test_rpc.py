@@ -70,7 +70,7 @@ def test_triton_client_finds_server_and_model(client: triton.InferenceServerClie
     about = client.get_model_metadata("digits", "digits-1")
     assert list(about.versions) == ["digits-1"]
     assert [(one.name, one.datatype, list(one.shape)) for one in about.inputs] == [("images", "UINT8", [-1, 8, 8, 1])]
-    assert [one.name for one in about.outputs] == ["logits", "probabilities", "features"]
+    assert [one.name for one in about.outputs] == ["logits", "probabilities", "features", "needs_review", "unknown"]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -85,6 +85,15 @@ def test_triton_client_gets_what_the_graph_gives(
         np.testing.assert_array_equal(result.as_numpy(name), getattr(expected, name))
     response = result.get_response()
     assert (response.id, response.model_name, response.model_version) == ("seven", "digits", "digits-1")
+
+
+def test_doubts_come_where_they_are_asked_for(client: triton.InferenceServerClient, grey: Bundle) -> None:
+    images = np.concatenate([grey.golden().images[:3], 255 - grey.golden().images[:1]])
+    outputs = [triton.InferRequestedOutput(name) for name in ("needs_review", "unknown")]
+    result = client.infer("digits", [tensor(images)], outputs=outputs)
+    assert [one.datatype for one in result.get_response().outputs] == ["BOOL", "BOOL"]
+    assert result.as_numpy("unknown").tolist() == [[False], [False], [False], [True]]
+    assert result.as_numpy("needs_review").ravel().tolist() == Predictor(grey).run(images).needs_review.tolist()
 
 
 def test_classes_by_name(client: triton.InferenceServerClient, grey: Bundle) -> None:

@@ -44,7 +44,13 @@ def test_triton_client_finds_server_and_model(client_of_triton: triton.Inference
     assert about == client_of_triton.get_model_metadata("digits", "digits-1")
     assert about["versions"] == ["digits-1"]
     assert about["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 8, 8, 1]}]
-    assert [one["name"] for one in about["outputs"]] == ["logits", "probabilities", "features"]
+    assert [one["name"] for one in about["outputs"]] == [
+        "logits",
+        "probabilities",
+        "features",
+        "needs_review",
+        "unknown",
+    ]
     config = client_of_triton.get_model_config("digits")
     assert config["input"][0]["dims"] == [8, 8, 1]
     index = client_of_triton.get_model_repository_index()
@@ -135,8 +141,8 @@ FAULTS: list[tuple[dict[str, Any], int, str]] = [
     (request(data=None, parameters={"binary_data_size": 64}), 422, "must be the 0 bytes that follow the JSON, got 64"),
     ({"inputs": []}, 422, "one input, images, got 0"),
     ({}, 422, "missing required field `inputs`"),
-    (request() | {"outputs": [{"name": "boxes"}]}, 422, "logits, probabilities, features, got 'boxes'"),
-    (request() | {"outputs": [{"name": "cam"}]}, 422, "logits, probabilities, features, got 'cam'"),
+    (request() | {"outputs": [{"name": "boxes"}]}, 422, "features, needs_review, unknown, got 'boxes'"),
+    (request() | {"outputs": [{"name": "cam"}]}, 422, "features, needs_review, unknown, got 'cam'"),
     (request() | {"outputs": [{"name": "logits"}] * 2}, 422, "logits must be asked for once"),
     (
         request() | {"outputs": [{"name": "features", "parameters": {"classification": 2}}]},
@@ -210,7 +216,7 @@ def test_class_activation_maps_come_where_they_are_asked_for(tmp_path: Path) -> 
     body = request(shape=[2, 8, 8, 1], data=images.tolist())
     with asgi_client(create_app(bundle, ServeConfig())) as client:
         about = client.get("/v2/models/digits").json()["outputs"]
-        assert about[-1] == {"name": "cam", "datatype": "FP32", "shape": [-1, 10, -1, -1]}
+        assert about[3] == {"name": "cam", "datatype": "FP32", "shape": [-1, 10, -1, -1]}
         without = client.post(INFER, json=body).json()["outputs"]
         assert [one["name"] for one in without] == ["logits", "probabilities", "features"]
         (maps,) = client.post(INFER, json=body | {"outputs": [{"name": "cam"}]}).json()["outputs"]

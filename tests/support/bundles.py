@@ -23,6 +23,7 @@ from eyas.bundle import Bundle, Conformal, DatasetInfo, InputSpec, Parity, open_
 from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
 from eyas.image import ImagePolicy, from_pixels
+from eyas.monitor import build_reference
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GRID = 8
@@ -47,11 +48,12 @@ def make_bundle(
     version: str = "digits-1",
     sharpness: float = 1.0,
     cam: bool = False,
+    rows: bool = True,
 ) -> Bundle:
     """Write a real bundle for images of `size` (height, width) to `path`, and open it.
 
     `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes. `cam`:
-    the graph gives maps.
+    the graph gives maps. `rows`: the reference has what tells unknown images; older ones lack it.
     """
     policy = ImagePolicy(*size, channels)
     (val_images, val_labels), (test_images, test_labels) = digits(policy, VAL), digits(policy, TEST)
@@ -63,13 +65,9 @@ def make_bundle(
         session = ort.InferenceSession(str(draft.path / MODEL), providers=["CPUExecutionProvider"])
         val, test = _run(session, val_images), _run(session, test_images)
         np.savez(draft.path / GOLDEN, images=test_images[:16], probabilities=test.probabilities[:16])
-        np.savez(
-            draft.path / REFERENCE,
-            logits=val.logits,
-            probabilities=val.probabilities,
-            features=val.features,
-            labels=val_labels,
-        )
+        reference = build_reference(val.probabilities, val.logits, val.features, val_labels, val_images)
+        older = {name: array for name, array in reference.items() if not name.startswith(("row_", "distance_"))}
+        np.savez(draft.path / REFERENCE, allow_pickle=False, **(reference if rows else older))
         io.write_text(draft.path / CARD, "# digits\n\nA linear classifier of handwritten digits, for tests.\n")
         fields = _description(policy, version, fit) | _findings(
             val.probabilities, val_labels, test.probabilities, test_labels, _expected(test_images, fit)

@@ -26,7 +26,7 @@ def predict(
         list[str],
         typer.Argument(
             help="A bundle, or a run folder that holds one; with --url neither. Then files, folders, or - for "
-            "standard input; serve.threads=… and serve.max_pixels=… hold here too.",
+            "standard input; serve.threads=…, serve.max_pixels=… and serve.outlier_rate=… hold here too.",
             metavar="[BUNDLE] IMAGE... [KEY=VALUE]...",
         ),
     ],
@@ -101,12 +101,15 @@ def _predict_here(words: list[str], top: int) -> list[FileRow]:
         from eyas.bundle import open_bundle
         from eyas.core.config import is_override, load_config
         from eyas.infer import Predictor, predict_files
+        from eyas.monitor.streaming import open_scoring
 
     bundle, *files = [word for word in words if not is_override(word)] or [""]
     if not files:
         raise ConfigError(f"a bundle and then images are expected, got {' '.join(words)}; --url asks a service instead")
     settings = load_config(None, [word for word in words if is_override(word)]).serve
-    predictor = Predictor(open_bundle(find_bundle(Path(bundle))), settings.threads)
+    opened = open_bundle(find_bundle(Path(bundle)))
+    scoring = open_scoring(opened.reference(), settings.outlier_rate)
+    predictor = Predictor(opened, settings.threads, scoring.attempt if scoring else None)
     return list(predict_files(predictor, files, top=top, max_pixels=settings.max_pixels))
 
 
@@ -125,12 +128,17 @@ def _print_table(rows: Iterable[FileRow]) -> None:
     from eyas.core import console
 
     cells = [
-        (row.file, row.label, f"{row.confidence:.2%}", "yes" if row.needs_review else "", _others(row))
+        (row.file, row.label, f"{row.confidence:.2%}", _doubts(row), _others(row))
         for row in rows
         if row.confidence is not None
     ]
     if cells:
-        console.out.print(console.table("", ("image", "class", "confidence", "review", "then"), cells))
+        console.out.print(console.table("", ("image", "class", "confidence", "doubt", "then"), cells))
+
+
+def _doubts(row: FileRow) -> str:
+    said = {"unknown": row.unknown, "needs review": row.needs_review}
+    return ", ".join(doubt for doubt, holds in said.items() if holds)
 
 
 def _others(row: FileRow) -> str:
@@ -139,8 +147,8 @@ def _others(row: FileRow) -> str:
 
 def _print_csv(rows: Iterable[FileRow]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("file", "index", "label", "confidence", "needs_review", "error"))
-    writer.writerows((r.file, r.index, r.label, r.confidence, r.needs_review, r.error) for r in rows)
+    writer.writerow(("file", "index", "label", "confidence", "needs_review", "unknown", "error"))
+    writer.writerows((r.file, r.index, r.label, r.confidence, r.needs_review, r.unknown, r.error) for r in rows)
 
 
 def _rest(count: int) -> str:

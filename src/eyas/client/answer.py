@@ -20,6 +20,8 @@ class ImageAnswer:
     """Of every class; their sum is 1."""
     needs_review: bool
     """The conformal set holds no class or several: a person should look."""
+    unknown: bool | None = None
+    """The image is like no held-out one; None where the bundle or the service cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,11 @@ class Answer:
     """Of the bundle that answered."""
     id: str
     """Of this answer."""
+    unknown: tuple[bool, ...] | None = None
+    """The image is like no held-out one; None where the bundle or the service cannot tell."""
 
     def __post_init__(self) -> None:
-        fields = (self.predictions, self.confidence, self.probabilities, self.labels, self.needs_review)
+        fields = (self.predictions, self.confidence, self.probabilities, self.labels, self.needs_review, self._unknown)
         if len({len(field) for field in fields}) > 1:
             raise ValueError("an answer's lists must be as long as each other")
 
@@ -50,5 +54,9 @@ class Answer:
         return len(self.predictions)
 
     def __iter__(self) -> Iterator[ImageAnswer]:
-        fields = (self.predictions, self.labels, self.confidence, self.probabilities, self.needs_review)
+        fields = (self.predictions, self.labels, self.confidence, self.probabilities, self.needs_review, self._unknown)
         return (ImageAnswer(*values) for values in zip(*fields, strict=True))
+
+    @property
+    def _unknown(self) -> tuple[bool | None, ...]:
+        return (None,) * len(self) if self.unknown is None else self.unknown

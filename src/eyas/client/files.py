@@ -68,4 +68,4 @@ def predict_files(
                 classes[answer.version] = client.model_info(model=model, version=answer.version)["classes"]
             (image,) = answer
             probabilities = np.asarray(image.probabilities, np.float32)  # as the graph gave them
-            yield FileRow.of(file.name, classes[answer.version], probabilities, image.needs_review, top)
+            yield FileRow.of(file.name, classes[answer.version], probabilities, image.needs_review, image.unknown, top)

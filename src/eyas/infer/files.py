@@ -87,5 +87,7 @@ def _rows(predictor: Predictor, batch: list[LoadedFile], top: int) -> Iterator[F
             yield FileRow.of(loaded.file, predictor.bundle.classes, *next(answers), top)
 
 
-def _answers(prediction: Prediction) -> Iterator[tuple[NDArray[np.float32], bool]]:
-    return zip(prediction.probabilities, prediction.needs_review.tolist(), strict=True)
+def _answers(prediction: Prediction) -> Iterator[tuple[NDArray[np.float32], bool, bool | None]]:
+    told = prediction.unknown
+    unknown = [None] * len(prediction.probabilities) if told is None else told.tolist()
+    return zip(prediction.probabilities, prediction.needs_review.tolist(), unknown, strict=True)

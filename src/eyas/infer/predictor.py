@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,21 @@ from eyas.infer.session import CAM, OUTPUTS, Session
 GOLDEN_TOLERANCE = 1e-4  # float32 sums differ by their order from one processor to the next
 # And in int8 or fp16 such a difference can round an activation to the next step.
 QUANTISED_TOLERANCE = 1e-2
+
+
+class Scored(Protocol):
+    """What is said of N images by more than the graph; `eyas.monitor.streaming.ImageScores` is such."""
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """(N,) bool: like no held-out image."""
+
+    def __getitem__(self, rows: slice, /) -> Scored:
+        """Of some of the images."""
+
+
+Scorer = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], Scored | None]
+"""Of probabilities, logits and features; None where they cannot be scored. It does not raise."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +47,15 @@ class Prediction:
     """Of the conformal set: class k belongs to it where p_k ≥ threshold."""
     cam: NDArray[np.float32] | None = None
     """(N, K, h, w) float32 class activation maps, where asked for."""
+    scores: Scored | None = None
+    """Where the predictor has a scorer, and it could score them."""
 
     def __getitem__(self, rows: slice) -> Prediction:
         """The answers for some of the images."""
         maps = None if self.cam is None else self.cam[rows]
-        return Prediction(self.logits[rows], self.probabilities[rows], self.features[rows], self.threshold, maps)
+        scores = None if self.scores is None else self.scores[rows]
+        parts = self.logits[rows], self.probabilities[rows], self.features[rows]
+        return Prediction(*parts, self.threshold, maps, scores)
 
     @property
     def classes(self) -> NDArray[np.intp]:
@@ -55,22 +75,29 @@ class Prediction:
         members: NDArray[np.intp] = (self.probabilities >= self.threshold).sum(axis=1)
         return np.not_equal(members, 1)
 
+    @property
+    def unknown(self) -> NDArray[np.bool_] | None:
+        """(N,) bool: like no held-out image; None where that cannot be told."""
+        return None if self.scores is None else self.scores.unknown
+
 
 class Predictor:
     """One ONNX Runtime session over a bundle. `run` may be called from several threads at once."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, scorer: Scorer | None = None) -> None:
         """Load the graph.
 
         Args:
             bundle: an opened bundle.
             threads: threads inside an operator; where None, the cores that this process may use.
+            scorer: says what else there is to say of each prediction.
 
         Raises:
             BundleError: ONNX Runtime cannot load the graph, or it is not a bundle's graph.
         """
         self.bundle = bundle
         self._session = Session(bundle.model, threads)
+        self._scorer = scorer
 
     def run(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
         """Predict.
@@ -88,7 +115,9 @@ class Predictor:
         """
         self._check(images, cam)
         names = [*OUTPUTS, CAM] if cam else list(OUTPUTS)
-        return Prediction(threshold=self.bundle.manifest.conformal.threshold, **self._session.run(images, names))
+        found = self._session.run(images, names)
+        scores = self._scorer and self._scorer(found["probabilities"], found["logits"], found["features"])
+        return Prediction(threshold=self.bundle.manifest.conformal.threshold, scores=scores, **found)
 
     def verify_golden(self) -> float:
         """Predict the bundle's golden inputs.

@@ -128,8 +128,10 @@ def _rows(
 def energy(logits: Floats) -> NDArray[np.float32]:
     """-ln Σ_k exp z_k for each row of (N, K) logits: (N,) float32, summed in float64."""
     z = logits.astype(np.float64)
-    peak = z.max(axis=1)
-    scores: NDArray[np.float32] = -(peak + np.log(np.exp(z - peak[:, None]).sum(axis=1))).astype(np.float32)
+    peak = np.maximum.reduce(z, axis=1)
+    z -= peak[:, None]
+    total = np.add.reduce(np.exp(z, out=z), axis=1)
+    scores: NDArray[np.float32] = np.negative(peak + np.log(total, out=total)).astype(np.float32)
     return scores
 
 

@@ -31,7 +31,7 @@ def create_app(bundle: Bundle, config: ServeConfig) -> Application:
     """
     gate = open_gate(config)
     models = Models()
-    models.put(bundle.manifest.name, Model(bundle, config.threads or 1))
+    models.put(bundle.manifest.name, Model(bundle, config.threads or 1, outlier_rate=config.outlier_rate))
     tables = Tables(1)
     return build_app(Service(models, config, Meter(tables.counts(0))), tables, gate)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Manifest
 from eyas.infer import Prediction, Predictor
+from eyas.monitor.streaming import open_scoring
 from eyas.serve.numbers import FEW, short
 from eyas.serve.probe import gains, probe
 from eyas.serve.schemas import Answer, ModelInfo, Preprocessor, Row
@@ -25,17 +26,20 @@ class Model:
         bundle: opened.
         threads: of ONNX Runtime, for one prediction.
         name: that it is served as; the bundle's own where empty.
+        outlier_rate: share of images like the held-out ones that may be called unknown, in [0, 1); 0: none is.
 
     Raises:
         BundleError: the graph cannot be loaded.
         IntegrityError: it does not give its golden answers.
     """
 
-    def __init__(self, bundle: Bundle, threads: int, name: str = "") -> None:
+    def __init__(self, bundle: Bundle, threads: int, name: str = "", outlier_rate: float = 0.0) -> None:
         self.bundle = bundle
         self.name, self.version = name or bundle.manifest.name, bundle.manifest.version
-        self.info = _describe(bundle.manifest, self.name)
-        self._predictor = Predictor(bundle, threads)
+        self.scoring = open_scoring(bundle.reference(), outlier_rate)
+        """Tells what is unknown; None where that is not asked for, or the bundle cannot tell."""
+        self.info = _describe(bundle.manifest, self.name, outlier_rate if self.scoring else None)
+        self._predictor = Predictor(bundle, threads, self.scoring.attempt if self.scoring else None)
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
         """Of one image's prediction, the least seen lately."""
@@ -59,6 +63,7 @@ class Model:
             probabilities=[row.probabilities for row in rows],
             labels=[row.label for row in rows],
             needs_review=[row.needs_review for row in rows],
+            unknown=None if prediction.unknown is None else prediction.unknown.tolist(),
             version=self.version,
             id=request_id,
         )
@@ -71,9 +76,11 @@ class Model:
             reviews = [sum(p >= prediction.threshold for p in row) != 1 for row in prediction.probabilities.tolist()]
         else:
             classes, reviews = prediction.classes.tolist(), prediction.needs_review.tolist()
+        told = prediction.unknown
+        unknown = [None] * len(rows) if told is None else told.tolist()
         return [
-            Row(k, self.bundle.classes[k], row[k], row, review)
-            for k, row, review in zip(classes, rows, reviews, strict=True)
+            Row(k, self.bundle.classes[k], row[k], row, *said)
+            for k, row, *said in zip(classes, rows, reviews, unknown, strict=True)
         ]
 
     def _probe(self) -> tuple[float, float]:
@@ -88,7 +95,7 @@ class Model:
         return perf_counter() - began
 
 
-def _describe(manifest: Manifest, name: str) -> ModelInfo:
+def _describe(manifest: Manifest, name: str, outlier_rate: float | None) -> ModelInfo:
     spec, classes = manifest.input, len(manifest.classes)
     return ModelInfo(
         architecture=manifest.architecture,
@@ -113,6 +120,7 @@ def _describe(manifest: Manifest, name: str) -> ModelInfo:
         metrics_by_split=manifest.metrics,
         temperature=manifest.temperature,
         coverage=manifest.conformal.coverage,
+        outlier_rate=outlier_rate,
         threshold=manifest.conformal.threshold,
         dataset=manifest.dataset.name,
         dataset_fingerprint=manifest.dataset.fingerprint,

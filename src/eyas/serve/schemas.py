@@ -68,6 +68,8 @@ class ModelInfo(msgspec.Struct):
     """probabilities = softmax(logits / temperature)"""
     coverage: float
     """Share of answers whose conformal set is to hold the true class."""
+    outlier_rate: float | None
+    """Share of images like the held-out ones that may be called unknown; `null` where none is called so."""
     threshold: float
     """A class belongs to the conformal set where its probability is at least this."""
     dataset: str
@@ -87,6 +89,8 @@ class Row(msgspec.Struct):
     """Of all classes; they sum to 1."""
     needs_review: bool
     """The conformal set holds no class or several: a person should look."""
+    unknown: bool | None
+    """The image is like no held-out one; `null` where that cannot be told."""
 
 
 class Predictions(msgspec.Struct):
@@ -108,6 +112,8 @@ class Answer(msgspec.Struct):
     """Name of the most probable class."""
     needs_review: list[bool]
     """The conformal set holds no class or several: a person should look."""
+    unknown: list[bool] | None
+    """The image is like no held-out one; `null` where that cannot be told."""
     version: str
     """Of the bundle that answered."""
     id: str

@@ -126,4 +126,6 @@ class Service:
         began = perf_counter()
         prediction = model.predict(images, cam=cam)
         self.meter.predicted((model.name, model.version), len(images), perf_counter() - began)
+        if prediction.scores is None and model.scoring is not None:
+            self.meter.unscored((model.name, model.version))
         return prediction

@@ -54,6 +54,8 @@ class ServeConfig(Section):
     threads: PositiveInt | None = None
     """For ONNX Runtime. Unset: `eyas predict` takes the cores this process may use; `eyas serve` shares them between
     its workers."""
+    outlier_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """Share of images like the held-out ones that may be called unknown. 0: nothing is said of that."""
     access_log: bool = False
     """A line for every answer, on standard error."""
     json_logs: bool = False

@@ -3,23 +3,28 @@
 from eyas.monitor.streaming.alarms import Alarm, ClassChange, Kind, Outcome
 from eyas.monitor.streaming.batch import BatchVerdict, compare_batch
 from eyas.monitor.streaming.calibration import Calibration, read_calibration
+from eyas.monitor.streaming.config import MonitorConfig
 from eyas.monitor.streaming.labels import black_box_shares, likeliest_shares
-from eyas.monitor.streaming.monitor import Monitor, MonitorConfig
+from eyas.monitor.streaming.monitor import Monitor
 from eyas.monitor.streaming.outliers import OutlierRule, fit_outliers
+from eyas.monitor.streaming.scoring import ImageScores, Scoring, open_scoring
 
 __all__ = [
     "Alarm",
     "BatchVerdict",
     "Calibration",
     "ClassChange",
+    "ImageScores",
     "Kind",
     "Monitor",
     "MonitorConfig",
     "Outcome",
     "OutlierRule",
+    "Scoring",
     "black_box_shares",
     "compare_batch",
     "fit_outliers",
     "likeliest_shares",
+    "open_scoring",
     "read_calibration",
 ]

@@ -42,6 +42,11 @@ def cell_of(p: float) -> int:
     return min(int(p * CELLS), CELLS - 1)
 
 
+def cells_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
+    """`cell_of` each; 0 where p is NaN."""
+    return np.minimum((np.nan_to_num(p) * CELLS).astype(np.int64), CELLS - 1)
+
+
 def start_share(request: int) -> float:
     """π_t, the stake that is kept back for a change at request t = 1, 2, …: c / ((t + 1) ln²(t + 1)).
 

@@ -52,6 +52,11 @@ class Calibration:
         return (len(self.streams) - 3) // 2
 
 
+def has_rows(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether `read_calibration` takes what `Bundle.reference()` gives."""
+    return all(name in arrays for name in (*ROWS, *FITTED)) and len(arrays["row_label"]) > 0
+
+
 def read_calibration(arrays: Mapping[str, NDArray[Any]]) -> Calibration:
     """The typed view of what `Bundle.reference()` gives.
 

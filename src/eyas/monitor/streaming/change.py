@@ -20,6 +20,7 @@ The start of the last ascent of C, that of the bet with the largest R, estimates
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,18 +33,43 @@ MAX_CUSUM = 1e12
 EVER, CHANGE = 0, 1
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What n requests make of the bets, none of which is kept yet."""
+
+    levels: NDArray[np.float64]
+    """(n, 2, S) A and R, averaged, in units of their bars; of single classes (n,), R alone."""
+    before: NDArray[np.float64]
+    """(n, …) C before each request."""
+    after: NDArray[np.float64]
+    """(n, …) all that was won, after each request."""
+
+    def ascents(self, count: int, first: int) -> NDArray[np.int64]:
+        """(count, …) the request where C began to rise anew at it, else 0; the first of them is request `first`."""
+        requests = np.arange(first, first + count)[:, None]
+        return np.where(self.before[:count] <= 1, requests, 0)
+
+
 class Bets:
-    """What a set of bets has won, and since when: one number of each for every bet.
+    """What sets of bets have won, and since when: one number of each for every bet.
+
+    All kinds of winnings of a set lie side by side, so that one request is four short calls of NumPy.
 
     Args:
-        capital: shape of the capital, which may be that of several tests.
-        bets: shape of the rest.
+        sets: shape of the sets; () for one alone.
+        kinds: 3: A, R and C; 2: R and C.
+        bets: E, in a set.
     """
 
-    def __init__(self, capital: tuple[int, ...], bets: tuple[int, ...]) -> None:
-        self._capital = np.zeros(capital)
-        self._cusum = np.ones(bets)
-        self._start = np.zeros(bets, np.int64)
+    def __init__(self, sets: tuple[int, ...], kinds: int, bets: int) -> None:
+        self._won = np.zeros((*sets, kinds * bets))
+        parts = self._won.reshape(*sets, kinds, bets)
+        self._capital = parts[..., :-1, :] if kinds > 2 else parts[..., 0, :]
+        self._cusum = parts[..., -1, :]
+        self._cusum[...] = 1
+        self._start = np.zeros(self._cusum.shape, np.int64)
+        self._floors = np.repeat([0.0] * (kinds - 1) + [1.0], bets)
+        self._caps = np.repeat([MAX_CAPITAL] * (kinds - 1) + [MAX_CUSUM], bets)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What `restore` goes on with."""
@@ -54,6 +80,19 @@ class Bets:
         self._capital[...] = state["capital"]
         self._cusum[...] = state["cusum"]
         self._start[...] = state["start"]
+
+    def _step(
+        self,
+        before: NDArray[np.float64],
+        stakes: NDArray[np.float64],
+        payments: NDArray[np.float64],
+        after: NDArray[np.float64],
+    ) -> None:
+        """One request of one set, all of shape (kinds · E,); `before` and `after` may be the same array."""
+        np.add(before, stakes, out=after)
+        np.maximum(after, self._floors, out=after)
+        np.multiply(after, payments, out=after)
+        np.minimum(after, self._caps, out=after)
 
 
 class ChangeTests(Bets):
@@ -74,8 +113,8 @@ class ChangeTests(Bets):
         for stream, own in enumerate(weights):
             self._weights[self._of_stream[stream], stream] = own
         self._bars = bars
-        super().__init__((2, self.bets), (self.bets,))
-        self._stakes = np.full((2, 1), 1 / bars[CHANGE])
+        super().__init__((), 3, self.bets)
+        self._stakes = np.repeat([0.0, 1 / bars[CHANGE], 0.0], self.bets)
 
     def update(self, payments: NDArray[np.float64], request: int, stake: float) -> NDArray[np.float64]:
         """One request on all streams.
@@ -89,15 +128,33 @@ class ChangeTests(Bets):
             (2, S): A and R, averaged, in units of their bars.
         """
         np.copyto(self._start, request, where=self._cusum <= 1)
-        np.maximum(self._cusum, 1, out=self._cusum)
-        self._cusum *= payments
-        np.minimum(self._cusum, MAX_CUSUM, out=self._cusum)
-        self._stakes[EVER] = stake / self._bars[EVER]
-        self._capital += self._stakes
-        self._capital *= payments
-        np.minimum(self._capital, MAX_CAPITAL, out=self._capital)
+        self._stakes[: self.bets] = stake / self._bars[EVER]
+        self._step(self._won, self._stakes, np.concatenate((payments, payments, payments)), self._won)
         levels: NDArray[np.float64] = self._capital @ self._weights
         return levels
+
+    def ahead(self, payments: NDArray[np.float64], stakes: Sequence[float]) -> Steps:
+        """What `update` would make of n requests, one after the other.
+
+        Args:
+            payments: (n, bets).
+            stakes: (n,) of the same requests.
+        """
+        count, bets = payments.shape
+        won = np.empty((count + 1, 3 * bets))
+        won[0] = self._won
+        paid = np.tile(payments, 3)
+        walk, own = list(won), self._stakes
+        for before, stake, pays, after in zip(walk, stakes, paid, walk[1:], strict=False):
+            own[:bets] = stake / self._bars[EVER]
+            self._step(before, own, pays, after)
+        kinds = won.reshape(count + 1, 3, bets)
+        return Steps(kinds[1:, :2] @ self._weights, kinds[:-1, -1], won[1:])
+
+    def keep(self, steps: Steps, count: int, first: int) -> None:
+        """Go on after `count` of these requests, the first of which is request `first`."""
+        np.maximum(self._start, steps.ascents(count, first).max(axis=0), out=self._start)
+        self._won[...] = steps.after[count - 1]
 
     def since(self, stream: int) -> int:
         """The request at which the change is thought to have begun."""
@@ -123,21 +180,39 @@ class ClassTests(Bets):
     """
 
     def __init__(self, classes: int, bets: int, bar: float) -> None:
-        super().__init__((classes, bets), (classes, bets))
+        super().__init__((classes,), 2, bets)
         self._weights = np.full(bets, 1 / bets)
-        self._stake = 1 / bar
+        self._stakes = np.repeat([1 / bar, 0.0], bets)
 
     def update(self, k: int, payments: NDArray[np.float64], request: int) -> float:
         """One request, predicted as class k, at which the bets paid (E,): R, averaged, in units of its bar."""
-        cusum, capital = self._cusum[k], self._capital[k]
-        np.copyto(self._start[k], request, where=cusum <= 1)
-        np.maximum(cusum, 1, out=cusum)
-        cusum *= payments
-        np.minimum(cusum, MAX_CUSUM, out=cusum)
-        capital += self._stake
-        capital *= payments
-        np.minimum(capital, MAX_CAPITAL, out=capital)
-        return float(capital @ self._weights)
+        won = self._won[k]
+        np.copyto(self._start[k], request, where=self._cusum[k] <= 1)
+        self._step(won, self._stakes, np.concatenate((payments, payments)), won)
+        return float(won[: len(payments)] @ self._weights)
+
+    def ahead(self, classes: NDArray[np.int64], payments: NDArray[np.float64]) -> Steps:
+        """What `update` would make of n requests, one after the other.
+
+        Args:
+            classes: (n,) predicted.
+            payments: (n, E).
+        """
+        count, bets = payments.shape
+        after = np.empty((count, 2 * bets))
+        walk = []
+        last: dict[int, NDArray[np.float64]] = {}
+        for k, pays, own in zip(classes.tolist(), np.tile(payments, 2), after, strict=True):
+            walk.append(last[k] if k in last else self._won[k])
+            self._step(walk[-1], self._stakes, pays, own)
+            last[k] = own
+        levels = (after[:, None, :bets] @ self._weights[:, None])[:, 0, 0]
+        return Steps(levels, np.array(walk)[:, bets:], after)
+
+    def keep(self, steps: Steps, classes: NDArray[np.int64], first: int) -> None:
+        """Go on after the first (m,) of these requests, predicted as `classes`; the first is request `first`."""
+        np.maximum.at(self._start, classes, steps.ascents(len(classes), first))
+        self._won[classes] = steps.after[: len(classes)]  # of a class that comes again, the last
 
     def since(self, k: int) -> int:
         """The request at which the change of class k is thought to have begun."""

@@ -72,6 +72,11 @@ class Urn:
             self._total += 1
         return p
 
+    def forget(self, score: float, tie: float) -> None:
+        """Take back what `p_value` learned of a score."""
+        self.counts[bisect_right(self._edges, (score, tie))] -= 1
+        self._total -= 1
+
     def restore(self, counts: Sequence[int]) -> None:
         """Go on with the counts of another time."""
         self.counts = list(counts)

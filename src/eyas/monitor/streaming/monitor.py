@@ -1,8 +1,7 @@
 """Every request, compared with what the model did on held-out images.
 
-    request ─ scores ─┬─ urns ─ p-values ─ bets ─ tests of change ─┬─ alarm ─ diagnosis: kind, since, classes, ids
-                      ├─ predicted class ──── bets ─ tests of change ┘
-                      └─ outlier rule ─ unknown or not
+    request ─ ImageScores ─┬─ urns ─ p-values ─ bets ─ tests of change ─┬─ alarm ─ diagnosis: kind, since, classes, ids
+                           └─ predicted class ──── bets ─ tests of change ┘
 
 One rate of false alarms is shared by all tests: half for "has it ever drifted" (for all time), half for "did it just
 change" (in each `horizon` of requests), each split over the streams (Bonferroni). The tests of single classes are one
@@ -14,10 +13,10 @@ Each process keeps a monitor of its own. Where several share a model's requests,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
-from math import fsum, isfinite, log
+from math import isfinite
 from random import Random
 from threading import Lock
 from typing import Any
@@ -25,53 +24,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.errors import ConfigError, DataError
+from eyas.core.errors import DataError
 from eyas.monitor.streaming.alarms import Alarm, Outcome
-from eyas.monitor.streaming.betting import betting_table, cell_of, start_share
 from eyas.monitor.streaming.calibration import Calibration
-from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, ClassTests, change_bar, ever_bar, mean_weights
-from eyas.monitor.streaming.conformal import ClassUrns, Urn
+from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, ClassTests, change_bar, ever_bar
+from eyas.monitor.streaming.config import MonitorConfig
 from eyas.monitor.streaming.diagnosis import diagnose
 from eyas.monitor.streaming.labels import black_box_shares
-from eyas.monitor.streaming.outliers import fit_outliers
 from eyas.monitor.streaming.recent import Recent
-from eyas.monitor.streaming.shares import ShareBets
+from eyas.monitor.streaming.scoring import ImageScores
+from eyas.monitor.streaming.streams import Ahead, Request, Streams
 
 PREDICTED = "predicted class"
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class MonitorConfig:
-    """How much a monitor may err and remember."""
-
-    false_alarms: float = 0.01
-    """The chance of an alarm without drift: in `horizon` requests."""
-    horizon: int = 10_000
-    outlier_rate: float = 0.01
-    """Share of images like the held-out ones that may be called unknown."""
-    remembered: int = 512
-    """Requests that an alarm can look back on."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("false_alarms", "outlier_rate"):
-            if not 0 < getattr(self, name) < 1:
-                raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        for name in ("horizon", "remembered"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What is compared of one request."""
-
-    predicted: int
-    energy: float
-    distance: float
-    values: list[float]
-    """(S,), in the order of `Calibration.streams`; NaN where the request lacks what it needs."""
+FEW = 3
+"""Requests up to which one after the other is faster."""
+MANY = 64
+"""Requests that are taken together at most."""
+NUMBERS = 1 << 15
+"""Bets of all requests that are taken together, at most: so many stay in the processor's cache."""
 
 
 class Monitor:
@@ -89,20 +60,13 @@ class Monitor:
         """Requests that could not be compared; their predictions are not touched."""
         self.last_failure: str | None = None
         self._lock = Lock()
-        self._table = betting_table()
-        self._outliers = fit_outliers(calibration.scores[1], calibration.scores[2], self.config.outlier_rate)
-        self._class_urns, self._urns = _urns(calibration, self.config.seed)
-        self._shares = ShareBets(np.bincount(calibration.predicted, minlength=calibration.classes))
         self._names = (*calibration.streams, PREDICTED)
         self._random = Random(self.config.seed)
         count = len(calibration.streams)
         rate = self.config.false_alarms / 2
         bars = (ever_bar(rate, count + 1), change_bar(rate, count + 2, self.config.horizon))
-        bets = self._table.shape[1]
-        self._tests = ChangeTests([*[mean_weights(bets)] * count, self._shares.weights], bars)
-        self._class_tests = ClassTests(calibration.classes, bets, bars[CHANGE])
-        self._payments = np.empty(self._tests.bets)
-        self._of_scores = self._payments[: count * bets].reshape(count, bets)
+        self._streams = Streams(calibration, self.config.seed, bars)
+        self._most = max(1, min(MANY, self.config.remembered, NUMBERS // self._streams.bets))
         self._recent = Recent(self.config.remembered, count, calibration.classes)
         self._drifted = np.zeros(count + 1, np.bool_)
         """By stream, the predicted class last: whether "has it ever drifted" has said yes."""
@@ -111,30 +75,32 @@ class Monitor:
         S + 1 + k."""
         self._last: Alarm | None = None
 
-    def observe(
-        self,
-        request_id: str,
-        probabilities: NDArray[np.float32],
-        logits: NDArray[np.float32],
-        features: NDArray[np.float32] | None = None,
-        pixels: NDArray[np.float32] | None = None,
-    ) -> Outcome:
+    def observe(self, request_id: str, scores: ImageScores, pixels: NDArray[np.float32] | None = None) -> Outcome:
         """Take one request in. Never raises: what goes wrong is counted in `failures`, and the outcome says nothing.
 
         Args:
             request_id: what an alarm names the request by.
-            probabilities: (K,), as in the reference.
-            logits: (K,), before the temperature.
-            features: (D,); without them no distance.
+            scores: of one image.
             pixels: (2C,) of `eyas.monitor.pixels.image_statistics`; without them no tests of the input.
+        """
+        return self.observe_many((request_id,), scores, None if pixels is None else pixels[None])[0]
+
+    def observe_many(
+        self, request_ids: Sequence[str], scores: ImageScores, pixels: NDArray[np.float32] | None = None
+    ) -> list[Outcome]:
+        """Take n requests in, as n calls of `observe` would, with the same outcome and state, but faster.
+
+        Args:
+            request_ids: n.
+            scores: of n images.
+            pixels: (n, 2C).
         """
         try:
             with self._lock:
-                return self._observe(request_id, probabilities, logits, features, pixels)
+                return self._observe(request_ids, scores, pixels)
         except Exception as error:  # noqa: BLE001 - a prediction never fails because of its monitor
-            self.failures += 1
-            self.last_failure = f"{type(error).__name__}: {error}"
-            return Outcome()
+            self._fail(len(request_ids), f"{type(error).__name__}: {error}")
+            return [Outcome()] * len(request_ids)
 
     @property
     def ever_drifted(self) -> tuple[str, ...]:
@@ -154,7 +120,7 @@ class Monitor:
     def label_shares(self) -> NDArray[np.float64]:
         """(K,) shares of the true classes lately, by black box shift estimation."""
         with self._lock:
-            recent = self._shares.recent_shares()
+            recent = self._streams.shares.recent_shares()
         if not recent.any():
             return self.calibration.prior.copy()
         return black_box_shares(self.calibration.confusion, recent)
@@ -166,71 +132,94 @@ class Monitor:
             return last and self._diagnose([self._names.index(name) for name in last.streams], last.since, last.ever)
 
     def _observe(
-        self,
-        request_id: str,
-        probabilities: NDArray[np.float32],
-        logits: NDArray[np.float32],
-        features: NDArray[np.float32] | None,
-        pixels: NDArray[np.float32] | None,
-    ) -> Outcome:
-        scores = self._scores(probabilities, logits, features, pixels)
-        outlier = self._outliers.score(scores.energy, scores.distance)
-        unknown = outlier > self._outliers.threshold
-        self.requests += 1
-        p_values = self._p_values(scores)
-        self._recent.add(request_id, scores.values, p_values, scores.predicted, unknown, probabilities)
-        found = self._bet(scores.predicted, p_values)
-        return Outcome(unknown, outlier, self._raise(found) if found else None)
+        self, request_ids: Sequence[str], scores: ImageScores, pixels: NDArray[np.float32] | None
+    ) -> list[Outcome]:
+        values = self._values(len(request_ids), scores, pixels)
+        outcomes = [Outcome(*said) for said in zip(scores.unknown.tolist(), scores.outlier.tolist(), strict=True)]
+        rows = list(range(len(outcomes)))
+        if not isfinite(float(values[:, :2].sum())):
+            rows = self._sound_rows(values)
+            outcomes = [outcome if row in set(rows) else Outcome() for row, outcome in enumerate(outcomes)]
+            request_ids, scores, values = [request_ids[row] for row in rows], scores[rows], values[rows]
+        at, most = 0, self._most
+        requests = self._requests(scores, values)
+        while at < len(requests):
+            size = min(len(requests) - at, most, self._until_closed())
+            size = 1 if size <= FEW else size
+            part = slice(at, at + size)
+            taken, alarm = self._take(request_ids[part], scores[part], requests[part], values[part])
+            most = min(self._most, 2 * most) if taken == size else max(FEW + 1, taken)
+            at += taken
+            if alarm is not None:
+                outcomes[rows[at - 1]] = replace(outcomes[rows[at - 1]], alarm=alarm)
+        return outcomes
 
-    def _scores(
-        self,
-        probabilities: NDArray[np.float32],
-        logits: NDArray[np.float32],
-        features: NDArray[np.float32] | None,
-        pixels: NDArray[np.float32] | None,
-    ) -> Scores:
-        if probabilities.shape != (self.calibration.classes,) or logits.shape != probabilities.shape:
-            raise DataError(
-                f"probabilities and logits must have shape ({self.calibration.classes},), "
-                f"got {probabilities.shape} and {logits.shape}"
-            )
-        predicted = int(probabilities.argmax())
-        z = logits.astype(np.float64)
-        peak = float(z.max())
-        z -= peak
-        energy = float(np.float32(-(peak + log(float(np.exp(z, out=z).sum())))))
-        nonconformity = float(np.float32(1) - probabilities[predicted])
-        if not (isfinite(energy) and isfinite(nonconformity)):
-            raise DataError(f"logits and probabilities must be finite, got energy {energy}")
-        distance = float("nan") if features is None else self.calibration.distance.to_class(features, predicted)
-        missing = [float("nan")] * (2 * self.calibration.channels)
-        values = [nonconformity, energy, distance, *(missing if pixels is None else pixels.tolist())]
-        if len(values) != len(self.calibration.streams):
-            raise DataError(f"pixels must have shape ({2 * self.calibration.channels},), got ({len(values) - 3},)")
-        return Scores(predicted, energy, distance, values)
+    def _sound_rows(self, values: NDArray[np.float32]) -> list[int]:
+        """Those whose confidence and energy are finite; the others are counted."""
+        sound = np.isfinite(values[:, :2]).all(axis=1)
+        for row in np.flatnonzero(~sound).tolist():
+            self._fail(1, f"DataError: logits and probabilities must be finite, got energy {values[row, 1]}")
+        return np.flatnonzero(sound).tolist()
 
-    def _p_values(self, scores: Scores) -> list[float]:
-        """(S,), NaN where there is no score."""
-        learn, random = not self._changed, self._random.random
-        own = self._class_urns.of_class(scores.predicted)
-        urns = [own, *self._urns]
+    def _take(
+        self, request_ids: Sequence[str], scores: ImageScores, requests: Sequence[Request], values: NDArray[np.float32]
+    ) -> tuple[int, Alarm | None]:
+        """Requests up to the first that changes what is done with those that follow: how many, and its alarm."""
+        learn, streams, first = not self._changed, self._streams, self.requests + 1
+        if len(requests) == 1:
+            p_values = streams.p_values(requests[0], learn)
+            self.requests += 1
+            self._recent.extend(request_ids, values, [p_values], scores)
+            levels, class_level = streams.bet(requests[0], p_values, first, learn)
+            return 1, self._judge(levels, requests[0].predicted, class_level)
+        ahead = streams.ahead(requests, first, learn)
+        count = min(self._calm(ahead) + 1, ahead.valid)
+        streams.keep(requests, ahead, count, first, learn)
+        self.requests += count
+        self._recent.extend(request_ids[:count], values[:count], ahead.p_values[:count], scores[:count])
+        level = float(ahead.class_levels[count - 1])
+        return count, self._judge(ahead.levels[count - 1], requests[count - 1].predicted, level)
+
+    def _calm(self, ahead: Ahead) -> int:
+        """How many of the requests, from the first, raise nothing."""
+        above = ahead.levels >= 1
+        telling = above[:, CHANGE].any(axis=1) | (above[:, EVER] & ~self._drifted).any(axis=1)
+        telling |= ahead.class_levels >= 1
+        return int(telling.argmax()) if telling.any() else len(telling)
+
+    def _judge(self, levels: NDArray[np.float64], predicted: int, class_level: float) -> Alarm | None:
+        """End what is over, and raise what there is to raise after a request."""
+        self._close()
+        if class_level < 1 and levels.max() < 1:
+            return None
+        found = self._over(levels, predicted, class_level)
+        return self._raise(found) if found else None
+
+    def _requests(self, scores: ImageScores, values: NDArray[np.float32]) -> list[Request]:
+        random = self._random.random
         return [
-            urn.p_value(score, random(), random(), learn) if isfinite(score) else score
-            for urn, score in zip(urns, scores.values, strict=True)
+            Request(predicted, row, [random() for _ in range(2 * sum(map(isfinite, row)) + 1)])
+            for predicted, row in zip(scores.predicted.tolist(), values.tolist(), strict=True)
         ]
 
-    def _bet(self, predicted: int, p_values: list[float]) -> list[tuple[int, bool]]:
-        """Streams that the request makes raise an alarm, and whether by the test of ever."""
-        random, learn = self._random.random(), not self._changed
-        np.take(self._table, [cell_of(p) if isfinite(p) else 0 for p in p_values], axis=0, out=self._of_scores)
-        if not isfinite(fsum(p_values)):
-            self._of_scores[~np.isfinite(p_values)] = 1
-        self._payments[self._of_scores.size :] = self._shares.pay(predicted, random, learn)
-        levels = self._tests.update(self._payments, self.requests, start_share(self.requests))
-        class_level = self._class_tests.update(predicted, self._of_scores[0], self.requests)
-        self._close()
-        calm = class_level < 1 and levels.max() < 1
-        return [] if calm else self._over(levels, predicted, class_level)
+    def _fail(self, requests: int, why: str) -> None:
+        self.failures += requests
+        self.last_failure = why
+
+    def _values(self, count: int, scores: ImageScores, pixels: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """(n, S), in the order of `Calibration.streams`; NaN where a request lacks what it needs."""
+        if scores.probabilities.shape != (count, self.calibration.classes):
+            raise DataError(
+                f"the scores must be of {count} images and {self.calibration.classes} classes, "
+                f"got {scores.probabilities.shape}"
+            )
+        values = np.empty((count, len(self.calibration.streams)), np.float32)
+        if pixels is not None and pixels.shape != (expected := (count, values.shape[1] - 3)):
+            raise DataError(f"pixels must have shape {expected}, got {pixels.shape}")
+        np.subtract(1, scores.confidence, out=values[:, 0])
+        values[:, 1], values[:, 2] = scores.energy, scores.distance
+        values[:, 3:] = np.nan if pixels is None else pixels
+        return values
 
     def _over(self, levels: NDArray[np.float64], predicted: int, class_level: float) -> list[tuple[int, bool]]:
         """The streams above their bars; those of which it is known that they ever drifted, only for a change."""
@@ -242,14 +231,18 @@ class Monitor:
         return [*found, (levels.shape[1] + predicted, False)] if class_level >= 1 else found
 
     def _close(self) -> None:
-        """A change is over when its stream has not told of it again for as long as requests are remembered.
+        """A change is over when its stream has not told of it again for as long as requests are remembered."""
+        if self._changed:
+            self._changed = {stream: told for stream, told in self._changed.items() if self._left(stream, told) > 0}
 
-        Of a class, for K times as long: it has a K-th of the requests.
-        """
-        for stream, told in tuple(self._changed.items()):
-            classes = self.calibration.classes if stream >= len(self._names) else 1
-            if self.requests - told > self.config.remembered * classes:
-                del self._changed[stream]
+    def _left(self, stream: int, told: int) -> int:
+        """Requests until a change is over. Of a class, K times as many: it has a K-th of the requests."""
+        classes = self.calibration.classes if stream >= len(self._names) else 1
+        return told + self.config.remembered * classes + 1 - self.requests
+
+    def _until_closed(self) -> int:
+        """Requests until the first change is over."""
+        return min((self._left(*change) for change in self._changed.items()), default=MANY)
 
     def _raise(self, found: list[tuple[int, bool]]) -> Alarm | None:
         """One alarm for all streams of a change: those that follow while it goes on are part of it."""
@@ -274,19 +267,15 @@ class Monitor:
 
     def _tests_of(self, stream: int) -> tuple[ChangeTests | ClassTests, int]:
         of_class = stream - len(self._names)
-        return (self._tests, stream) if of_class < 0 else (self._class_tests, of_class)
+        return (self._streams.tests, stream) if of_class < 0 else (self._streams.class_tests, of_class)
 
     def state(self) -> bytes:
         """Everything that `restore` goes on with, as an `.npz` of constant size without pickle."""
         with self._lock:
-            arrays: dict[str, Any] = {
-                f"{part}.{name}": array for part, kept in self._parts().items() for name, array in kept.items()
-            }
-            urns = [count for urn in (*self._class_urns.urns, *self._urns) for count in urn.counts]
-            arrays |= {
+            arrays: dict[str, Any] = self._streams.state() | {
+                **{f"recent.{name}": array for name, array in self._recent.state().items()},
                 "format": np.array([FORMAT, self.calibration.fingerprint, self.config.seed]),
                 "requests": np.array([self.requests, self.failures]),
-                "urns": np.array(urns, np.int64),
                 "drifted": self._drifted,
                 "changed": np.array(list(self._changed.items()), np.int64).reshape(-1, 2),
             }
@@ -308,30 +297,14 @@ class Monitor:
                 f"the state must have format, calibration and seed {expected}, got {arrays['format'].tolist()}"
             )
         with self._lock:
-            self._take(arrays)
+            self._go_on(arrays)
 
-    def _take(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _go_on(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.requests, self.failures = arrays["requests"].tolist()
-        counts = arrays["urns"].tolist()
-        for urn in (*self._class_urns.urns, *self._urns):
-            size = len(urn.counts)
-            urn.restore(counts[:size])
-            counts = counts[size:]
-        for part in self._parts():
-            kept = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{part}.")}
-            getattr(self, f"_{part}").restore(kept)
+        self._streams.restore(arrays)
+        kept = {name: array for name, array in arrays.items() if name.startswith("recent.")}
+        self._recent.restore({name.removeprefix("recent."): array for name, array in kept.items()})
         self._drifted[...] = arrays["drifted"]
         self._changed = dict(arrays["changed"].tolist())
         # Other random numbers than before, so that none is used twice.
         self._random = Random(f"{self.config.seed} {self.requests}")
-
-    def _parts(self) -> dict[str, dict[str, NDArray[Any]]]:
-        names = ("tests", "class_tests", "shares", "recent")
-        return {name: getattr(self, f"_{name}").state() for name in names}
-
-
-def _urns(calibration: Calibration, seed: int) -> tuple[ClassUrns, list[Urn]]:
-    """By predicted class for the first stream, pooled for the others."""
-    rng = np.random.default_rng(seed)
-    by_class = ClassUrns(calibration.scores[0], calibration.predicted, calibration.classes, rng)
-    return by_class, [Urn(scores[np.isfinite(scores)], rng) for scores in calibration.scores[1:]]

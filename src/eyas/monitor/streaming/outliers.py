@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, inf, isfinite
+from math import ceil, inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,19 @@ class OutlierRule:
     distance: tuple[float, float]
     threshold: float
 
-    def score(self, energy: float, distance: float) -> float:
-        """The larger of both, in units of the distance from the median to the upper decile. NaN: left out."""
-        scaled = (energy - self.energy[0]) / self.energy[1]
-        return max(scaled, (distance - self.distance[0]) / self.distance[1]) if isfinite(distance) else scaled
+    def score(
+        self, energy: float | NDArray[np.floating[Any]], distance: float | NDArray[np.floating[Any]]
+    ) -> NDArray[np.float64]:
+        """The larger of both, in units of the distance from the median to the upper decile, of one image or (N,).
+
+        One that is NaN is left out.
+        """
+        scaled = np.subtract(energy, self.energy[0], dtype=np.float64)
+        scaled /= self.energy[1]
+        apart = np.subtract(distance, self.distance[0], dtype=np.float64)
+        apart /= self.distance[1]
+        larger: NDArray[np.float64] = np.fmax(scaled, apart)
+        return larger
 
 
 def fit_outliers(energy: NDArray[np.float32], distance: NDArray[np.float32], rate: float) -> OutlierRule:
@@ -35,7 +45,7 @@ def fit_outliers(energy: NDArray[np.float32], distance: NDArray[np.float32], rat
     Args:
         energy: (R,), in random order.
         distance: (R,), NaN where it is not known; those images are left out.
-        rate: in (0, 1).
+        rate: in [0, 1); 0 calls none unknown.
 
     Returns:
         The rule. Its threshold is infinite where there are fewer than 1 / rate images to set it.
@@ -44,8 +54,7 @@ def fit_outliers(energy: NDArray[np.float32], distance: NDArray[np.float32], rat
     energies, distances = energy[known].astype(np.float64), distance[known].astype(np.float64)
     scaling = int(len(energies) * SCALING_SHARE)
     scales = OutlierRule(_scale(energies[:scaling]), _scale(distances[:scaling]), inf)
-    pairs = zip(energies[scaling:].tolist(), distances[scaling:].tolist(), strict=True)
-    scores = sorted(scales.score(*pair) for pair in pairs)
+    scores = np.sort(scales.score(energies[scaling:], distances[scaling:])).tolist()
     rank = ceil((1 - rate) * (len(scores) + 1))
     return OutlierRule(scales.energy, scales.distance, scores[rank - 1] if rank <= len(scores) else inf)
 

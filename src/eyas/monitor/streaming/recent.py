@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eyas.monitor.streaming.scoring import ImageScores
 
 
 @dataclass(frozen=True)
@@ -53,24 +56,33 @@ class Recent:
         self.count = 0
         """Requests ever seen."""
 
-    def add(
+    def extend(
         self,
-        request_id: str,
-        scores: list[float],
-        p_values: list[float],
-        predicted: int,
-        unknown: bool,
-        probabilities: NDArray[np.float32],
+        request_ids: Sequence[str],
+        scores: NDArray[np.float32],
+        p_values: Sequence[list[float]],
+        images: ImageScores,
     ) -> None:
-        """Put a request in the place of the oldest."""
-        at = self.count % self._size
-        self._ids[at] = request_id
+        """Put n requests, at most `size`, in the places of the oldest.
+
+        Args:
+            request_ids: n.
+            scores: (n, S).
+            p_values: (n, S).
+            images: n.
+        """
+        first, count = self.count % self._size, len(request_ids)
+        at: slice | NDArray[np.int64] = slice(first, first + count)  # faster than the places one by one
+        if first + count > self._size:
+            at = np.arange(first, first + count) % self._size
+        for place, name in enumerate(request_ids, first):
+            self._ids[place % self._size] = name
         self._scores[at] = scores
         self._p_values[at] = p_values
-        self._predicted[at] = predicted
-        self._unknown[at] = unknown
-        self._probabilities[at] = probabilities
-        self.count += 1
+        self._predicted[at] = images.predicted
+        self._unknown[at] = images.unknown
+        self._probabilities[at] = images.probabilities
+        self.count += count
 
     def since(self, request: int) -> Window:
         """The requests from this one on, counted from 1, as far as they are still there."""

@@ -12,22 +12,42 @@ q_k / s_k where p lies in class k. Bets:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FALLS = (0.05, 0.5)
-TAKES = (0.05, 0.3)
+FALLS = np.array((0.05, 0.5))
+TAKES = np.array((0.05, 0.3))
 HALF_LIFE = 200.0
 """Requests after which one counts half in the window."""
 PULL = 50.0
 """Requests that s counts as, in the window."""
 RECENT_WEIGHT = 0.5
-LOSSES = 1 - np.array(FALLS)[:, None]
-REST_OF_TAKES = 1 - np.array(TAKES)
+LOSSES = 1 - FALLS[:, None]
+REST_OF_TAKES = 1 - TAKES
 # Counts grow instead of fading, and are scaled back before they overflow.
+GROWTH = 2 ** (1 / HALF_LIFE)
 RESCALE = 1e100
+
+
+@dataclass(frozen=True)
+class ShareSteps:
+    """What n predictions make of the counts, none of which is kept yet."""
+
+    counts: NDArray[np.float64]
+    """(n + 1, K), the first row before all of them; so below."""
+    recent: NDArray[np.float64]
+    """(n + 1, K)"""
+    recent_totals: NDArray[np.float64]
+    units: NDArray[np.float64]
+
+    @property
+    def valid(self) -> int:
+        """Predictions up to the one after which the counts are scaled back: the payments of later ones are not."""
+        over = self.units[1:] > RESCALE
+        return int(over.argmax()) + 1 if over.any() else len(over)
 
 
 class ShareBets:
@@ -45,7 +65,7 @@ class ShareBets:
         self._odds = np.empty(len(counts))
         self._payments = np.empty(4 * len(counts) + 1)
         self._by_class = self._payments[:-1].reshape(4, len(counts))
-        self._by_class[len(FALLS) :] = 1 - np.array(TAKES)[:, None]
+        self._by_class[len(FALLS) :] = REST_OF_TAKES[:, None]
         self._changed_column = 0
 
     @property
@@ -71,7 +91,8 @@ class ShareBets:
         np.divide(self.counts, self._odds, out=self._odds)
         np.multiply(LOSSES, self._odds, out=by_class[: len(FALLS)])
         by_class[: len(FALLS)] += 1
-        by_class[:, k] = (*FALLS, *(1 - take + take * total / count for take in TAKES))
+        by_class[: len(FALLS), k] = FALLS
+        by_class[len(FALLS) :, k] = REST_OF_TAKES + TAKES * total / count
         self._changed_column = k
         window = self._recent_total / self._unit
         seen = float(self.recent[k]) / self._unit * total / count
@@ -81,6 +102,56 @@ class ShareBets:
             self.counts[predicted] += 1
             self._total += 1
         return self._payments
+
+    def ahead(
+        self, predicted: NDArray[np.int64], u: NDArray[np.float64], learn: bool, out: NDArray[np.float64]
+    ) -> ShareSteps:
+        """What `pay` would give for n predictions, one after the other.
+
+        Args:
+            predicted: (n,) class indices.
+            u: (n,) uniform on [0, 1).
+            learn: as of `pay`.
+            out: (n, 4K + 1), for the payments.
+        """
+        steps = self._steps(predicted, learn)
+        rows = np.arange(len(predicted))
+        counts, totals = steps.counts[:-1], np.add(self._total, rows if learn else 0 * rows, dtype=np.float64)
+        k = _stretches(predicted, u, counts, totals)
+        count = np.maximum(counts[rows, k], 1)
+        by_class = out[:, :-1].reshape(len(rows), 4, -1)
+        odds = counts / np.maximum(totals[:, None] - counts, 0.5)
+        np.multiply(LOSSES, odds[:, None], out=by_class[:, : len(FALLS)])
+        by_class[:, : len(FALLS)] += 1
+        by_class[:, len(FALLS) :] = REST_OF_TAKES[:, None]
+        by_class[rows, : len(FALLS), k] = FALLS
+        by_class[rows, len(FALLS) :, k] = REST_OF_TAKES + TAKES * totals[:, None] / count[:, None]
+        units = steps.units[:-1]
+        seen = steps.recent[rows, k] / units * totals / count
+        out[:, -1] = (seen + PULL) / (steps.recent_totals[:-1] / units + PULL)
+        return steps
+
+    def keep(self, steps: ShareSteps, count: int) -> None:
+        """Go on after `count` of these predictions."""
+        self._total += float(steps.counts[count].sum() - self.counts.sum())
+        self.counts[...], self.recent[...] = steps.counts[count], steps.recent[count]
+        self._unit, self._recent_total = float(steps.units[count]), float(steps.recent_totals[count])
+        self._scale_back()
+
+    def _steps(self, predicted: NDArray[np.int64], learn: bool) -> ShareSteps:
+        """The sums, added up in the order of `pay`."""
+        units = np.full(len(predicted) + 1, GROWTH)
+        units[0] = self._unit
+        np.multiply.accumulate(units, out=units)
+        rows = np.arange(1, len(units))
+        recent = np.zeros((len(units), len(self.counts)))
+        recent[0], recent[rows, predicted] = self.recent, units[1:]
+        counts = np.zeros_like(recent)
+        counts[0], counts[rows, predicted] = self.counts, float(learn)
+        totals = units.copy()
+        totals[0] = self._recent_total
+        add = np.add.accumulate
+        return ShareSteps(add(counts, axis=0), add(recent, axis=0), add(totals), units)
 
     def recent_shares(self) -> NDArray[np.float64]:
         """(K,) shares of the predicted classes in the window; 0 everywhere before the first request."""
@@ -95,9 +166,12 @@ class ShareBets:
         return min(int(np.searchsorted(np.cumsum(self.counts), at, side="right")), len(self.counts) - 1)
 
     def _remember(self, predicted: int) -> None:
-        self._unit *= 2 ** (1 / HALF_LIFE)
+        self._unit *= GROWTH
         self.recent[predicted] += self._unit
         self._recent_total += self._unit
+        self._scale_back()
+
+    def _scale_back(self) -> None:
         if self._unit > RESCALE:
             self.recent /= self._unit
             self._recent_total /= self._unit
@@ -112,3 +186,19 @@ class ShareBets:
         self.counts[...], self.recent[...] = state["counts"], state["recent"]
         self._total = float(self.counts.sum())
         self._unit, self._recent_total = 1.0, float(self.recent.sum())
+
+
+def _stretches(
+    predicted: NDArray[np.int64], u: NDArray[np.float64], counts: NDArray[np.float64], totals: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """`ShareBets._stretch` of n predictions, before each of which the counts were (n, K), with (n,) totals."""
+    ends = counts.cumsum(axis=1)
+    rows = np.arange(len(predicted))
+    own = counts[rows, predicted]
+    before = ends[rows, predicted] - own
+    at = (before + u * (own + 1)) / (totals + 1) * totals
+    outside = np.flatnonzero((at < before) | (at >= before + own))
+    found = predicted.copy()
+    for row in outside.tolist():
+        found[row] = min(int(np.searchsorted(ends[row], at[row], side="right")), counts.shape[1] - 1)
+    return found

@@ -146,7 +146,7 @@ def infer_body(model: Model | None) -> dict[str, Any]:
     Args:
         model: the only one that there can be; None: there may be others, of other sizes.
     """
-    outputs = {"enum": outputs_of(model) if model else (*oip.OUTPUTS, oip.CAM)}
+    outputs = {"enum": outputs_of(model) if model else (*oip.OUTPUTS, oip.CAM, oip.NEEDS_REVIEW, oip.UNKNOWN)}
     request = {
         "type": "object",
         "properties": {

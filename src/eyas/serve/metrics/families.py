@@ -35,6 +35,9 @@ REQUESTS = Family("eyas_model_requests", "counter", "Requests to a model, by how
 LATENCY = Family("eyas_model_request_seconds", "histogram", "Requests that a model answered.", MODEL, SECONDS)
 PREDICT = Family("eyas_model_predict_seconds", "histogram", "In the graph alone, a batch each.", MODEL, SECONDS)
 BATCH = Family("eyas_model_batch_images", "histogram", "Images predicted together.", MODEL, SIZES)
+UNSCORED = Family(
+    "eyas_model_unscored", "counter", "Predictions of which it could not be said whether the images are unknown.", MODEL
+)
 WAITING = Family("eyas_waiting_requests", "gauge", "Requests that wait for their turn.")
 RESTARTS = Family("eyas_worker_restarts", "counter", "Workers that ended by themselves and were started again.")
 CLASSES = Family("eyas_predictions", "counter", "Predictions of each class.", (*MODEL, "label"))
@@ -45,7 +48,7 @@ FAILURES = Family("eyas_monitor_failures", "counter", "Predictions that the drif
 LOST = Family("eyas_monitor_lost", "counter", "Predictions that the monitor was not told of, for want of time.")
 DRIFT = Family("eyas_drift", "gauge", "1 while a change that was found goes on.", MODEL)
 ALARMS = Family("eyas_drift_alarms", "counter", "Changes found.", (*MODEL, "kind"))
-_OF_HTTP = (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, WAITING, RESTARTS)
+_OF_HTTP = (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, UNSCORED, WAITING, RESTARTS)
 _OF_MONITOR = (CLASSES, REVIEW, UNKNOWN, WATCHED, FAILURES, LOST, DRIFT, ALARMS)
 FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR)}
 PID = "pid"  # of the process that writes the table; not told to anybody

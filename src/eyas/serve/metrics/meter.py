@@ -22,6 +22,7 @@ from eyas.serve.metrics.families import (
     SHADOW,
     SHADOW_ERROR,
     SIZES,
+    UNSCORED,
     WAITING,
     outcome,
 )
@@ -73,6 +74,14 @@ class Meter:
         """
         self._observe((PREDICT.name, *model), SECONDS, seconds)
         self._observe((BATCH.name, *model), SIZES, images)
+
+    def unscored(self, model: tuple[str, str]) -> None:
+        """The images of a prediction could not be scored; they are answered all the same.
+
+        Args:
+            model: name and version.
+        """
+        self._counts.row((UNSCORED.name, *model))[0] += 1
 
     def waiting(self, requests: int) -> None:
         """So many wait now."""

@@ -28,7 +28,7 @@ def prove(
     for one in listening:
         one.close()
     signal.setitimer(signal.ITIMER_REAL, config.prepare_seconds)
-    outcome = attempt(version, threads, config.require_signature)
+    outcome = attempt(version, threads, config)
     send(pipe, outcome if isinstance(outcome, Refused) else Prepared(version))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from eyas.bundle.repository import open_version
 from eyas.core.errors import EyasError
+from eyas.core.schema import ServeConfig
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.processes.messages import Prepared, Refused, Table, Version
@@ -18,26 +19,26 @@ from eyas.serve.trust.signature import verify
 LONGEST = 2000  # letters of a reason: ONNX Runtime's can hold a whole graph
 
 
-def load(version: Version, threads: int, key: str | None) -> Model:
+def load(version: Version, threads: int, config: ServeConfig) -> Model:
     """A version in memory: its signature and files checked, its golden answers given, its graph warm.
 
     Args:
         threads: of ONNX Runtime, for one prediction.
-        key: the public key that it must be signed for; None where no signature is asked for.
+        config: whether it must be signed, and what may be called unknown.
 
     Raises:
         EyasError: it cannot be served.
     """
     path = Path(version.path)
-    if key is not None:
-        verify(path, Path(key))
-    return Model(open_version(path, version.version), threads, version.model)
+    if config.require_signature is not None:
+        verify(path, Path(config.require_signature))
+    return Model(open_version(path, version.version), threads, version.model, config.outlier_rate)
 
 
-def attempt(version: Version, threads: int, key: str | None) -> Model | Refused:
+def attempt(version: Version, threads: int, config: ServeConfig) -> Model | Refused:
     """`load`, or the reason why not."""
     try:
-        return load(version, threads, key)
+        return load(version, threads, config)
     except EyasError as error:
         return Refused(version, str(error)[:LONGEST])
     except Exception as error:  # noqa: BLE001  (whatever a bundle brings about, it is this bundle that is refused)
@@ -49,12 +50,12 @@ class Shelf:
 
     Args:
         models: what requests find; changed by `activate` alone.
-        threads, key: as of `load`.
+        threads, config: as of `load`.
     """
 
-    def __init__(self, models: Models, threads: int, key: str | None) -> None:
+    def __init__(self, models: Models, threads: int, config: ServeConfig) -> None:
         self.models = models
-        self._threads, self._key = threads, key
+        self._threads, self._config = threads, config
         self._loaded: dict[Version, Model] = {}
 
     def fill(self, table: Table) -> None:
@@ -65,7 +66,7 @@ class Shelf:
         """
         for served in table:
             for version in served.versions:
-                self._loaded[version] = load(version, self._threads, self._key)
+                self._loaded[version] = load(version, self._threads, self._config)
         self.activate(table)
 
     def prepare(self, version: Version, tell: Callable[[Prepared | Refused], None]) -> None:
@@ -73,7 +74,7 @@ class Shelf:
         loop = asyncio.get_running_loop()
 
         def work() -> None:
-            outcome = attempt(version, self._threads, self._key)
+            outcome = attempt(version, self._threads, self._config)
             with suppress(RuntimeError):  # the worker has stopped meanwhile
                 loop.call_soon_threadsafe(end, outcome)
 

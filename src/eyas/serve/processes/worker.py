@@ -68,7 +68,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
         place: among the processes of the service.
         changing: the supervisor follows a repository.
     """
-    shelf = Shelf(Models(default), threads, config.require_signature)
+    shelf = Shelf(Models(default), threads, config)
     try:
         shelf.fill(table)
     except EyasError as error:

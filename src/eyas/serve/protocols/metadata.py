@@ -14,7 +14,8 @@ from eyas.serve.protocols.tensors import IMAGES
 
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
 PLATFORM = "onnxruntime_onnx"
-FLOATS = "FP32"
+FLOATS, BOOLS = "FP32", "BOOL"
+JUDGED = (oip.NEEDS_REVIEW, oip.UNKNOWN)
 
 
 class ServerMetadata(msgspec.Struct):
@@ -77,13 +78,14 @@ def metadata(model: Model, versions: tuple[str, ...]) -> ModelMetadata:
         versions=versions,
         platform=PLATFORM,
         inputs=(TensorMetadata(IMAGES, "UINT8", (-1, *model.bundle.policy.shape)),),
-        outputs=tuple(TensorMetadata(name, FLOATS, (-1, *_dims(model, name))) for name in outputs_of(model)),
+        outputs=tuple(TensorMetadata(name, _type(name), (-1, *_dims(model, name))) for name in outputs_of(model)),
     )
 
 
 def outputs_of(model: Model) -> tuple[str, ...]:
     """Names of the outputs that may be asked for."""
-    return (*oip.OUTPUTS, *([oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []))
+    maps = [oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []
+    return (*oip.OUTPUTS, *maps, oip.NEEDS_REVIEW, *([oip.UNKNOWN] if model.scoring else []))
 
 
 def configuration(model: Model, most: int) -> ModelConfig:
@@ -98,10 +100,15 @@ def configuration(model: Model, most: int) -> ModelConfig:
         backend="onnxruntime",
         max_batch_size=most,
         input=(TensorConfig(IMAGES, "TYPE_UINT8", model.bundle.policy.shape),),
-        output=tuple(TensorConfig(name, f"TYPE_{FLOATS}", _dims(model, name)) for name in outputs_of(model)),
+        output=tuple(TensorConfig(name, f"TYPE_{_type(name)}", _dims(model, name)) for name in outputs_of(model)),
     )
 
 
 def _dims(model: Model, name: str) -> tuple[int, ...]:
     classes = len(model.bundle.classes)
-    return {"features": (-1,), oip.CAM: (classes, -1, -1)}.get(name, (classes,))
+    by_name = {"features": (-1,), oip.CAM: (classes, -1, -1), oip.NEEDS_REVIEW: (1,), oip.UNKNOWN: (1,)}
+    return by_name.get(name, (classes,))
+
+
+def _type(name: str) -> str:
+    return BOOLS if name in JUDGED else FLOATS

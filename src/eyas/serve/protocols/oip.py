@@ -27,6 +27,7 @@ from eyas.serve.reading.pixels import MAX_MEMBERS
 HEADER = "inference-header-content-length"
 OUTPUTS = ("logits", "probabilities", "features")
 CAM = "cam"
+NEEDS_REVIEW, UNKNOWN = "needs_review", "unknown"
 BY_CLASS = ("logits", "probabilities")
 SHARED = "shared memory is not offered: send and ask for tensors in the body"
 
@@ -180,7 +181,7 @@ def checked(
 
 
 def _wanted_outputs(request: InferRequest, outputs: Sequence[str]) -> tuple[Wanted, ...]:
-    """The outputs to give; where none is named, all but the maps.
+    """The outputs to give; where none is named, `OUTPUTS`.
 
     Raises:
         InputError: an output that the model does not have, or that is asked for twice.
@@ -200,14 +201,20 @@ def _wanted_outputs(request: InferRequest, outputs: Sequence[str]) -> tuple[Want
 
 
 def give(wanted: Wanted, prediction: Prediction, classes: Sequence[str]) -> NDArray[Any]:
-    """One output: float32, or `object` for BYTES."""
+    """One output: float32, bool (N, 1), or `object` for BYTES.
+
+    The protocol has no word for what cannot be told: an image that could not be scored is said to be unknown.
+    """
+    if wanted.name in (NEEDS_REVIEW, UNKNOWN):
+        told: NDArray[np.bool_] | None = getattr(prediction, wanted.name)
+        return (np.ones(len(prediction.logits), np.bool_) if told is None else told)[:, None]
     values: NDArray[np.float32] = getattr(prediction, wanted.name)
     return values if wanted.classes is None else tensors.classify(values, wanted.classes, classes)
 
 
 def datatype_of(values: NDArray[Any]) -> str:
     """The protocol's name for an output's elements."""
-    return "BYTES" if values.dtype == object else "FP32"
+    return {"O": "BYTES", "b": "BOOL"}.get(values.dtype.kind, "FP32")
 
 
 def answer(asked: Asked, prediction: Prediction, name: str, version: str, classes: Sequence[str]) -> Answer:
@@ -286,5 +293,8 @@ def _wanted(one: RequestedOutput, binary: bool, pointer: str) -> Wanted:
 def _listed(values: NDArray[Any]) -> list[Any]:
     if values.dtype == object:
         return [one.decode() for one in values.ravel()]
+    if values.dtype == bool:
+        said: list[Any] = values.ravel().tolist()
+        return said
     listed: list[Any] = short(values.ravel())
     return listed
