@@ -109,7 +109,7 @@ def _predict_here(words: list[str], top: int) -> list[FileRow]:
     settings = load_config(None, [word for word in words if is_override(word)]).serve
     opened = open_bundle(find_bundle(Path(bundle)))
     scoring = open_scoring(opened.reference(), settings.outlier_rate)
-    predictor = Predictor(opened, settings.threads, scoring.attempt if scoring else None)
+    predictor = Predictor(opened, settings.threads, scoring.attempt if scoring and scoring.tells_unknown else None)
     return list(predict_files(predictor, files, top=top, max_pixels=settings.max_pixels))
 
 

@@ -37,9 +37,10 @@ class Model:
         self.bundle = bundle
         self.name, self.version = name or bundle.manifest.name, bundle.manifest.version
         self.scoring = open_scoring(bundle.reference(), outlier_rate)
-        """Tells what is unknown; None where that is not asked for, or the bundle cannot tell."""
-        self.info = _describe(bundle.manifest, self.name, outlier_rate if self.scoring else None)
-        self._predictor = Predictor(bundle, threads, self.scoring.attempt if self.scoring else None)
+        """What the held-out images say of others; None where the bundle does not know them."""
+        scorer = self.scoring.attempt if self.scoring and self.scoring.tells_unknown else None
+        self.info = _describe(bundle.manifest, self.name, outlier_rate if scorer else None)
+        self._predictor = Predictor(bundle, threads, scorer)
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
         """Of one image's prediction, the least seen lately."""

@@ -79,6 +79,11 @@ class Scoring:
         self.threshold = self._rule.threshold
         """Of the outlier score; infinite where there are fewer than 1 / rate held-out images to set it."""
 
+    @property
+    def tells_unknown(self) -> bool:
+        """Whether anything can be: the rate is not 0, and there are held-out images enough for it."""
+        return isfinite(self.threshold)
+
     def score(
         self,
         probabilities: NDArray[np.float32],
@@ -128,13 +133,5 @@ class Scoring:
 
 
 def open_scoring(reference: Mapping[str, NDArray[Any]], outlier_rate: float) -> Scoring | None:
-    """What is unknown, by `Bundle.reference()`.
-
-    Returns:
-        None where nothing can be called unknown: the rate is 0, the bundle is older than the rows of its reference, or
-        it has too few held-out images for such a rate.
-    """
-    if not outlier_rate or not has_rows(reference):
-        return None
-    scoring = Scoring(read_calibration(reference), outlier_rate)
-    return scoring if isfinite(scoring.threshold) else None
+    """By what `Bundle.reference()` gives; None where the bundle is older than the rows of its reference."""
+    return Scoring(read_calibration(reference), outlier_rate) if has_rows(reference) else None
