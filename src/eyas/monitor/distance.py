@@ -36,7 +36,8 @@ class FeatureDistance:
         # Row by row: one product of all would round each by how many there are.
         explained = (apart[:, None] @ self.axes)[:, 0]
         length = np.subtract(np.vecdot(apart, apart), np.vecdot(explained, explained), dtype=np.float64)
-        return np.maximum(length, 0).astype(np.float32)
+        distances: NDArray[np.float32] = np.maximum(length, 0).astype(np.float32)
+        return distances
 
 
 def fit_distance(features: NDArray[Any], labels: NDArray[np.int64], classes: int) -> FeatureDistance:
