@@ -44,14 +44,15 @@ class TestSqlite(StoreContract):
         return "USING INDEX eyas_" in plan and "TEMP B-TREE" not in plan
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    pytest.importorskip("psycopg", reason='psycopg is not installed: pip install "eyas[postgres]"')
+    with running_postgres() as server:
+        yield server
+
+
 @needs_postgres
 class TestPostgres(StoreContract):
-    @pytest.fixture(scope="class")
-    def server(self) -> Iterator[Postgres]:
-        pytest.importorskip("psycopg", reason='psycopg is not installed: pip install "eyas[postgres]"')
-        with running_postgres() as server:
-            yield server
-
     @pytest.fixture
     def where(self, server: Postgres) -> str:
         name = f"store_{next(NAMES)}"

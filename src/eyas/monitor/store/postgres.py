@@ -26,8 +26,9 @@ POSTGRES = Dialect(
     number="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     content="BYTEA",
     bucket="CAST(FLOOR(p.time / ?) AS BIGINT)",
-    has_tables="SELECT 1 WHERE to_regclass('eyas_store') IS NOT NULL",
+    has_tables="SELECT 1 FROM pg_tables WHERE tablename = 'eyas_store' AND schemaname = ANY (current_schemas(false))",
 )
+"""to_regclass would remember within a transaction that there was no table, though another has made it meanwhile."""
 RELATIONS = ("eyas_predictions", "eyas_feedback", "eyas_images", "eyas_store")
 
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -75,7 +75,7 @@ class SqliteEngine:
             if connection.pragma("freelist_count") < WORTH_SHRINKING * connection.pragma("page_count"):
                 return False
             before = connection.pragma("page_count")
-            connection.rows(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+            connection.run_to_the_end(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
             return connection.pragma("page_count") < before
 
     def close(self) -> None:
@@ -150,6 +150,10 @@ class _Connection:
     def run_each(self, sql: str, many: Sequence[Sequence[object]]) -> None:
         """See `Session.run_each`."""
         self._sqlite.executemany(sql, many)
+
+    def run_to_the_end(self, command: str) -> None:
+        """A command that does a part at each step and gives no rows: `execute` would take one step only."""
+        self._sqlite.executescript(command)
 
     def pragma(self, name: str) -> int:
         """The value of a setting."""
