@@ -23,8 +23,9 @@ from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
 from eyas.data import open_dataset
 from eyas.train import evaluate_run
-from support.tracking import eyas, wait_until
+from support.tracking import eyas
 from support.training import assert_same_weights, weights
+from support.waiting import wait_until
 
 QUICK = ("model.hidden=[32]", "train.epochs=2", "train.batch_size=64")
 

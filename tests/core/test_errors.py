@@ -13,7 +13,7 @@ def drawn_tree() -> dict[str, tuple[str, int]]:
     tree: dict[str, tuple[str, int]] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
-        if not (match := re.match(r"([│├└─ ]*)(\w+Error) +(?:exit code )?(\d)", line)):
+        if not (match := re.match(r"([│├└─ ]*)(\w+Error) +(?:exit code )?(\d+)", line)):
             continue
         depth, name = len(match[1]) // 4, match[2]
         path[depth:] = [name]

@@ -17,7 +17,7 @@ from eyas.serve.http.eager import begin
 from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.request import Limits
 from eyas.serve.http.server import Server
-from support.tracking import wait_until
+from support.waiting import wait_until
 
 LIMITS = Limits(max_body=4 * HIGH, body_seconds=5.0)
 PROXY = Proxies(["127.0.0.1"])

@@ -24,7 +24,7 @@ from eyas.serve.service import Service
 from eyas.serve.trust import open_gate
 from support.asgi import Client, asgi_client
 from support.server import Server, running
-from support.tracking import wait_until
+from support.waiting import wait_until
 
 FORK = multiprocessing.get_context("fork")
 PIXELS = {"data": [0.5] * 64}

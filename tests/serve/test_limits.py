@@ -15,7 +15,7 @@ import pytest
 from eyas.bundle import Bundle
 from eyas.serve.http.incoming import MAX_HEADERS
 from support.server import Server, running
-from support.tracking import wait_until
+from support.waiting import wait_until
 
 PIXELS = {"data": [0.5] * 64}
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -16,7 +16,7 @@ from eyas.serve.http.content import Content
 from eyas.serve.http.request import Head, Limits
 from eyas.serve.http.trace import Trace, trace_of
 from support.server import running
-from support.tracking import wait_until
+from support.waiting import wait_until
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"

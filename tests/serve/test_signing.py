@@ -16,7 +16,7 @@ from eyas.serve.trust import open_trusted, sign
 from support.bundles import make_bundle
 from support.server import running, start
 from support.tokens import private_key, write_key
-from support.tracking import wait_until
+from support.waiting import wait_until
 
 Pair = tuple[Path, Path]
 

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,6 +16,7 @@ from mlflow.entities import Run
 from eyas.core.runs import RunFolder
 from support.loaded import loaded_eyas
 from support.server import free_port
+from support.waiting import wait_until
 
 FAST = ("data.source=digits", "train.epochs=3", "train.batch_size=64", "train.precision=fp32")
 START_SECONDS = 90
@@ -83,19 +82,6 @@ def waiting(run: RunFolder) -> int:
     state = run.path / "track" / "mlflow.json"
     (store,) = json.loads(state.read_text()).values() if state.exists() else ({"lines": 0},)
     return written - int(store["lines"])
-
-
-def wait_until(true: Callable[[], object], seconds: float) -> None:
-    """Ask until it is so.
-
-    Raises:
-        TimeoutError: it never was.
-    """
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not so within {seconds} s")
-        time.sleep(0.05)  # between two looks: a loop that spins takes a core from what it waits for
 
 
 def eyas(*arguments: object, code: int = 0, fresh: bool = False) -> subprocess.CompletedProcess[str]:

@@ -22,8 +22,9 @@ from eyas.track.delivery.process import deliver
 from eyas.track.delivery.spool import Spool
 from eyas.track.trackers import Curves, make_trackers
 from eyas.train import Callback, EpochEnd, TrainResult, evaluate_run, resume_run, start_run
-from support.tracking import FAST, eyas, history, only_run, store, wait_until, waiting
+from support.tracking import FAST, eyas, history, only_run, store, waiting
 from support.training import StopAfter
+from support.waiting import wait_until
 
 
 def artifacts(folder: str | None = None) -> set[str]:

@@ -22,7 +22,8 @@ from eyas.track.trackers import Curves, make_trackers
 from eyas.train import Callback, start_run
 from eyas.train.callbacks import EpochEnd, RunEnd
 from support.server import free_port
-from support.tracking import MlflowServer, eyas, history, only_run, wait_until, waiting
+from support.tracking import MlflowServer, eyas, history, only_run, waiting
+from support.waiting import wait_until
 
 END_SECONDS = STARTING + REMOTE
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,66 +13,24 @@ from eyas.cli import app
 from eyas.core.errors import TrainingError
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
-from support.server import free_port
-from support.tracking import wait_until
+from support.postgres import PASSWORD, Postgres, needs_postgres, running_postgres
 from support.tuning import start
+from support.waiting import wait_until
 
-PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), default=None)
-PASSWORD = "s3cret-Of-The-Study"
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed: apt-get install postgresql")
-
-
-class Postgres:
-    """A cluster in a folder of its own, on 127.0.0.1 alone. Its server refuses to run as root."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
-        self._data = folder / "data"
-        if os.getuid() == 0:
-            shutil.chown(folder, "postgres")
-        word = folder / "password"
-        word.write_text(PASSWORD)
-        word.chmod(0o644)
-        self._run("initdb", "--username=me", "--auth=scram-sha-256", f"--pwfile={word}", "--no-sync")
-        self.url = f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{self._port}/postgres"
-
-    def start(self) -> None:
-        options = f"-p {self._port} -h 127.0.0.1 -k {self._folder} -c fsync=off"
-        self._run("pg_ctl", "start", "--wait", f"--log={self._folder}/log", f"--options={options}")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
-
-    def _run(self, program: str, *words: str) -> None:
-        assert PROGRAMS
-        command = [str(PROGRAMS.with_name(program)), f"--pgdata={self._data}", *words]
-        user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        done = subprocess.run(
-            [*user, *command],
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout.decode()
+pytestmark = needs_postgres
 
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="eyas-postgres-") as folder:  # pytest's own no other user may enter
-        server = Postgres(Path(folder))
-        server.start()
+    with running_postgres() as server:
         yield server
-        with suppress(AssertionError):  # a test may have left it stopped
-            server.stop()
 
 
 @pytest.fixture
 def url(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
     """In the environment, too, where `eyas tune` looks."""
-    monkeypatch.setenv("EYAS_TUNE_STORAGE", postgres.url)
-    return postgres.url
+    monkeypatch.setenv("EYAS_TUNE_STORAGE", url := postgres.sqlalchemy_url)
+    return url
 
 
 def assert_unsaid(home: Path, *said: str) -> None:

@@ -19,7 +19,7 @@ from eyas.tune.executors.carrying import Changes, read_files, replace_folder, wr
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
 from support.ray_start import ease_ray
-from support.tracking import wait_until
+from support.waiting import wait_until
 
 WORDS = ("model.hidden=[256]", "train.batch_size=8", "train.epochs=9", "--space", "dropout.yaml", "--sampler", "random")
 

@@ -21,8 +21,9 @@ from eyas.train import read_result
 from eyas.tune.plan import load_plan, save_plan
 from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
-from support.tracking import store, wait_until
+from support.tracking import store
 from support.tuning import start
+from support.waiting import wait_until
 
 SLOW = (
     "model.hidden=[256]",

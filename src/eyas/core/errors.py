@@ -15,10 +15,12 @@ EyasError                  exit code 1
 ├── ServingError           7   the server cannot start or answer
 │   └── ServiceError       7   a service that was asked gives an error, or no answer
 ├── MissingExtraError      8   an optional part is not installed
-└── TrackingError          9   a tracker does not take what waits for it
+├── TrackingError          9   a tracker does not take what waits for it
+└── StoreError             10  the prediction store cannot be opened, read or written
 
-Two rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises, and
-`serve.http.problems` a ServingError with an HTTP status.
+Three rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises,
+`serve.http.problems` a ServingError with an HTTP status, and `monitor.store.engine` a StoreError for a row that the
+database refuses.
 """
 
 from __future__ import annotations
@@ -137,6 +139,12 @@ class TrackingError(EyasError):
     """A tracker does not take what waits for it. Training never raises this: it goes on untracked."""
 
     exit_code = 9
+
+
+class StoreError(EyasError):
+    """The prediction store cannot be opened, read or written. A prediction never fails by this."""
+
+    exit_code = 10
 
 
 @contextmanager
