@@ -85,8 +85,9 @@ class Keeper:
     def status(self) -> StoreStatus:
         """Of this moment."""
         state = self._writer.state()
+        dropped = {str(reason): count for reason, count in state.dropped.items()}
         trouble = state.last_error if state.failing_since else self._trouble
-        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dict(state.dropped), trouble)
+        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dropped, trouble)
 
     def close(self) -> None:
         """Write what waits, as far as that goes soon."""

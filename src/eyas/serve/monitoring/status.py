@@ -8,6 +8,8 @@ import msgspec
 
 from eyas.monitor.streaming import Alarm
 
+Drift = Literal["none", "now", "once", "not watched"]
+
 
 class ClassShare(msgspec.Struct):
     """A class whose predictions changed."""
@@ -69,7 +71,7 @@ class VersionStatus(msgspec.Struct):
     """By the drift tests, since they began."""
     needs_review: int
     unknown: int
-    drift: Literal["none", "now", "once", "not watched"]
+    drift: Drift
     """`now`: a change that was found goes on. `once`: there was one."""
     why_not: str | None
     """Where it is not watched."""

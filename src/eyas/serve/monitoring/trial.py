@@ -53,6 +53,7 @@ class Trial:
         self._half: dict[str, Outcome] = {}
         self._ended = _ended(outcomes)
         self._ratio: SampleRatio | None = None
+        self._drawn = [0, 0]
         self._begin()
 
     def stands(self, rollout: Rollout) -> None:

@@ -102,8 +102,8 @@ class Trials:
         if rollout.status is not Status.RUNNING or verdict.action is Action.HOLD or told:
             return None
         self._decided[model] = rollout.step, now
-        action, stage = verdict.action.value, verdict.stage
-        return Decided(model, rollout.number, rollout.step, action, stage, verdict.reasons, evidence.to_json())
+        action, why, stage = str(verdict.action), verdict.reasons, verdict.stage
+        return Decided(model, rollout.number, rollout.step, action, stage, why, evidence.to_json())
 
 
 def _status(model: str, rollout: Rollout, verdict: Verdict, evidence: Evidence) -> RolloutStatus:

@@ -17,7 +17,7 @@ from eyas.core.schema import MonitoringConfig
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
-from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, VersionStatus, alarm_status
+from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
 from eyas.serve.monitoring.wire import Rows
 
 STATE, ALARMS = "state.npz", "alarms.jsonl"
@@ -78,6 +78,7 @@ class Watched:
     def status(self, feedback: AccuracyStatus | None) -> VersionStatus:
         """What is known now."""
         monitor = self._monitor
+        drift: Drift
         drift = "not watched" if monitor is None else "now" if monitor.changing else "once" if self._alarms else "none"
         return VersionStatus(
             self.model,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -98,7 +98,8 @@ class Decided(msgspec.Struct, tag=True, frozen=True):
     number: int
     step: int
     """That it was judged at."""
-    action: Literal["advance", "promote", "roll back"]
+    action: str
+    """`advance`, `promote` or `roll back`."""
     stage: int | None
     why: tuple[str, ...]
     evidence: dict[str, Any]

@@ -1,0 +1,176 @@
+"""A real service that watches its predictions: drift found, labels joined, nothing lost with a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from eyas.bundle import Bundle
+from eyas.image import ImagePolicy
+from eyas.monitor.store import open_store
+from support.bundles import CLASSES, digits
+from support.server import Server, running
+from support.waiting import wait_until
+
+LATE = slice(1600, 1797)  # digits that no bundle has seen
+WATCH_ALL = 1e6  # predictions a second
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "monitor"
+
+
+@pytest.fixture
+def watched(grey: Bundle, folder: Path) -> Iterator[Server]:
+    with running(grey.path, workers=2, monitor={"folder": str(folder), "most_per_second": WATCH_ALL}) as server:
+        yield server
+
+
+def clean(count: int) -> tuple[list[Any], list[int]]:
+    images, labels = digits(ImagePolicy(8, 8, 1), LATE)
+    return images[:count].tolist(), labels[:count].tolist()
+
+
+def noise(count: int) -> list[Any]:
+    found: list[Any] = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 1)).tolist()
+    return found
+
+
+def predict(server: Server, images: list[Any]) -> list[str]:
+    """One request each; their ids."""
+    with httpx.Client(base_url=server.url) as client:
+        return [client.post("/predict", json={"data": one, "range": 255}).json()["id"] for one in images]
+
+
+def status(server: Server) -> dict[str, Any]:
+    answer = httpx.get(f"{server.url}/monitor")
+    found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+    return found
+
+
+def version(server: Server) -> dict[str, Any]:
+    found: dict[str, Any] = next(iter(status(server).get("versions", [])), {})
+    return found
+
+
+def watcher_of(server: Server) -> int:
+    """The only child that does not listen: it has no socket of TCP."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    ignoring = [int(pid) for pid in children if _ignores_term(int(pid))]
+    assert len(ignoring) == 1
+    return ignoring[0]
+
+
+def _ignores_term(pid: int) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    ignored = int(next(line for line in lines if line.startswith("SigIgn")).split()[1], 16)
+    return bool(ignored >> (signal.SIGTERM - 1) & 1)
+
+
+def test_every_prediction_is_counted_and_digits_are_no_drift(watched: Server) -> None:
+    predict(watched, clean(150)[0])
+    wait_until(lambda: version(watched).get("predictions") == 150, seconds=20)
+    found = version(watched)
+    assert (found["model"], found["version"]) == ("digits", "digits-1")
+    assert (found["watched"], found["failures"], found["drift"], found["alarms"]) == (150, 0, "none", [])
+    assert found["unknown"] <= 10
+    assert status(watched)["lost"] == 0
+
+
+def test_noise_raises_an_alarm_that_names_its_kind_and_examples(watched: Server, folder: Path) -> None:
+    predict(watched, clean(60)[0])
+    bad = predict(watched, noise(120))
+    wait_until(lambda: version(watched).get("predictions") == 180, seconds=20)
+    found = version(watched)
+    alarm = found["alarms"][-1]
+    assert found["drift"] == "now"
+    assert found["unknown"] >= 110
+    assert alarm["kind"] in ("covariate shift", "outliers")
+    assert 61 <= alarm["at"] <= 100
+    assert set(alarm["examples"]) & set(bad)
+    assert (folder / "digits" / "digits-1" / "alarms.jsonl").read_text().count("\n") == len(found["alarms"])
+    text = httpx.get(f"{watched.url}/metrics").text
+    samples = {
+        (one.name, *one.labels.values()): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+    assert samples["eyas_drift", "digits", "digits-1"] == 1
+    assert sum(value for key, value in samples.items() if key[0] == "eyas_drift_alarms_total") == len(found["alarms"])
+    assert sum(value for key, value in samples.items() if key[0] == "eyas_predictions_total") == 180
+
+
+def test_labels_told_later_give_the_accuracy(watched: Server) -> None:
+    images, labels = clean(80)
+    ids = predict(watched, images)
+    told = [{"id": name, "label": CLASSES[label]} for name, label in zip(ids, labels, strict=True)]
+    early = {"id": "not-yet", "label": 3}
+    assert httpx.post(f"{watched.url}/feedback", json=early).json() == {"received": 1}
+    assert httpx.post(f"{watched.url}/feedback", json={"feedback": told}).json() == {"received": 80}
+    wait_until(lambda: (version(watched).get("feedback") or {}).get("labels") == 80, seconds=20)
+    found = version(watched)["feedback"]
+    answers = httpx.post(f"{watched.url}/predict", json={"data": images, "range": 255}).json()["predictions"]
+    right = sum(a == b for a, b in zip(answers, labels, strict=True))
+    assert found["right"] == right
+    assert found["lower"] < right / 80 < found["upper"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status_code", "says"),
+    [
+        (b"{", 400, "JSON"),
+        (b"{}", 422, "neither"),
+        (b'{"id": "a", "label": "eleven"}', 422, "must be a class of the model (zero, one"),
+        (b'{"id": "a", "label": 10}', 422, "in [0, 10), got 10"),
+        (b'{"id": "a", "label": 1, "feedback": []}', 422, "both"),
+        (b'{"feedback": []}', 422, "1 to 1000 labels, got 0"),
+        (b'{"id": "", "label": 1}', 422, "id must be 1 to 200 characters"),
+    ],
+)
+def test_a_label_that_breaks_a_rule_is_refused(watched: Server, body: bytes, status_code: int, says: str) -> None:
+    answer = httpx.post(f"{watched.url}/feedback", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status_code
+    assert says in answer.json()["detail"]
+
+
+def test_a_killed_watcher_costs_no_prediction_and_its_successor_goes_on(watched: Server) -> None:
+    predict(watched, clean(100)[0])
+    wait_until(lambda: version(watched).get("watched") == 100, seconds=20)
+    os.kill(watcher_of(watched), signal.SIGKILL)
+    assert len(predict(watched, clean(40)[0])) == 40
+    wait_until(lambda: version(watched).get("watched", 0) in (40, 140), seconds=30)
+    assert len(predict(watched, clean(5)[0])) == 5
+
+
+def test_what_was_told_last_is_kept_when_the_service_stops(grey: Bundle, folder: Path) -> None:
+    config = {"folder": str(folder), "most_per_second": WATCH_ALL, "keep_images": 0.999}
+    with running(grey.path, workers=2, monitor=config) as server:
+        ids = predict(server, clean(60)[0])
+        assert server.stop()[0] == 0
+    store = open_store(folder / "predictions.db")
+    assert {row.prediction.id for row in store.recent(100).rows} == set(ids)
+    image = store.image(ids[0])
+    assert image is not None
+    assert image.content.startswith(b"\x89PNG")
+    store.close()
+    with running(grey.path, workers=1, monitor=config) as server:
+        wait_until(lambda: version(server).get("watched") == 60, seconds=20)
+
+
+def test_a_store_that_cannot_be_written_fails_no_prediction(grey: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder is to be")
+    with running(grey.path, workers=1, monitor={"store": str(tmp_path / "taken" / "predictions.db")}) as server:
+        predict(server, clean(30)[0])
+        wait_until(lambda: version(server).get("predictions") == 30, seconds=20)
+        answer = httpx.post(f"{server.url}/feedback", json={"id": "a", "label": 1})
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "5"
