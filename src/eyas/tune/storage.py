@@ -62,7 +62,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
             return get_storage(_database(url))
     except ImportError as error:
         raise MissingExtraError(
-            f'{masked(url)} needs a driver that is not installed: pip install "eyas[postgres]"'
+            f'{masked(url)} needs a driver that is not installed: pip install "eyas[train,postgres]"'
         ) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
@@ -14,15 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store_reading_contract import ReadingContract
 from store_samples import NOON, PREDICTION, ids, label, met, prediction, predictions
 
 from eyas.core.errors import InputError, StoreError
 from eyas.monitor.store import (
     ARMS,
-    Bucket,
-    ClassAccuracy,
-    Confusion,
-    Cursor,
     Filter,
     Image,
     Prediction,
@@ -32,10 +28,8 @@ from eyas.monitor.store import (
     Removed,
     Retention,
     StoreWriter,
-    VersionAccuracy,
     open_store,
 )
-from eyas.monitor.store.engine import Engine
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=200)
 FLOATS = st.none() | st.floats()
@@ -59,13 +53,8 @@ DAY = 86_400.0
 EXAMPLES = count()
 
 
-class StoreContract:
+class StoreContract(ReadingContract):
     """Inherited by the tests of each database."""
-
-    @pytest.fixture
-    def where(self) -> str:
-        """An address with nothing behind it yet."""
-        raise NotImplementedError
 
     def refuse(self, store: PredictionStore, id_: str) -> None:
         """Let the database refuse every prediction of an id."""
@@ -75,12 +64,6 @@ class StoreContract:
         """Run SQL past the store."""
         raise NotImplementedError
 
-    @pytest.fixture
-    def store(self, where: str) -> Iterator[PredictionStore]:
-        opened = open_store(where)
-        yield opened
-        opened.close()
-
     def test_a_prediction_comes_back_as_it_was(self, store: PredictionStore) -> None:
         store.write([PREDICTION])
         (found,) = store.by_id("a")
@@ -88,7 +71,11 @@ class StoreContract:
         np.testing.assert_array_equal(found.prediction.probabilities, np.float32([0.1, 0.7, 0.2]))
         assert store.by_id("b") == ()
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(row=PREDICTIONS)
     def test_every_prediction_comes_back(self, store: PredictionStore, row: Prediction) -> None:
         """NaN as None."""
@@ -170,90 +157,6 @@ class StoreContract:
         assert store.outcomes(Filter(version="3")) == ()
         store.write([prediction("late", version="2", arm="shadow"), label("late")])
         assert met(store.outcomes(mine, after=last)) == [("late", 1)]
-
-    def test_pages_hold_every_row_once(self, store: PredictionStore) -> None:
-        rows = predictions(10)
-        store.write(rows + [prediction(f"same-{n}", time=NOON) for n in range(5)])
-        found, older = [], None
-        while True:
-            page = store.recent(4, older=older)
-            found += [one.prediction.id for one in page.rows]
-            if not found[4:]:
-                store.write([prediction("newer", time=NOON + 99)])  # moves no page
-            if page.older is None:
-                break
-            older = Cursor.parse(str(page.older))
-        assert sorted(found) == sorted([row.id for row in rows] + [f"same-{n}" for n in range(5)])
-        assert found[:10] == [row.id for row in reversed(rows[1:])] + found[9:10]
-
-    @pytest.mark.parametrize(
-        ("where_", "expected"),
-        [
-            (Filter(), {"a", "b", "c", "d"}),
-            (Filter(version="2"), {"d"}),
-            (Filter(model="other"), set()),
-            (Filter(arm="challenger"), {"d"}),
-            (Filter(predicted=0), {"b"}),
-            (Filter(true_class=0), {"b", "c"}),
-            (Filter(labelled=True), {"a", "b", "c"}),
-            (Filter(labelled=False), {"d"}),
-            (Filter(correct=True), {"a", "b"}),
-            (Filter(correct=False), {"c"}),
-            (Filter(needs_review=True), {"c"}),
-            (Filter(needs_review=False), {"a", "b", "d"}),
-            (Filter(unknown=True, version="2"), {"d"}),
-            (Filter(since=NOON + 1, until=NOON + 3), {"b", "c"}),
-            (Filter(labelled=True, needs_review=True, since=NOON + 3), set()),
-        ],
-    )
-    def test_filters(self, store: PredictionStore, where_: Filter, expected: set[str]) -> None:
-        store.write(
-            [
-                prediction("a", time=NOON),
-                prediction("b", time=NOON + 1, predicted=0),
-                prediction("c", time=NOON + 2, needs_review=True),
-                prediction("d", time=NOON + 3, version="2", arm="challenger", unknown=True),
-                *(label("a", 1), label("b", 0), label("c", 0)),
-            ]
-        )
-        assert {row.prediction.id for row in store.recent(10, where_).rows} == expected
-
-    @pytest.mark.parametrize("most", [0, 10_001])
-    def test_a_page_has_a_bound(self, store: PredictionStore, most: int) -> None:
-        with pytest.raises(InputError, match=r"must be in \[1, 10000\]"):
-            store.recent(most)
-        with pytest.raises(InputError, match=r"must be in \[1, 10000\]"):
-            store.outcomes(most=most)
-
-    def test_counts_by_time(self, store: PredictionStore) -> None:
-        start = NOON - NOON % 3600
-        store.write(
-            [
-                prediction("a", time=start, needs_review=True),
-                prediction("b", time=start + 3599.9, confidence=0.5, latency_ms=2.5, unknown=True),
-                prediction("c", time=start + 7200),
-                label("a", 1),
-                label("b", 0),
-            ]
-        )
-        first, last = store.buckets(3600)
-        assert first == Bucket(start, 2, 1, 1, 2, 1, pytest.approx(0.6), 2.0)
-        assert last == Bucket(start + 7200, 1, 0, 0, 0, 0, pytest.approx(0.7), 1.5)
-        assert store.buckets(3600, most=1) == (last,)
-        assert store.buckets(3600, Filter(unknown=True))[0].predictions == 1
-        with pytest.raises(InputError, match="above 0"):
-            store.buckets(0)
-
-    def test_counts_of_right_and_wrong(self, store: PredictionStore) -> None:
-        store.write([*predictions(4), *predictions(4, version="2", arm="shadow", predicted=0)])
-        assert store.accuracy_by_version() == store.accuracy_by_class() == store.confusion() == ()
-        store.write([label("0", 1), label("1", 1), label("2", 0)])
-        first = VersionAccuracy("digits", "1", "champion", 3, 2)
-        assert store.accuracy_by_version() == (first, VersionAccuracy("digits", "2", "shadow", 3, 1))
-        one = Filter(version="1")
-        assert store.accuracy_by_version(one) == (first,)
-        assert store.accuracy_by_class(one) == (ClassAccuracy(0, 1, 0), ClassAccuracy(1, 2, 2))
-        assert store.confusion(one) == (Confusion(0, 1, 1), Confusion(1, 1, 2))
 
     def test_what_is_old_goes(self, store: PredictionStore) -> None:
         old = predictions(1200, "old")
@@ -340,17 +243,6 @@ class StoreContract:
         self.execute(where, f"UPDATE eyas_store SET value = {schema} WHERE name = 'schema'")
         with pytest.raises(StoreError, match=f"must have schema 1, got {schema}: {age} eyas wrote it"):
             store.by_id("a")
-
-    def test_the_queries_use_an_index(self, store: PredictionStore) -> None:
-        """None of them reads the whole table of predictions, or sorts it."""
-        store.write(predictions(50))
-        engine: Engine = store._engine
-        assert self.plan_is_indexed(engine, Filter(version="1"))
-        assert self.plan_is_indexed(engine, Filter(needs_review=True))
-        assert self.plan_is_indexed(engine, Filter(since=NOON))
-
-    def plan_is_indexed(self, engine: Engine, where: Filter) -> bool:
-        raise NotImplementedError
 
 
 PART = 150

@@ -27,7 +27,7 @@ class StoredPrediction:
     """A prediction with what has become known of it."""
 
     number: int
-    """Rises with every row of the store."""
+    """Of its row, which tells rows of one moment apart."""
     prediction: Prediction
     feedback: Feedback | None
     has_image: bool

@@ -143,8 +143,8 @@ def feedback_values(row: Feedback) -> tuple[object, ...]:
 
 def read_prediction(values: tuple[Any, ...]) -> Prediction:
     """What `prediction_values` gave, back from a database; SQLite has 0 and 1 for booleans."""
-    front, (scores, needs_review, unknown), behind = values[:7], values[7:10], values[10:]
-    return Prediction(*front, bytes(scores), bool(needs_review), bool(unknown), *behind)
+    scores, needs_review, unknown = values[7:10]
+    return Prediction(*(*values[:7], bytes(scores), bool(needs_review), bool(unknown), *values[10:]))
 
 
 def _require_text(row: Record, *names: str, least: int = 1) -> None:
