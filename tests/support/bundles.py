@@ -49,11 +49,13 @@ def make_bundle(
     sharpness: float = 1.0,
     cam: bool = False,
     rows: bool = True,
+    fails_on_white: bool = False,
 ) -> Bundle:
     """Write a real bundle for images of `size` (height, width) to `path`, and open it.
 
-    `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes. `cam`:
-    the graph gives maps. `rows`: the reference has what tells unknown images; older ones lack it.
+    `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes; below 0
+    they name the least likely ones. `cam`: the graph gives maps. `rows`: the reference has what tells unknown images;
+    older ones lack it. `fails_on_white`: the graph fails on a batch of white images, as it never does on its golden ones.
     """
     policy = ImagePolicy(*size, channels)
     (val_images, val_labels), (test_images, test_labels) = digits(policy, VAL), digits(policy, TEST)
@@ -61,6 +63,8 @@ def make_bundle(
     fit = _Fit(fit.mean, fit.std, np.float32(sharpness) * fit.weights, np.float32(sharpness) * fit.bias)
     with write_bundle(path) as draft:
         model = graph(policy, fit.weights, fit.bias, fit.mean, fit.std)
+        if fails_on_white:
+            fail_on_white(model)
         io.write_bytes(draft.path / MODEL, (with_maps(model, fit.weights) if cam else model).SerializeToString())
         session = ort.InferenceSession(str(draft.path / MODEL), providers=["CPUExecutionProvider"])
         val, test = _run(session, val_images), _run(session, test_images)
@@ -123,6 +127,23 @@ def graph(
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return model
+
+
+def fail_on_white(model: onnx.ModelProto) -> None:
+    """Have the graph look up its darkest pixel in a table that ends before white."""
+    inner = model.graph
+    inner.initializer.append(numpy_helper.from_array(np.zeros(255, np.float32), "table"))
+    inner.node[0].output[0] = "raw"
+    looked_up = [
+        helper.make_node("ReduceMin", ["raw"], ["darkest"], keepdims=0),
+        helper.make_node("Cast", ["darkest"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "place"], ["nothing"]),
+        helper.make_node("Add", ["raw", "nothing"], ["floats"]),
+    ]
+    rest = [*inner.node[1:]]
+    del inner.node[1:]
+    inner.node.extend([*looked_up, *rest])
+    onnx.checker.check_model(model)
 
 
 def with_maps(model: onnx.ModelProto, weights: NDArray[np.float32]) -> onnx.ModelProto:
