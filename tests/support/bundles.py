@@ -55,7 +55,7 @@ def make_bundle(
 
     `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes; below 0
     they name the least likely ones. `cam`: the graph gives maps. `rows`: the reference has what tells unknown images;
-    older ones lack it. `fails_on_white`: the graph fails on a batch of white images, as it never does on its golden ones.
+    older ones lack it. `fails_on_white`: the graph fails on white images, which its golden ones are not.
     """
     policy = ImagePolicy(*size, channels)
     (val_images, val_labels), (test_images, test_labels) = digits(policy, VAL), digits(policy, TEST)
