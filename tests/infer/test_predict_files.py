@@ -10,6 +10,7 @@ from PIL import Image
 from eyas.bundle import Bundle
 from eyas.infer import Predictor, predict_files
 from eyas.infer.session import CHUNK
+from eyas.monitor.streaming import open_scoring
 from support.bundles import CLASSES, TEST, digits
 
 
@@ -90,3 +91,15 @@ def test_too_many_pixels_are_an_error_of_that_file(predictor: Predictor, tmp_pat
 
 def test_nothing_gives_nothing(predictor: Predictor) -> None:
     assert list(predict_files(predictor, [])) == []
+
+
+def test_a_row_says_whether_the_image_is_unknown(bundle: Bundle, tmp_path: Path) -> None:
+    strange = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    usual = bundle.golden().images[0, ..., 0]
+    for name, image in (("strange", strange), ("usual", usual)):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    scoring = open_scoring(bundle.reference(), 0.01)
+    assert scoring is not None
+    (first, second) = predict_files(Predictor(bundle, scorer=scoring.attempt), [tmp_path])
+    assert (first.unknown, second.unknown) == (True, False)
+    assert [row.unknown for row in predict_files(Predictor(bundle), [tmp_path])] == [None, None]
