@@ -41,7 +41,7 @@ def test_what_was_written_is_read(whole: Bundle, copy: Path) -> None:
     assert opened.classes[3] == "three"
     assert opened.golden().images.shape == (16, 12, 10, 3)
     assert opened.golden().images.dtype == np.uint8
-    assert {"probabilities", "features"} <= opened.reference().keys()
+    assert {"row_probabilities", "features"} <= opened.reference().keys()
     assert {p.name for p in copy.iterdir()} == {*REQUIRED, "manifest.json"}
 
 

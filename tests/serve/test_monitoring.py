@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from click.testing import Result
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
 from eyas.bundle import Bundle
-from eyas.image import ImagePolicy
+from eyas.cli import app
+from eyas.image import ImagePolicy, to_png
 from eyas.monitor.store import open_store
 from support.bundles import CLASSES, VAL, digits
 from support.server import Server, running
@@ -176,3 +180,55 @@ def test_a_store_that_cannot_be_written_fails_no_prediction(grey: Bundle, tmp_pa
         answer = httpx.post(f"{server.url}/feedback", json={"id": "a", "label": 1})
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
+
+
+@pytest.fixture(scope="module")
+def holdout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The held-out digits as PNG, in folders by class."""
+    folder = tmp_path_factory.mktemp("holdout")
+    images, labels = digits(ImagePolicy(8, 8, 1), VAL)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / CLASSES[label]).mkdir(exist_ok=True)
+        (folder / CLASSES[label] / f"{number}.png").write_bytes(to_png(image))
+    return folder
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, [*words])
+
+
+def test_replayed_noise_raises_an_alarm_where_the_same_images_as_they_are_raise_none(
+    watched: Server, holdout: Path
+) -> None:
+    words = ("--url", watched.url, "--clean", "100", "--changed", "300", "--rate", "1000")
+    result = run("replay", str(holdout), "--shift", "noise=120", *words)
+    assert result.exit_code == 0, result.output
+    assert "100 images as they are: no alarm" in result.output
+    assert "noise=120: alarm within" in result.output
+
+
+def test_the_command_shows_what_the_service_knows(watched: Server, tmp_path: Path) -> None:
+    images, labels = clean(60)
+    ids = predict(watched, images)
+    rows = "".join(f"{name},{CLASSES[label]}\n" for name, label in zip(ids, labels, strict=True))
+    (tmp_path / "labels.csv").write_text(f"id,label\n{rows}")
+    assert run("feedback", str(tmp_path / "labels.csv"), "--url", watched.url).output == "60 labels were kept\n"
+    wait_until(lambda: (version(watched).get("feedback") or {}).get("labels") == 60, seconds=20)
+    shown = run("monitor", "--url", watched.url).output
+    assert "digits-1" in shown
+    assert "of 60" in shown
+    assert "60 predictions are in" in shown
+    assert json.loads(run("monitor", "--url", watched.url, "--json").output)["versions"][0]["predictions"] == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--knockout", "ten"), "must have a folder ten"),
+        ((), "one of --shift and --knockout must be given"),
+        (("--shift", "noise=much"), "NAME=AMOUNT with a number, got much"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused(holdout: Path, words: tuple[str, ...], says: str) -> None:
+    result = run("replay", str(holdout), *words)
+    assert says in str(result.exception)

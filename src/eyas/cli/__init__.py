@@ -17,6 +17,7 @@ from eyas.cli import (
     learn,
     models,
     monitor,
+    replay,
     report,
     rollout,
     track,
@@ -47,6 +48,7 @@ app.command()(answer.predict)
 app.command()(answer.serve)
 app.command()(monitor.monitor)
 app.command()(monitor.feedback)
+app.command()(replay.replay)
 app.command()(trust.token)
 app.command()(trust.sign)
 app.command()(benchmark.benchmark)

@@ -23,7 +23,7 @@ def monitor(url: Url = None, as_json: AsJson = False) -> None:
 
     Example: eyas monitor --url http://localhost:5000
     """
-    with needs_extra("serve"):
+    with needs_extra("client"):
         from eyas.client import Client
 
     with Client(url) as client:
@@ -58,7 +58,7 @@ def feedback(
 
     Example: eyas feedback 3f2a…=cat labels.csv --url http://localhost:5000
     """
-    with needs_extra("serve"):
+    with needs_extra("client"):
         from eyas.client import Client
 
     told: dict[str, str | int] = {}
