@@ -134,10 +134,11 @@ def test_labels_told_later_give_the_accuracy(watched: Server) -> None:
     [
         (b"{", 400, "JSON"),
         (b"{}", 422, "neither"),
-        (b'{"id": "a", "label": "eleven"}', 422, "must be a class of the model (zero, one"),
-        (b'{"id": "a", "label": 10}', 422, "in [0, 10), got 10"),
+        (b'{"id": "a", "label": "eleven"}', 422, "must be a class (zero, one"),
+        (b'{"id": "a", "label": 10}', 422, "index in [0, 10), got '10'"),
         (b'{"id": "a", "label": 1, "feedback": []}', 422, "both"),
         (b'{"feedback": []}', 422, "1 to 1000 labels, got 0"),
+        (b'{"id": "a", "label": ""}', 422, "must be a class"),
         (b'{"id": "", "label": 1}', 422, "id must be 1 to 200 characters"),
     ],
 )
@@ -224,7 +225,7 @@ def test_the_command_shows_what_the_service_knows(watched: Server, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--knockout", "ten"), "must have a folder ten"),
+        (("--knockout", "ten"), "must have a folder ten and others"),
         ((), "one of --shift and --knockout must be given"),
         (("--shift", "noise=much"), "NAME=AMOUNT with a number, got much"),
     ],

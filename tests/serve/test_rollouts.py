@@ -125,7 +125,7 @@ def test_labels_that_say_it_is_worse_take_it_back(repository: Repository, tmp_pa
         last = store.history()[-1]
         assert "accuracy is lower" in last.why[0]
         assert last.evidence is not None
-        assert sum(last.evidence["labelled"]) == 600
+        assert 100 < sum(last.evidence["labelled"]) <= 600  # it need not wait for the last ones
         wait_until(lambda: {ask(client, image)["version"] for image in many[:30]} == {OLD}, seconds=20)
         assert repository.live("digits").version == OLD  # type: ignore[union-attr]
 

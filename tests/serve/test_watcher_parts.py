@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyas.serve.monitoring.board import Board
-from eyas.serve.monitoring.channel import HELD, Channel, Outbox
-from eyas.serve.monitoring.wire import Rows, decode, encode
+from eyas.serve.monitoring.channel import HELD, LONGEST, Channel, Outbox
+from eyas.serve.monitoring.wire import COLUMNS, Rows, decode, encode
 from support.tracking import wait_until
 
 FORK = multiprocessing.get_context("fork")
@@ -119,11 +119,21 @@ def test_a_full_way_drops_the_oldest_and_counts_its_rows(channel: Channel) -> No
     assert 0 < came - len(first) <= HELD // len(message)
 
 
+def test_what_is_too_long_or_refused_is_dropped_and_counted(channel: Channel) -> None:
+    outbox = Outbox(channel.writing)
+    assert outbox.send(bytes(LONGEST + 1), 5) == 5
+    assert outbox.send(bytes(LONGEST), 3) == 0
+    assert [len(message) for message in received(channel)] == [LONGEST]
+    channel.reading.close()
+    assert outbox.send(b"nobody reads", 2) == 2
+    assert outbox.empty
+
+
 @given(st.integers(1, 5), st.integers(1, 4), st.data())
 def test_rows_arrive_as_they_were_sent(count: int, classes: int, data: st.DataObject) -> None:
     floats = st.floats(width=32, allow_infinity=False)
     numbers = np.array(
-        data.draw(st.lists(floats, min_size=count * (4 + classes), max_size=count * (4 + classes))), "f4"
+        data.draw(st.lists(floats, min_size=count * (COLUMNS + classes), max_size=count * (COLUMNS + classes))), "f4"
     )
     watched = data.draw(st.lists(st.sampled_from(range(count)), unique=True).map(sorted))
     pixels = np.arange(len(watched) * 2, dtype=np.float32)
@@ -133,6 +143,8 @@ def test_rows_arrive_as_they_were_sent(count: int, classes: int, data: st.DataOb
         "m",
         "1",
         "champion",
+        3,
+        1,
         ids,
         np.arange(float(count)).tobytes(),
         numbers.tobytes(),
@@ -140,6 +152,7 @@ def test_rows_arrive_as_they_were_sent(count: int, classes: int, data: st.DataOb
         pixels.tobytes(),
         (2, 3, 1),
         {0: image.tobytes()},
+        [],
     )
     came = decode(encode(rows))
     assert came.ids == ids

@@ -61,7 +61,7 @@ def feedback(
     with needs_extra("client"):
         from eyas.client import Client
 
-    told: dict[str, str | int] = {}
+    told: dict[str, str] = {}
     for word in labels:
         told |= _pair(word) if "=" in word and not Path(word).is_file() else _read(Path(word))
     if not told:
@@ -74,12 +74,12 @@ def feedback(
     typer.echo(f"{received} labels were kept")
 
 
-def _pair(word: str) -> dict[str, str | int]:
+def _pair(word: str) -> dict[str, str]:
     name, _, label = word.rpartition("=")
-    return {name: _label(label)}
+    return {name: label}
 
 
-def _read(file: Path) -> dict[str, str | int]:
+def _read(file: Path) -> dict[str, str]:
     """A CSV file's rows.
 
     Raises:
@@ -89,12 +89,7 @@ def _read(file: Path) -> dict[str, str | int]:
         rows = csv.DictReader(lines)
         if missing := {"id", "label"} - {*(rows.fieldnames or ())}:
             raise InputError(f"{file} must have the columns id and label, lacks {' and '.join(sorted(missing))}")
-        return {row["id"]: _label(row["label"]) for row in rows}
-
-
-def _label(text: str) -> str | int:
-    """A number is an index."""
-    return int(text) if text.isdecimal() else text
+        return {row["id"]: row["label"] for row in rows}
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

@@ -86,8 +86,9 @@ def replay(
     files = [one.source for one in find_images([folder]) if isinstance(one.source, Path)]
     if not files:
         raise InputError(f"{folder} must hold image files, has none")
-    if knockout is not None and knockout not in {file.parent.name for file in files}:
-        raise InputError(f"{folder} must have a folder {knockout} of that class, has none")
+    classes = {file.parent.name for file in files}
+    if knockout is not None and (knockout not in classes or len(classes) < 2):
+        raise InputError(f"{folder} must have a folder {knockout} and others, has {', '.join(sorted(classes))}")
     if (shift is None) == (knockout is None):
         raise InputError("one of --shift and --knockout must be given")
     name, _, amount = (shift or "").partition("=")

@@ -54,7 +54,11 @@ def start(
     live = found.live(model)
     if live is None:
         raise ConfigError(f"{model} has no live version that {challenger} could be compared with; eyas models live")
-    found.open(model, challenger)
+    classes = [found.open(model, version).classes for version in (live.version, challenger)]
+    if classes[0] != classes[1]:
+        raise ConfigError(
+            f"{challenger} must have the classes of {live.version}, in their order: labels are told by them"
+        )
     values = _mode(shadow, canary, ab) | _values(plan or [])
     values |= {"champion": live.version, "challenger": challenger}
     begun = _store(repository, model).start(make_plan(values), by=_who(), why=why or "started", now=time())

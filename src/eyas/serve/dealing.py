@@ -15,8 +15,10 @@ class Route(NamedTuple):
 
     model: Model
     id: str
-    """By which its predictions are known later."""
+    """By which its predictions are known later; the service's own, so that no two are alike."""
     arm: Arm = "champion"
+    step: int = 0
+    """Of the rollout that dealt it; 0 where none did."""
     keyed: bool = False
     """The arm is that of a user, whatever he asks; else it was drawn for this request alone."""
     shadow: Model | None = None
@@ -41,7 +43,8 @@ class Dealer:
             key: of the user; empty where there is none.
         """
         place = self._assignment.place(key, request_id)
+        step = self._split.step
         if place < self._split.share:
-            return Route(self._challenger, request_id, "challenger", bool(key))
+            return Route(self._challenger, request_id, "challenger", step, bool(key))
         shadow = self._challenger if place < self._split.shadow_share else None
-        return Route(champion, request_id, "champion", bool(key), shadow)
+        return Route(champion, request_id, "champion", step, bool(key), shadow)

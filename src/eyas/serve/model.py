@@ -55,7 +55,7 @@ class Model:
         self.seconds = min(took, CREEP * self.seconds)
         return prediction
 
-    def answer(self, prediction: Prediction, request_id: str) -> Answer:
+    def answer(self, prediction: Prediction, name: str) -> Answer:
         """A prediction as the service tells it."""
         rows = self.rows(prediction)
         return Answer(
@@ -66,7 +66,7 @@ class Model:
             needs_review=[row.needs_review for row in rows],
             unknown=None if prediction.unknown is None else prediction.unknown.tolist(),
             version=self.version,
-            id=request_id,
+            id=name,
         )
 
     def rows(self, prediction: Prediction) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from os import urandom
 from time import perf_counter
 from typing import TypeVar
 
@@ -63,15 +64,17 @@ class Service:
         Raises:
             Problem: as of `Models.find`.
         """
-        route = self.route_of(request.id, request.header(self._user_header) or request.subject or "", name, version)
+        route = self.route_of(request.header(self._user_header) or request.subject or "", name, version)
         request.model = route.model.name, route.model.version
+        request.prediction = route.id
         return route
 
-    def route_of(self, request_id: str, user: str, name: str, version: str) -> Route:
+    def route_of(self, user: str, name: str, version: str) -> Route:
         """As `route`, of a request that is no HTTP."""
         model = self.models.find(name, version)
+        new = urandom(16).hex()
         dealer = None if version else self.models.dealer(model.name)
-        return dealer.deal(model, user, request_id) if dealer else Route(model, request_id)
+        return dealer.deal(model, user, new) if dealer else Route(model, new)
 
     async def open(self, size: int, work: Callable[[], T]) -> T:
         """What `work()` makes of an envelope of `size` bytes: at once, or in the lane where it is long."""

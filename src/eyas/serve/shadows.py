@@ -54,5 +54,5 @@ class Shadows:
             self._meter.shadowed((shadow.name, shadow.version), ok=False)
         else:
             self._meter.shadowed((shadow.name, shadow.version), ok=True)
-            seen = Route(shadow, route.id, "shadow", route.keyed)
+            seen = Route(shadow, route.id, "shadow", route.step, route.keyed)
             reporter.note(seen, images, found, perf_counter() - began, champion=prediction.classes.tolist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 
 from eyas.core.schema.section import Fraction, Section
 
@@ -31,7 +31,14 @@ class MonitoringConfig(Section):
     """Predictions older than this leave the store."""
     keep_images: Fraction = 0.0
     """Share of predictions whose image is stored, too, as PNG."""
-    keep_image_days: NonNegativeInt = 7
-    """Images older than this leave the store."""
+    keep_image_days: PositiveInt = 7
+    """Images older than this leave the store; at most `keep_days`."""
     save_seconds: NonNegativeFloat = 10.0
     """Between two times that the monitor's state is saved; after a crash the tests go on from there."""
+
+    @field_validator("keep_image_days")
+    @classmethod
+    def _images_go_first(cls, days: int, info: ValidationInfo) -> int:
+        if days > (most := info.data.get("keep_days", days)):
+            raise ValueError(f"be at most keep_days, which is {most}")
+        return days

@@ -161,7 +161,7 @@ async def _answers(
         numbered = enumerate(readings)
         while group := list(islice(numbered, route.model.batch)):
             lines = await asyncio.gather(
-                *(_answer(service, route._replace(id=f"{request.id}-{n}"), n, read, request.id) for n, read in group)
+                *(_answer(service, route._replace(id=f"{route.id}-{n}"), n, read, request.id) for n, read in group)
             )
             if left.done():
                 return

@@ -23,9 +23,9 @@ class Label(msgspec.Struct, forbid_unknown_fields=True):
     """What one image truly shows."""
 
     id: str
-    """Of the prediction: the answer's `id`, or its X-Request-ID; with several images, `ID-0`, `ID-1`, …"""
+    """Of the prediction: the answer's `id` or X-Prediction-Id; with several images, `ID-0`, `ID-1`, …"""
     label: str | int
-    """Name or index of the true class."""
+    """Name of the true class, or its index."""
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -106,22 +106,27 @@ def _labels(body: bytes) -> list[Label]:
     except msgspec.DecodeError as error:
         raise Problem(400, f"the body must be JSON: {error}") from error
     alone = told.id is not None and told.label is not None
-    if alone == (told.feedback is not None) or (told.feedback is not None and (told.id or told.label) is not None):
+    if alone == (told.feedback is not None) or (
+        told.feedback is not None and not (told.id is None and told.label is None)
+    ):
         raise InputError(f"{rule}, got {'both' if alone else 'neither'}")
-    labels = [Label(told.id or "", told.label or 0)] if told.feedback is None else told.feedback
+    labels = (
+        [Label(told.id or "", "" if told.label is None else told.label)] if told.feedback is None else told.feedback
+    )
     if not 1 <= len(labels) <= MOST:
         raise InputError(f"feedback must hold 1 to {MOST} labels, got {len(labels)}")
     return labels
 
 
 def _index(label: str | int, classes: tuple[str, ...]) -> int:
-    if isinstance(label, str):
-        if label not in classes:
-            raise InputError(f"label must be a class of the model ({', '.join(classes[:20])}), got {label[:80]!r}")
-        return classes.index(label)
-    if not 0 <= label < len(classes):
-        raise InputError(f"label must be in [0, {len(classes)}), got {label}")
-    return label
+    """Of a class by its name, else by its index."""
+    if label in classes:
+        return classes.index(str(label))
+    index = int(label) if isinstance(label, int) or label.isdecimal() else -1
+    if not 0 <= index < len(classes):
+        names = ", ".join(classes[:20]) + ("…" if len(classes) > 20 else "")
+        raise InputError(f"label must be a class ({names}) or an index in [0, {len(classes)}), got {str(label)[:80]!r}")
+    return index
 
 
 def _write(store: PredictionStore, records: list[Feedback]) -> None:

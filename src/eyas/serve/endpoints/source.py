@@ -41,7 +41,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         reading = await service.reader(model).read(request)
 
         def tell(prediction: Prediction) -> Answer:
-            return json_answer(model.answer(prediction, request.id))
+            return json_answer(model.answer(prediction, route.id))
 
         return await service.predict(route, reading, tell)
 

@@ -90,8 +90,10 @@ class Application:
         """
         own = answer.headers
         general = header_block(_lacking(self._headers, own)) + header_block(own.items()) if own else self._block
-        first = f"content-type: {answer.media_type}\r\nx-request-id: {request.id}\r\n".encode("latin-1")
-        return first + general + (self._dresser(request) if self._dresser else b"")
+        first = f"content-type: {answer.media_type}\r\nx-request-id: {request.id}\r\n"
+        if request.prediction:
+            first += f"x-prediction-id: {request.prediction}\r\n"
+        return first.encode("latin-1") + general + (self._dresser(request) if self._dresser else b"")
 
     def ended(self, request: Request, answer: Answer) -> None:
         """It was sent, as far as it could be."""

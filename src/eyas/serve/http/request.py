@@ -85,6 +85,7 @@ class Request:
         "params",
         "path",
         "port",
+        "prediction",
         "query_string",
         "subject",
     )
@@ -102,6 +103,8 @@ class Request:
         """Who asks, where they had to say so."""
         self.model: tuple[str, str] | None = None
         """Name and version of the model that it is for, once that is known."""
+        self.prediction = ""
+        """Id of its prediction, once there is one."""
         given = self.headers.get(b"x-request-id", b"").decode("latin-1")
         self.id = given if given and SANE_ID.fullmatch(given) else urandom(16).hex()
         """The client's own X-Request-ID where it is a sane one, else a new one."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from contextlib import suppress
 
-LONGEST = 60_000  # bytes of a message
+LONGEST = 256_000  # bytes of a message; what Linux lets through by default is more
 BUFFER = 4_000_000  # bytes on the way, as far as the system allows
 HELD = 4_000_000  # bytes that a worker keeps while the way is full
 
@@ -27,7 +26,7 @@ class Channel:
     def receive(self) -> bytes | None:
         """The next message; None where there is none now."""
         try:
-            return self.reading.recv(2 * LONGEST) or None
+            return self.reading.recv(LONGEST) or None
         except BlockingIOError:
             return None
 
@@ -46,15 +45,17 @@ class Outbox:
         self._bytes = 0
 
     def send(self, message: bytes, rows: int) -> int:
-        """Send as much as the way takes now; gives the rows of older messages that had to be dropped for want of room.
+        """Send as much as the way takes now; gives the rows that had to be dropped: of the oldest messages, for want of
+        room, or of this one, where it is too long.
 
         Args:
             rows: that the message tells of.
         """
+        if len(message) > LONGEST:
+            return rows
         self._held.append((message, rows))
         self._bytes += len(message)
-        self.push()
-        dropped = 0
+        dropped = self.push()
         while self._bytes > HELD:
             oldest, lost = self._held.popleft()
             self._bytes -= len(oldest)
@@ -66,9 +67,17 @@ class Outbox:
         """Whether nothing is held."""
         return not self._held
 
-    def push(self) -> None:
-        """Send what is held, as far as the way takes it."""
-        with suppress(BlockingIOError):
-            while self._held:
-                self._writing.send(self._held[0][0])
-                self._bytes -= len(self._held.popleft()[0])
+    def push(self) -> int:
+        """Send what is held, as far as the way takes it; gives the rows of messages that it refuses."""
+        dropped = 0
+        while self._held:
+            message, rows = self._held[0]
+            try:
+                self._writing.send(message)
+            except BlockingIOError:
+                break
+            except OSError:  # this system's limit is lower, or nobody reads any more
+                dropped += rows
+            self._held.popleft()
+            self._bytes -= len(message)
+        return dropped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -22,6 +23,7 @@ FILE = "predictions.db"
 FOLLOW_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
 AT_ONCE = 1000  # outcomes
+SEEN = 200_000  # outcomes that are known again when their label is corrected
 log = logging.getLogger("eyas.serve")
 
 
@@ -48,6 +50,8 @@ class Keeper:
         self._writer = StoreWriter(self._store)
         self._kept = Retention(config.keep_days, config.keep_image_days)
         self._after = 0
+        self._seen: set[int] = set()
+        self._order: deque[int] = deque()
         self._trouble: str | None = None
         self._ended = Event()
         self._follower = Thread(target=self._follow, name="feedback", daemon=True)
@@ -100,7 +104,7 @@ class Keeper:
             try:
                 while found := self._store.outcomes(after=self._after, most=AT_ONCE):
                     self._after = found[-1].number
-                    self._met(found)
+                    self._met(tuple(one for one in found if self._is_new(one)))
                 if monotonic() >= sweep_at:
                     sweep_at = monotonic() + SWEEP_SECONDS
                     self._store.sweep(self._kept, time(), self._ended)
@@ -109,6 +113,17 @@ class Keeper:
                 if self._trouble is None:
                     log.warning(f"the prediction store cannot be read: {error}")
                 self._trouble = str(error)
+
+    def _is_new(self, outcome: Outcome) -> bool:
+        """Not the correction of a label that was told already: a sequence of bets cannot take one back."""
+        key = hash((outcome.id, outcome.version, outcome.arm))
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self._order.append(key)
+        if len(self._order) > SEEN:
+            self._seen.discard(self._order.popleft())
+        return True
 
 
 def _shown(place: str) -> str:

@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 
 from eyas.core.schema import MonitoringConfig
 from eyas.infer import Prediction
-from eyas.monitor.pixels import all_statistics
+from eyas.monitor.pixels import image_statistics
 from eyas.serve.dealing import Route
 from eyas.serve.model import Model
-from eyas.serve.monitoring.channel import LONGEST, Outbox
+from eyas.serve.monitoring.channel import Outbox
 from eyas.serve.monitoring.wire import COLUMNS, Arm, Rows, encode
 
 PAUSE = 0.05  # seconds between the first answer noted and all of them told
 FINISH_SECONDS = 1.0  # for a full way, when the worker ends
-NOTED = 4096  # answers that may wait for that
-LARGEST_IMAGE = 400_000  # bytes of one that is sent
+NOTED, NOTED_BYTES = 4096, 64_000_000  # answers, and bytes of their images, that may wait for that
+PART = 60_000  # bytes of a message, beside an image
+LARGEST_IMAGE = 160_000  # bytes of one that is kept: 224 × 224 × 3 is less
 log = logging.getLogger("eyas.serve")
 
-_Of = tuple[Model, Arm, bool]
+_Of = tuple[Model, Arm, int]
 
 
 class _Note(NamedTuple):
@@ -40,6 +41,7 @@ class _Note(NamedTuple):
     prediction: Prediction
     latency: float
     at: float
+    drawn: bool
     champion: list[int]
 
 
@@ -66,6 +68,7 @@ class Reporter:
         self._allowed, self._allowed_at = self._rate * PAUSE, monotonic()
         self._random = Random()
         self._notes: deque[tuple[_Of, _Note]] = deque()
+        self._bytes = 0  # of the images noted
         self._armed = False
         self._failed = False
 
@@ -86,19 +89,21 @@ class Reporter:
             champion: the classes that the champion named, where this is its shadow's answer.
         """
         count = len(images)
-        if len(self._notes) >= NOTED:
+        if len(self._notes) >= NOTED or self._bytes > NOTED_BYTES:
             self._lose(count)
             return
         ids = [route.id] if count == 1 else [f"{route.id}-{row}" for row in range(count)]
-        of = route.model, route.arm, route.keyed
-        self._notes.append((of, _Note(ids, images, prediction, latency, time(), champion or [])))
+        of = route.model, route.arm, route.step
+        drawn = bool(route.step) and not route.keyed
+        self._notes.append((of, _Note(ids, images, prediction, latency, time(), drawn, champion or [])))
+        self._bytes += images.nbytes
         if not self._armed:
             self._armed = True
             self.loop.call_soon_threadsafe(self._arm)
 
     def flush(self) -> None:
         """Tell all that is noted. What goes wrong here reaches no prediction: it is logged, once, and counted."""
-        self._armed = False
+        self._armed, self._bytes = False, 0
         groups: dict[_Of, list[_Note]] = defaultdict(list)
         while self._notes:
             of, note = self._notes.popleft()
@@ -112,7 +117,9 @@ class Reporter:
                     log.exception("the monitor cannot be told of predictions; they go on without it")
                 self._failed = True
         if not self._outbox.empty:
-            self._outbox.push()
+            self._lose(self._outbox.push())
+            self._armed = True
+            self._arm()
 
     async def finish(self) -> None:
         """Tell all that is noted, and give the watcher a moment to take it."""
@@ -120,38 +127,44 @@ class Reporter:
         until = monotonic() + FINISH_SECONDS
         while not self._outbox.empty and monotonic() < until:
             await asyncio.sleep(PAUSE)
-            self._outbox.push()
+            self._lose(self._outbox.push())
 
     def _arm(self) -> None:
         self.loop.call_later(PAUSE, self.flush)
 
     def _tell(self, of: _Of, notes: list[_Note]) -> None:
-        model, arm, keyed = of
-        images = np.concatenate([note.images for note in notes])
+        model, arm, step = of
         numbers = _numbers(model, notes)
+        places = [(note, row) for note in notes for row in range(len(note.ids))]
         ids = [name for note in notes for name in note.ids]
         champion = [predicted for note in notes for predicted in note.champion]
         times = np.repeat([note.at for note in notes], [len(note.ids) for note in notes])
         watched = np.zeros(len(ids), np.bool_) if arm == "shadow" else self._watched(len(ids))
-        kept = [] if arm == "shadow" else self._kept(images)
-        for part in _parts(images, numbers, kept):
-            rows = np.flatnonzero(watched[part])
+        kept = [] if arm == "shadow" else self._kept(notes[0].images, len(ids))
+        shape = notes[0].images.shape[1:]
+
+        def image(row: int) -> NDArray[np.uint8]:
+            note, at = places[row]
+            return note.images[at]
+
+        for part in _parts(numbers, shape[2], kept):
+            rows = np.flatnonzero(watched[part]).tolist()
             message = Rows(
                 model.name,
                 model.version,
                 arm,
-                keyed,
+                step,
+                sum(note.drawn for note, row in places[part] if row == 0),
                 ids[part],
                 times[part].tobytes(),
                 numbers[part].tobytes(),
-                rows.tolist(),
-                all_statistics(images[part][rows]).tobytes(),
-                images.shape[1:],
-                {row - part.start: images[row].tobytes() for row in kept if part.start <= row < part.stop},
+                rows,
+                b"".join(image_statistics(image(part.start + row)).tobytes() for row in rows),
+                shape,
+                {row - part.start: image(row).tobytes() for row in kept if part.start <= row < part.stop},
                 champion[part],
             )
-            if dropped := self._outbox.send(encode(message), part.stop - part.start):
-                self._lose(dropped)
+            self._lose(self._outbox.send(encode(message), part.stop - part.start))
 
     def _watched(self, count: int) -> NDArray[np.bool_]:
         """(count,): as many as the rate allows, drawn at random."""
@@ -164,11 +177,11 @@ class Reporter:
         watched[self._random.sample(range(count), taken)] = True
         return watched
 
-    def _kept(self, images: NDArray[np.uint8]) -> list[int]:
+    def _kept(self, images: NDArray[np.uint8], count: int) -> list[int]:
         share = self._config.keep_images
         if not share or images[0].nbytes > LARGEST_IMAGE:
             return []
-        return [row for row in range(len(images)) if self._random.random() < share]
+        return [row for row in range(count) if self._random.random() < share]
 
 
 def _numbers(model: Model, notes: list[_Note]) -> NDArray[np.float32]:
@@ -185,10 +198,10 @@ def _numbers(model: Model, notes: list[_Note]) -> NDArray[np.float32]:
     return numbers
 
 
-def _parts(images: NDArray[np.uint8], numbers: NDArray[np.float32], kept: list[int]) -> Iterator[slice]:
+def _parts(numbers: NDArray[np.float32], channels: int, kept: list[int]) -> Iterator[slice]:
     """Rows whose messages are short enough; a kept image ends its part."""
-    most = max(1, LONGEST // (100 + 4 * numbers.shape[1] + 8 * images.shape[3]))
-    ends = sorted({*range(most, len(images), most), *(row + 1 for row in kept), len(images)})
+    most = max(1, PART // (200 + numbers[0].nbytes + 8 * channels))
+    ends = sorted({*range(most, len(numbers), most), *(row + 1 for row in kept), len(numbers)})
     start = 0
     for end in ends:
         yield slice(start, end)

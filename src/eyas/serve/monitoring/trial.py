@@ -26,7 +26,7 @@ PAIRED = 10_000  # images of a shadow that wait for the other arm's label
 Outcomes = Mapping[str, float]
 """Requests of a version by how they ended, as `/metrics` counts them."""
 ANSWERED = ("ok", "shadow")
-FAILED = ("server_error", "timeout", "shadow_error")
+FAILED = ("server_error", "shadow_error")
 SplitArm = Literal["champion", "challenger"]
 ARMS: tuple[SplitArm, SplitArm] = ("champion", "challenger")
 
@@ -65,7 +65,7 @@ class Trial:
     def take(self, rows: Rows, now: float) -> None:
         """Either arm has answered."""
         plan, version = self.rollout.plan, rows.version
-        if version not in (plan.champion, plan.challenger):
+        if rows.step != self.rollout.step or version not in (plan.champion, plan.challenger):
             return
         latencies = rows.scores[:, 0]
         self._latencies[rows.version].extend(latencies.tolist())
@@ -74,8 +74,8 @@ class Trial:
             self._slow.add(now, len(rows), int((latencies > plan.slow_seconds).sum()))
         if rows.arm == "shadow":
             self._compare(rows)
-        elif self._ratio and not rows.keyed:
-            self._drawn[ARMS.index(rows.arm)] += len(rows)
+        elif self._ratio:
+            self._drawn[ARMS.index(rows.arm)] += rows.drawn
 
     def met(self, outcomes: Iterable[Outcome]) -> None:
         """Predictions have met their labels."""

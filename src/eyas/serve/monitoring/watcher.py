@@ -40,6 +40,7 @@ from eyas.serve.processes.messages import Activate, Table, Version, receive, sen
 
 TOLD_SECONDS = 0.5  # between two times that the board is written
 AT_ONCE = 64  # messages between two looks at the clock
+LINGER_SECONDS = 30.0  # for the last answers of a version that has left
 POLITE = 5  # of nice: predictions come first
 log = logging.getLogger("eyas.serve")
 
@@ -80,6 +81,7 @@ class Watcher:
         self._folder = Path(config.folder) if config.folder else None
         self._places: dict[tuple[str, str], Version] = {}
         self._watched: dict[tuple[str, str], Watched | None] = {}
+        self._left: dict[tuple[str, str], float] = {}  # no longer served, and when to let go of them
         self._said: set[str] = set()
         self._accuracy, self._trials = Accuracies(), Trials(post.tables)
         self._rollouts: list[RolloutStatus] = []
@@ -110,7 +112,9 @@ class Watcher:
 
     def status(self) -> MonitorStatus:
         """As the board shows it."""
-        versions = [one.status(self._accuracy_of(*who)) for who, one in self._watched.items() if one]
+        versions = [
+            one.status(self._accuracy_of(*who)) for who, one in self._watched.items() if one and who in self._places
+        ]
         lost = self._post.tables.total().get((LOST.name,), [0.0])[0]
         return MonitorStatus(versions, int(lost), self._keeper.status() if self._keeper else None, self._rollouts)
 
@@ -140,10 +144,10 @@ class Watcher:
     def _of(self, model: str, version: str) -> Watched | None:
         """None: its bundle cannot be read, which has been told."""
         who = model, version
-        if who not in self._watched:
+        if who not in self._watched and who in self._places:
             self._watched[who] = None
             self._attempt(f"{model} {version} is not watched", lambda: self._begin(self._places[who]))
-        return self._watched[who]
+        return self._watched.get(who)
 
     def _begin(self, version: Version) -> None:
         bundle = open_bundle(Path(version.path))
@@ -156,11 +160,11 @@ class Watcher:
     def _serve(self, table: Table) -> None:
         """These are served from now on."""
         now = {(one.model, one.version): one for served in table for one in served.versions}
-        for who in self._watched.keys() - now.keys():
-            if watched := self._watched.pop(who):
-                self._attempt("the monitor's state cannot be saved", watched.save)
         self._places = now
-        self._counts.keep(lambda series: len(series) < 3 or series[1:3] in now)
+        for who in self._watched.keys() - now.keys():
+            self._left.setdefault(who, monotonic() + LINGER_SECONDS)
+        for who in self._left.keys() & now.keys():
+            del self._left[who]
         for who in now:
             self._of(*who)
         self._attempt("a rollout is not judged", lambda: self._trials.serve(table))
@@ -171,7 +175,12 @@ class Watcher:
         if now >= self._tell_at:
             self._tell_at = now + TOLD_SECONDS
             self._attempt("the rollouts cannot be judged", self._judge)
-            self._post.board.write(msgspec.json.encode(self.status()))
+            self._let_go(now)
+            status = self.status()
+            if not self._post.board.write(msgspec.json.encode(status)):  # too long: alarms are in their files, too
+                for one in status.versions:
+                    one.alarms = []
+                self._post.board.write(msgspec.json.encode(status))
         if now >= self._save_at:
             self._save_at = now + self._config.save_seconds
             for watched in self._watched.values():
@@ -184,6 +193,16 @@ class Watcher:
         for _, decided in found:
             if decided:
                 send(self._post.pipe, decided)
+
+    def _let_go(self, now: float) -> None:
+        """Of versions whose last answers have come long since."""
+        gone = [who for who, at in self._left.items() if now > at]
+        for who in gone:
+            del self._left[who]
+            if watched := self._watched.pop(who, None):
+                self._attempt("the monitor's state cannot be saved", watched.save)
+        if gone:
+            self._counts.keep(lambda series: len(series) < 3 or series[1:3] in self._places)
 
     def _attempt(self, otherwise: str, work: Callable[[], None]) -> None:
         """Do it; where it fails, say so once and go on: nothing here may stop the rest."""

@@ -22,8 +22,10 @@ class Rows(msgspec.Struct, array_like=True, frozen=True):
     model: str
     version: str
     arm: Arm
-    keyed: bool
-    """The arm is that of a user; else it was drawn for each request."""
+    step: int
+    """Of the rollout that dealt them; 0 where none did."""
+    drawn: int
+    """Requests among them whose arm was drawn for the request alone; a user's is not."""
     ids: list[str]
     time_bytes: bytes
     number_bytes: bytes

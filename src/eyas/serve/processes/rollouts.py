@@ -9,6 +9,7 @@ import logging
 from time import time
 
 from eyas.bundle import Repository
+from eyas.core.errors import RolloutError
 from eyas.rollout import Move, Rollout, RolloutStore, rollouts_of
 from eyas.serve.processes.messages import Decided
 from eyas.serve.split import Split
@@ -52,7 +53,12 @@ class Rollouts:
         move = Move(decided.action)
         if move is Move.PROMOTE:
             self._repository.set_live(decided.model, rollout.plan.challenger, EYAS)
-        self._move(decided.model, rollout, move, *decided.why, stage=decided.stage, evidence=decided.evidence)
+        try:
+            self._move(decided.model, rollout, move, *decided.why, stage=decided.stage, evidence=decided.evidence)
+        except RolloutError:  # somebody was faster: his word holds
+            if move is Move.PROMOTE:
+                self._repository.set_live(decided.model, rollout.plan.champion, EYAS)
+            raise
 
     def _end(self, model: str, rollout: Rollout, live: str) -> None:
         """The pointer was moved by somebody else, or by a promotion that was killed half-way."""

@@ -79,7 +79,9 @@ class Supervisor:
         self._vacant: dict[int, float] = {}  # slot → when another worker is started there
         self._tables = Tables(count + 2)
         self._balance = Balance(count)
-        self._watching = Watching(config.monitor, self._tables, count + 1, self.fork) if config.monitor else None
+        self._watching = (
+            Watching(config.monitor, self._tables, count + 1, self.fork, listening) if config.monitor else None
+        )
         self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
         self._signals: set[int] = set()
@@ -180,7 +182,10 @@ class Supervisor:
             self._watching.turn(self._table)
         by_end = {worker.process.sentinel: slot for slot, worker in self._workers.items()}
         by_pipe = {worker.pipe: slot for slot, worker in self._workers.items() if not worker.pipe.closed}
-        others = [*(changes.sentinels if changes else []), *(self._watching.events if self._watching else [])]
+        others = [
+            *(changes.sentinels if changes else []),
+            *(self._watching.events if self._watching and not self._stopping else []),
+        ]
         for event in wait([wake, *by_end, *by_pipe, *others], timeout=min(1.0, changes.pause) if changes else 1.0):
             if event is wake:
                 wake.recv(64)

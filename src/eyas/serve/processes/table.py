@@ -49,7 +49,10 @@ def look(repository: Repository, rollouts: Rollouts, *, every: bool) -> Wanted:
             names = repository.versions(model)
             if live.version not in names:
                 troubles[model] = f"{model} {live.version} is live in {repository.path}, and not there"
-            split = rollouts.split(model, live.version)
+            try:
+                split = rollouts.split(model, live.version)
+            except (EyasError, OSError) as error:  # the model is served all the same
+                split, troubles[model] = None, f"the rollout of {model} cannot be read: {error}"
             needed = {live.version, split.challenger if split else live.version}
             chosen = tuple(version_in(repository, model, name) for name in names if every or name in needed)
             models[model] = Served(model, live.version, chosen, split)

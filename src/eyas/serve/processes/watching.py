@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from time import monotonic
 
@@ -28,6 +29,7 @@ class Watching:
         tables: what all processes count in.
         slot: of the watcher's table.
         fork: starts a process.
+        listening: the supervisor's, let go of by the watcher.
     """
 
     def __init__(
@@ -36,9 +38,11 @@ class Watching:
         tables: Tables,
         slot: int,
         fork: Callable[[str, Callable[[Connection], None]], Child],
+        listening: Sequence[socket.socket],
     ) -> None:
         self.channel, self.board = Channel(), Board()
         self._config, self._tables, self._slot, self._fork = config, tables, slot, fork
+        self._listening = listening
         self._table: Table = ()
         self._child: Child | None = None
         self._start_at = 0.0
@@ -84,6 +88,8 @@ class Watching:
         def live(pipe: Connection) -> None:
             from eyas.serve.monitoring.watcher import Post, watch
 
+            for one in self._listening:
+                one.close()
             watch(table, self._config, Post(self._slot, self._tables, self.channel, self.board, pipe))
 
         try:

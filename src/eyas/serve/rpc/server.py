@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from os import urandom
 from typing import Any
 
 import grpc
@@ -96,7 +95,7 @@ def _calls(service: Service) -> dict[str, Call]:
 
 
 async def _infer(service: Service, request: Any) -> Any:
-    route = service.route_of(request.id or urandom(16).hex(), "", request.model_name, request.model_version)
+    route = service.route_of("", request.model_name, request.model_version)
     model = route.model
     policy = model.bundle.policy
     asked = codec.asked(request, policy, outputs_of(model), service.config.max_images)
