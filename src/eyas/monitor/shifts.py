@@ -107,7 +107,8 @@ def shifted(image: Pixels, name: str, amount: float | None, rng: np.random.Gener
 
 
 def _clipped(values: NDArray[np.floating]) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    clipped: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _by_pillow(image: Pixels, work: Callable[[Image.Image], Image.Image]) -> Pixels:

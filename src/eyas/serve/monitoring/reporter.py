@@ -145,7 +145,8 @@ class Reporter:
 
         def image(row: int) -> NDArray[np.uint8]:
             note, at = places[row]
-            return note.images[at]
+            found: NDArray[np.uint8] = note.images[at]
+            return found
 
         for part in _parts(numbers, shape[2], kept):
             rows = np.flatnonzero(watched[part]).tolist()
