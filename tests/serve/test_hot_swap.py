@@ -171,7 +171,7 @@ def test_versions_change_under_load_and_no_request_is_lost(
 def test_a_bad_version_never_answers(repository: Repository, bundles: dict[str, Bundle]) -> None:
     """Each kind, smuggled in and pointed at; then asked for by an admin."""
     with serving(repository, prepare_seconds=1.5) as server:
-        workers = pids(server)
+        workers = until(lambda: len(both := pids(server)) == 2 and both)
         for version, (_, reason) in BAD.items():
             smuggle(repository, bundles[version], version)
             assert reason in until(lambda bad=version: refusal(server, bad))

@@ -65,7 +65,7 @@ def test_a_version_that_has_left_leaves_the_memory_too(grey: Bundle, tmp_path_fa
     ]
 
     async def swap() -> None:
-        shelf = Shelf(Models("digits"), 1, None)
+        shelf = Shelf(Models("digits"), 1, ServeConfig())
         shelf.fill((Served("digits", "digits-1", (versions[0],)),))
         service = Service(shelf.models, ServeConfig(), Meter(Tables(1).counts(0)))
         old = service.models.find()

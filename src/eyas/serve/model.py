@@ -38,7 +38,9 @@ class Model:
         self.name, self.version = name or bundle.manifest.name, bundle.manifest.version
         self.scoring = open_scoring(bundle.reference(), outlier_rate)
         """What the held-out images say of others; None where the bundle does not know them."""
-        scorer = self.scoring.attempt if self.scoring and self.scoring.tells_unknown else None
+        self.tells_unknown = self.scoring is not None and self.scoring.tells_unknown
+        """Whether answers say which images are like none held out."""
+        scorer = self.scoring.attempt if self.scoring and self.tells_unknown else None
         self.info = _describe(bundle.manifest, self.name, outlier_rate if scorer else None)
         self._predictor = Predictor(bundle, threads, scorer)
         self._predictor.verify_golden()

@@ -129,6 +129,6 @@ class Service:
         began = perf_counter()
         prediction = model.predict(images, cam=cam)
         self.meter.predicted((model.name, model.version), len(images), perf_counter() - began)
-        if prediction.scores is None and model.scoring is not None:
+        if prediction.scores is None and model.tells_unknown:
             self.meter.unscored((model.name, model.version))
         return prediction

@@ -85,7 +85,7 @@ def metadata(model: Model, versions: tuple[str, ...]) -> ModelMetadata:
 def outputs_of(model: Model) -> tuple[str, ...]:
     """Names of the outputs that may be asked for."""
     maps = [oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []
-    return (*oip.OUTPUTS, *maps, oip.NEEDS_REVIEW, *([oip.UNKNOWN] if model.scoring else []))
+    return (*oip.OUTPUTS, *maps, oip.NEEDS_REVIEW, *([oip.UNKNOWN] if model.tells_unknown else []))
 
 
 def configuration(model: Model, most: int) -> ModelConfig:
