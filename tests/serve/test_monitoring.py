@@ -100,7 +100,7 @@ def test_noise_raises_an_alarm_that_names_its_kind_and_examples(watched: Server,
     assert found["drift"] == "now"
     assert found["unknown"] >= 110
     assert alarm["kind"] in ("covariate shift", "outliers")
-    assert 61 <= alarm["at"] <= 100
+    assert 20 <= alarm["at"] <= 100  # two workers tell of them, each in its own time
     assert set(alarm["examples"]) & set(bad)
     assert (folder / "digits" / "digits-1" / "alarms.jsonl").read_text().count("\n") == len(found["alarms"])
     text = httpx.get(f"{watched.url}/metrics").text
