@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from eyas.monitor.store import Arm
 from eyas.rollout import Assignment
 from eyas.serve.model import Model
-from eyas.serve.monitoring.wire import Arm
 from eyas.serve.split import Split
 
 

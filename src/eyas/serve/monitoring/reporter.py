@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from eyas.core.schema import MonitoringConfig
 from eyas.infer import Prediction
 from eyas.monitor.pixels import image_statistics
+from eyas.monitor.store import Arm
 from eyas.serve.dealing import Route
 from eyas.serve.model import Model
 from eyas.serve.monitoring.channel import Outbox
-from eyas.serve.monitoring.wire import COLUMNS, Arm, Rows, encode
+from eyas.serve.monitoring.wire import COLUMNS, Rows, encode
 
 PAUSE = 0.05  # seconds between the first answer noted and all of them told
 FINISH_SECONDS = 1.0  # for a full way, when the worker ends
@@ -194,6 +195,7 @@ def _numbers(model: Model, notes: list[_Note]) -> NDArray[np.float32]:
     if model.scoring is not None:
         logits = np.concatenate([note.prediction.logits for note in notes])
         features = np.concatenate([note.prediction.features for note in notes])
+        # All at once costs less than to gather what each answer was scored with.
         scores = model.scoring.score(probabilities, logits, features)
         numbers[:, 1:COLUMNS] = np.column_stack([scores.energy, scores.distance, scores.outlier, scores.unknown])
     return numbers

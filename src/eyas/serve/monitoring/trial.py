@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import numpy as np
 
@@ -27,8 +26,6 @@ Outcomes = Mapping[str, float]
 """Requests of a version by how they ended, as `/metrics` counts them."""
 ANSWERED = ("ok", "shadow")
 FAILED = ("server_error", "shadow_error")
-SplitArm = Literal["champion", "challenger"]
-ARMS: tuple[SplitArm, SplitArm] = ("champion", "challenger")
 
 
 class Trial:
@@ -75,7 +72,7 @@ class Trial:
         if rows.arm == "shadow":
             self._compare(rows)
         elif self._ratio:
-            self._drawn[ARMS.index(rows.arm)] += rows.drawn
+            self._drawn[rows.arm == "challenger"] += rows.drawn
 
     def met(self, outcomes: Iterable[Outcome]) -> None:
         """Predictions have met their labels."""

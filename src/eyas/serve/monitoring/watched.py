@@ -62,8 +62,8 @@ class Watched:
             )
         self._go_on()
 
-    def take(self, rows: Rows) -> list[AlarmStatus]:
-        """Predictions have been answered; gives the alarms that they raise."""
+    def take(self, rows: Rows) -> None:
+        """Predictions have been answered."""
         scores = _scores(rows)
         review = (scores.probabilities >= self.bundle.manifest.conformal.threshold).sum(axis=1) != 1
         reviews, unknown = int(review.sum()), int(scores.unknown.sum())
@@ -73,7 +73,7 @@ class Watched:
         self._counts.predicted(scores.predicted, reviews, unknown)
         if self._keeper:
             self._keeper.keep(rows, scores.predicted, scores.confidence, review)
-        return self._test(rows, scores)
+        self._test(rows, scores)
 
     def status(self, feedback: AccuracyStatus | None) -> VersionStatus:
         """What is known now."""
@@ -106,16 +106,17 @@ class Watched:
             io.write_bytes(self._folder / STATE, self._monitor.state())
             self._saved = self._monitor.requests
 
-    def _test(self, rows: Rows, scores: ImageScores) -> list[AlarmStatus]:
+    def _test(self, rows: Rows, scores: ImageScores) -> None:
         monitor = self._monitor
         if monitor is None or not rows.watched:
-            return []
+            return
         outcomes = monitor.observe_many([rows.ids[row] for row in rows.watched], scores[rows.watched], rows.pixels)
-        found = [self._raised(outcome.alarm) for outcome in outcomes if outcome.alarm]
+        for outcome in outcomes:
+            if outcome.alarm:
+                self._raised(outcome.alarm)
         self._counts.watched(monitor.requests, monitor.failures, changing=monitor.changing)
-        return found
 
-    def _raised(self, alarm: Alarm) -> AlarmStatus:
+    def _raised(self, alarm: Alarm) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         told = alarm_status(alarm, self.model, self.version, self.bundle.classes, now)
         self._alarms.append(told)
@@ -125,7 +126,6 @@ class Watched:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / ALARMS).open("ab") as file:
                 file.write(msgspec.json.encode(told) + b"\n")
-        return told
 
     def _go_on(self) -> None:
         """From what an earlier process has kept."""

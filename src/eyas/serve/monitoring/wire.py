@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Arm = Literal["champion", "challenger", "shadow"]
-"""What a version answers as: `champion` where there is no rollout; a shadow's answers go to nobody."""
-
+from eyas.monitor.store import Arm
 
 COLUMNS = 5
 """Of `Rows.numbers`, before the probabilities."""
@@ -22,6 +18,7 @@ class Rows(msgspec.Struct, array_like=True, frozen=True):
     model: str
     version: str
     arm: Arm
+    """What the version answered as: `champion` where there is no rollout; a shadow's answers go to nobody."""
     step: int
     """Of the rollout that dealt them; 0 where none did."""
     drawn: int
