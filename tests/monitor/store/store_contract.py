@@ -236,12 +236,22 @@ class StoreContract(ReadingContract):
         assert sorted(ids(store)) == sorted({str(n) for n in range(20)} - {"13"})
         assert (state.predictions, state.dropped, state.waiting, state.failing_since) == (19, {"refused": 2}, 0, None)
 
-    @pytest.mark.parametrize(("schema", "age"), [(0, "an older"), (99, "a newer")])
-    def test_another_schema_is_said(self, where: str, store: PredictionStore, schema: int, age: str) -> None:
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ("UPDATE eyas_store SET value = 0", "must have schema 1 or a newer one, got 0: no eyas that was released"),
+            ("DELETE FROM eyas_store", "must have schema 1 or a newer one, got 0: no eyas that was released"),
+            (
+                "UPDATE eyas_store SET value = 99",
+                "must have schema 1 or an older one, got 99: a newer eyas wrote it; pip install --upgrade eyas",
+            ),
+        ],
+    )
+    def test_another_schema_is_said(self, where: str, store: PredictionStore, change: str, words: str) -> None:
         store.check()
         store.close()
-        self.execute(where, f"UPDATE eyas_store SET value = {schema} WHERE name = 'schema'")
-        with pytest.raises(StoreError, match=f"must have schema 1, got {schema}: {age} eyas wrote it"):
+        self.execute(where, f"{change} WHERE name = 'schema'")
+        with pytest.raises(StoreError, match=words):
             store.by_id("a")
 
 
