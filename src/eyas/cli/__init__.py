@@ -8,6 +8,7 @@ import typer
 
 from eyas.cli import (
     answer,
+    backup,
     benchmark,
     compare,
     data,
@@ -53,6 +54,8 @@ app.command()(trust.token)
 app.command()(trust.sign)
 app.command()(benchmark.benchmark)
 app.add_typer(models.app, name="models")
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(rollout.app, name="rollout")
 app.command()(demo.demo)
 app.command()(doctor.doctor)

@@ -9,6 +9,7 @@ EyasError                  exit code 1
 │   └── ResumeError        4   a checkpoint that does not belong to this run
 ├── BundleError            5
 │   ├── IntegrityError     5   a file differs from its recorded hash, or the schema is unknown
+│   ├── BackupError        5   a backup that cannot be made, or does not fit where it is to go
 │   ├── ParityError        5   the exported graph and the trained network disagree
 │   └── RolloutError       5   a move that a rollout cannot make
 ├── InputError             6   an image or array given for prediction
@@ -73,6 +74,10 @@ class BundleError(EyasError):
 
 class IntegrityError(BundleError):
     """A bundle whose content is not what its manifest says."""
+
+
+class BackupError(BundleError):
+    """A backup that cannot be made, or does not fit the place where it is to be restored."""
 
 
 class ParityError(BundleError):
