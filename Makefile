@@ -18,7 +18,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages install-check release-check licences sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -46,6 +46,17 @@ pages: $(VENV)/.dev  ## run every command of the README, the site and the notebo
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
+
+release-check: $(VENV)/.dev build/release-tools/.done  ## build what a release is, twice alike, and run its demo (TAG=v0.1.0 is held against it)
+	$(BIN)/python tests/install/release.py build/release-tools/bin/python $(TAG)
+
+build/release-tools/.done: tests/install/build.lock
+	rm -rf build/release-tools && $(PYTHON) -m venv build/release-tools
+	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/install/build.lock
+	touch $@
+
+licences: $(VENV)/.dev  ## list the licences of all libraries anew, in docs/licences.md
+	$(BIN)/python tests/install/licences.py
 
 sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
 	PYTHONPATH=build/boto3 $(BIN)/pytest tests/serve/test_sagemaker.py
