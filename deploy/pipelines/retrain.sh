@@ -3,7 +3,7 @@
 #   deploy/pipelines/retrain.sh OUT [LIVE]
 # LIVE is what fetch-bundle.sh takes; without it, or where nothing is live yet, there is no gate. EYAS_CONFIG names the
 # configuration (eyas.yaml by default), EYAS_DATA a dataset to fetch first, EYAS_GATE keys of the gate (margin=0.02 …), a
-# word each, VERSION the bundle's (the time by default). OUT gets bundle/, bundle.tar.gz, gate.json and report.md.
+# word each, MODEL and VERSION the bundle's (model, the time). OUT gets bundle/, bundle.tar.gz, gate.json and report.md.
 # Exit code 1: the gate is shut.
 set -euo pipefail
 out=${1:?retrain.sh: name the folder to make}
@@ -16,9 +16,10 @@ if [[ -n ${EYAS_DATA:-} ]]; then
   eyas data fetch "$EYAS_DATA"
 fi
 eyas data check "${config[@]}" --json > "$out/data.json"
-eyas train "${config[@]}" --to "$out/run"
-eyas evaluate "$out/run" --out "$out/evaluation" > "$out/evaluation.txt"
-eyas export "$out/run" "export.version=${VERSION:-$(date -u +%Y.%m.%d.%H%M%S)}" --to "$out/bundle"
+run=$out/${MODEL:-model}
+eyas train "${config[@]}" --to "$run"
+eyas evaluate "$run" --out "$out/evaluation" > "$out/evaluation.txt"
+eyas export "$run" "export.version=${VERSION:-$(date -u +%Y.%m.%d.%H%M%S)}" --to "$out/bundle"
 tar -czf "$out/bundle.tar.gz" -C "$out/bundle" .
 found=4 verdict=0
 if [[ -n $live ]]; then
