@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from eyas.core.schema import MonitoringConfig
 from eyas.rollout import Move, RolloutStore, make_plan
 from eyas.rollout.state import FOLDER, HISTORY
-from eyas.serve.alerts import Alerts, courier
+from eyas.serve.alerts import Alerts, courier, posting
 from eyas.serve.alerts.courier import Courier
 from eyas.serve.alerts.events import Event, event, iso
 from eyas.serve.alerts.memory import FILE, Kept, Memory
@@ -328,3 +329,15 @@ def test_a_damaged_memory_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptur
     (tmp_path / FILE).write_text("{")
     assert Kept(tmp_path).load() == Memory()
     assert "cannot be read" in caplog.text
+
+
+def test_a_receiver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        made = Courier(Webhook(Address(f"http://127.0.0.1:{silent.getsockname()[1]}")), ())
+        began = monotonic()
+        made.put([some()], [])
+        assert monotonic() - began < 0.4
+        wait_until(lambda: made.status().trouble == "no answer within 0.5 s", seconds=10)
+        made.close(5)
+    assert [one.summary for one in made.waiting()] == ["event 1"]

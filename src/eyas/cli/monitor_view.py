@@ -38,8 +38,9 @@ def parts(found: State, rates: Rates | None = None) -> Iterator[RenderableType]:
         yield Text()
         yield Text(f"the last alarm{'s' if len(found_alarms) > 1 else ''}", "bold")
         yield from (Text(line) for line in found_alarms)
-    yield Text()
-    yield from _state(found)
+    if state := [*_state(found)]:
+        yield Text()
+        yield from state
 
 
 def alarms(found: State) -> list[str]:
