@@ -24,8 +24,8 @@ from eyas.serve.alerts.receivers import Webhook, alert
 from eyas.serve.monitoring.status import (
     AccuracyStatus,
     AlarmStatus,
+    BundleAccuracy,
     Drift,
-    HeldOut,
     MonitorStatus,
     StoreStatus,
     VersionStatus,
@@ -52,7 +52,7 @@ def alarm(at: int) -> AlarmStatus:
 
 def version(drift: Drift = "none", *alarms: AlarmStatus, **more: Any) -> VersionStatus:
     """Its alarms, the newest first."""
-    values: dict[str, Any] = {"feedback": None, "held_out": None, **more}
+    values: dict[str, Any] = {"feedback": None, "tested": None, **more}
     return VersionStatus(
         "m",
         "1",
@@ -67,13 +67,13 @@ def version(drift: Drift = "none", *alarms: AlarmStatus, **more: Any) -> Version
         values["feedback"],
         [*alarms],
         0.01,
-        values["held_out"],
+        values["tested"],
     )
 
 
 def accuracy(upper: float, labels: int = 100) -> VersionStatus:
     known = AccuracyStatus(labels, labels // 2, 0.5, 0.4, upper, 0.95)
-    return version(feedback=known, held_out=HeldOut(0.9, 0.85, 0.94))
+    return version(feedback=known, tested=BundleAccuracy(0.9, 0.85, 0.94))
 
 
 def monitor(*versions: VersionStatus, trouble: str | None = None) -> MonitorStatus:
@@ -94,7 +94,7 @@ def test_a_drift_is_told_when_it_begins_and_when_it_is_over() -> None:
     noticing = Noticing(SERVICE, Memory())
     assert seen(noticing, monitor(version())) == []
     began, *rest = noticing.look(monitor(version("now", alarm(20))), NOW)
-    assert (began.event, began.severity, began.model, began.since, rest) == ("drift", "warning", "m", iso(NOW + 20), [])
+    assert (began.event, began.severity, began.model, began.since, rest) == ("drift", "ticket", "m", iso(NOW + 20), [])
     assert began.summary == "m 1: outliers, since prediction 11 of 20, by energy; for example a-1"
     assert began.text == f"[{SERVICE}] {began.summary}"
     assert began.details["examples"] == ["a-1"]
@@ -179,7 +179,7 @@ def test_every_move_of_a_rollout_is_told_once_whoever_made_it(tmp_path: Path) ->
     store.move(Move.ROLL_BACK, by="ann", why="it is slow", now=NOW + 2)
     (told,) = looked(Moves(SERVICE, memory, NOW + 9), tmp_path)  # another watcher
     assert told.summary == "m: the rollout of 2 is rolled back: it is slow"
-    assert (told.severity, told.details["kind"], told.time) == ("warning", "roll back", iso(NOW + 2))
+    assert (told.severity, told.details["kind"], told.time) == ("ticket", "roll back", iso(NOW + 2))
     assert looked(Moves(SERVICE, memory, NOW), tmp_path) == []
 
 
@@ -296,7 +296,7 @@ def test_a_reminder_tells_alertmanager_until_when_to_believe_it() -> None:
     assert told["labels"] == {
         "alertname": "EyasDrift",
         "service": SERVICE,
-        "severity": "warning",
+        "severity": "ticket",
         "model": "m",
         "version": "1",
         "kind": "outliers",

@@ -85,14 +85,14 @@ def test_a_condition_of_which_nobody_speaks_any_more_is_over(
 ) -> None:
     monkeypatch.setattr(receivers, "GOES_ON_SECONDS", 2.0)
     to = Alertmanager(Address(manager.url), "http://host:5000")
-    to.tell(event("store_trouble", "host:5000", (None, None), "disk full", {}, time=iso(time()), severity="warning"))
+    to.tell(event("store_trouble", "host:5000", (None, None), "disk full", {}, time=iso(time()), severity="ticket"))
     wait_until(lambda: ("EyasStoreTrouble", "firing") in passed_on(receiver), seconds=20)
     wait_until(lambda: ("EyasStoreTrouble", "resolved") in passed_on(receiver), seconds=30)
 
 
 def test_a_move_of_a_rollout_is_shown_for_a_while(manager: Running, receiver: Receiver) -> None:
     details = {"kind": "roll back", "why": ["it is slow"]}
-    moved = event("rollout", "host:5000", ("m", "2"), "m: 2 is back", details, time=iso(time()), severity="warning")
+    moved = event("rollout", "host:5000", ("m", "2"), "m: 2 is back", details, time=iso(time()), severity="ticket")
     Alertmanager(Address(f"{manager.url}/"), "http://host:5000").tell(moved)
     wait_until(lambda: passed_on(receiver) == [("EyasRollout", "firing")], seconds=20)
     (found,) = manager.alerts()

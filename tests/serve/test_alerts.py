@@ -78,7 +78,7 @@ def test_noise_is_told_to_a_webhook(grey: Bundle, receiver: Receiver) -> None:
         bad = predict(server, noise(120))
         wait_until(lambda: receiver.events("drift"), seconds=20)
         found = receiver.events("drift")[0]
-        assert (found["model"], found["version"], found["severity"]) == ("digits", "digits-1", "warning")
+        assert (found["model"], found["version"], found["severity"]) == ("digits", "digits-1", "ticket")
         assert found["details"]["kind"] in found["summary"]
         assert {*found["details"]["examples"]} & {*bad}
         assert found["service"].endswith(f":{server.port}")
@@ -106,7 +106,7 @@ def test_labels_that_prove_a_lower_accuracy_are_told(grey: Bundle, receiver: Rec
         assert httpx.post(f"{server.url}/feedback", json={"feedback": feedback}).status_code == 200
         wait_until(lambda: receiver.events("low_accuracy"), seconds=20)
         found = receiver.events("low_accuracy")[0]
-        assert found["details"]["feedback"]["upper"] < found["details"]["held_out"]["lower"]
+        assert found["details"]["feedback"]["upper"] < found["details"]["tested"]["lower"]
 
 
 def test_an_alarm_outlives_a_watcher_that_is_killed_while_nobody_listens(
@@ -152,7 +152,7 @@ def test_a_rollout_tells_that_it_is_rolled_back(receiver: Receiver, tmp_path: Pa
         "ann",
         ["to try it"],
     )
-    assert (back["model"], back["version"], back["severity"]) == ("digits", "digits-bad", "warning")
+    assert (back["model"], back["version"], back["severity"]) == ("digits", "digits-bad", "ticket")
     assert (back["details"]["by"], back["details"]["status"]) == ("eyas", "rolled back")
     assert "names another class" in back["summary"]
 

@@ -50,7 +50,7 @@ VERSION: dict[str, Any] = {
         for day in (3, 2)
     ],
     "p95_seconds": 0.01234,
-    "held_out": {"accuracy": 0.91, "lower": 0.9, "upper": 0.92},
+    "tested": {"accuracy": 0.91, "lower": 0.9, "upper": 0.92},
 }
 ARM = {"version": "fashion-mnist-cpu-12-1a2b3c4d", "requests": 1234, "p95_seconds": 0.0031, "p99_seconds": None}
 ROLLOUT: dict[str, Any] = {
@@ -109,7 +109,7 @@ def test_all_that_is_known_is_drawn_within_the_terminal(width: int) -> None:
 
 
 def test_a_service_of_an_older_eyas_is_shown_as_far_as_it_tells() -> None:
-    old = {name: value for name, value in VERSION.items() if name not in ("p95_seconds", "held_out")}
+    old = {name: value for name, value in VERSION.items() if name not in ("p95_seconds", "tested")}
     found = {"versions": [old], "rollouts": [], "store": None, "lost": 0}
     assert any("of 1,200 labels" in line for line in drawn(80, found))
     assert [*plain(found, {})] == [

@@ -84,12 +84,12 @@ def _versions(versions: list[State], rates: Rates | None) -> Table:
 
 def _accuracy(one: State) -> Text:
     """With its bounds; red where it is below all that the test images left open."""
-    known, tested = one["feedback"], one.get("held_out")
+    known, tested = one["feedback"], one.get("tested")
     if known is None or not known["labels"]:
         return Text("no store keeps labels" if known is None else "no labels yet", "dim")
     said = f"{known['accuracy']:.1%} ({known['lower']:.1%} to {known['upper']:.1%}) of {known['labels']:,} labels"
-    held_out = f"; {tested['accuracy']:.1%} when it was tested" if tested else ""
-    return Text(said + held_out, BAD if tested and known["upper"] < tested["lower"] else "")
+    before = f"; {tested['accuracy']:.1%} when it was tested" if tested else ""
+    return Text(said + before, BAD if tested and known["upper"] < tested["lower"] else "")
 
 
 def _rollout(one: State) -> Iterator[RenderableType]:

@@ -13,7 +13,7 @@ Condition: TypeAlias = Literal["drift", "low_accuracy", "store_trouble"]
 Kind: TypeAlias = Literal[
     "drift", "drift_over", "low_accuracy", "low_accuracy_over", "store_trouble", "store_trouble_over", "rollout"
 ]
-Severity: TypeAlias = Literal["warning", "info"]
+Severity: TypeAlias = Literal["ticket", "info"]
 Who: TypeAlias = tuple[str | None, str | None]
 """A model and its version; two times None is the whole service."""
 OVER = "_over"

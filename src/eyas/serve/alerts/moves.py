@@ -104,6 +104,6 @@ class Moves:
             summary,
             details,
             time=iso(entry.time),
-            severity="warning" if entry.move in TAKEN_BACK else "info",
+            severity="ticket" if entry.move in TAKEN_BACK else "info",
             key=f"{after.step} {entry.time}",
         )

@@ -61,7 +61,7 @@ class Noticing:
 
     def _accuracy(self, one: VersionStatus, now: float) -> Iterator[Event]:
         """Below all that the held-out images leave open: both intervals are of 95 %, one of them at every look."""
-        who, known, tested = (one.model, one.version), one.feedback, one.held_out
+        who, known, tested = (one.model, one.version), one.feedback, one.tested
         if known is None or tested is None:
             return
         standing = self._memory.standing.get(about("low_accuracy", who))
@@ -70,7 +70,7 @@ class Noticing:
                 f"accuracy is at most {known.upper:.1%} by {known.labels:,} labels, below the {tested.accuracy:.1%} "
                 f"({tested.lower:.1%} to {tested.upper:.1%}) of the held-out images"
             )
-            details = {"feedback": msgspec.to_builtins(known), "held_out": msgspec.to_builtins(tested)}
+            details = {"feedback": msgspec.to_builtins(known), "tested": msgspec.to_builtins(tested)}
             yield self._begin("low_accuracy", who, summary, details, since=iso(now))
         elif standing and known.upper >= tested.lower and known.labels >= standing.details["feedback"]["labels"]:
             # With fewer labels, they are just being read anew.
@@ -101,7 +101,7 @@ class Noticing:
         self, condition: Condition, who: Who, what: str, details: dict[str, Any], since: str, key: str = ""
     ) -> Event:
         summary = _of(who, what)
-        began = event(condition, self._service, who, summary, details, time=since, severity="warning", key=key)
+        began = event(condition, self._service, who, summary, details, time=since, severity="ticket", key=key)
         self._memory.standing[about(condition, who)] = began
         return began
 

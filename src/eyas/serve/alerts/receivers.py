@@ -18,7 +18,7 @@ GOES_ON_SECONDS = 240.0  # without a word, Alertmanager takes it that a conditio
 MOVE_SECONDS = 900.0  # that the move of a rollout is shown
 TITLES = {
     "drift": ("EyasDrift", "Predictions have drifted"),
-    "low_accuracy": ("EyasLowAccuracy", "Accuracy is below the held-out one"),
+    "low_accuracy": ("EyasAccuracyFell", "Accuracy is below the held-out one"),
     "store_trouble": ("EyasStoreTrouble", "Predictions cannot be stored"),
     "rollout": ("EyasRollout", "A rollout has moved"),
 }
@@ -104,7 +104,7 @@ def alert(event: Event, url: str, now: float) -> dict[str, Any]:
         now: seconds since 1970.
     """
     name, title = TITLES[event.condition]
-    severity = event.severity if event.condition == "rollout" else "warning"
+    severity = event.severity if event.condition == "rollout" else "ticket"
     labels = {
         "alertname": name,
         "service": event.service,

@@ -10,7 +10,7 @@ from threading import Lock
 from eyas.bundle import Manifest
 from eyas.monitor.sequences import MeanSequence
 from eyas.monitor.store import Outcome
-from eyas.serve.monitoring.status import AccuracyStatus, HeldOut
+from eyas.serve.monitoring.status import AccuracyStatus, BundleAccuracy
 
 ALPHA = 0.05
 Z = 1.959964  # of a normal distribution, 2.5 % lie above
@@ -49,7 +49,7 @@ class Accuracies:
         return AccuracyStatus(labels, right, right / labels, lower, upper, 1 - ALPHA)
 
 
-def held_out(manifest: Manifest) -> HeldOut | None:
+def tested(manifest: Manifest) -> BundleAccuracy | None:
     """What a bundle says of its accuracy on n test images; None where it does not.
 
     The interval is Wilson's (1927): (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n).
@@ -59,4 +59,4 @@ def held_out(manifest: Manifest) -> HeldOut | None:
     if not isinstance(p, int | float) or not 0 <= p <= 1 or not n:
         return None
     middle, half = p + Z**2 / (2 * n), Z * sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
-    return HeldOut(float(p), (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n))
+    return BundleAccuracy(float(p), (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n))

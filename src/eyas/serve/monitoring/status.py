@@ -60,7 +60,7 @@ class AccuracyStatus(msgspec.Struct):
     confidence: float
 
 
-class HeldOut(msgspec.Struct):
+class BundleAccuracy(msgspec.Struct):
     """The accuracy on the test images, measured before the version was served."""
 
     accuracy: float
@@ -94,7 +94,7 @@ class VersionStatus(msgspec.Struct):
     """The last ones, the newest first."""
     p95_seconds: float | None
     """Of the last 2,000 answers; None where there was none."""
-    held_out: HeldOut | None
+    tested: BundleAccuracy | None
     """None where the bundle does not say it."""
 
 

@@ -15,7 +15,7 @@ from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
-from eyas.serve.monitoring.accuracy import held_out
+from eyas.serve.monitoring.accuracy import tested
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
 from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
@@ -52,7 +52,7 @@ class Watched:
         self._predictions = self._reviews = self._unknown = 0
         self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
         self._latencies: deque[float] = deque(maxlen=TIMED)
-        self._held_out = held_out(bundle.manifest)
+        self._tested = tested(bundle.manifest)
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._saved = 0
@@ -99,7 +99,7 @@ class Watched:
             feedback,
             [*reversed(self._alarms)],
             float(np.quantile(self._latencies, 0.95)) if self._latencies else None,
-            self._held_out,
+            self._tested,
         )
 
     def save(self) -> None:
