@@ -80,7 +80,7 @@ class Supervisor:
         self._tables = Tables(count + 2)
         self._balance = Balance(count)
         self._watching = (
-            Watching(config.monitor, self._tables, count + 1, self.fork, listening) if config.monitor else None
+            Watching(config.monitor, self._tables, count + 1, self.fork, listening, url) if config.monitor else None
         )
         self._restarts = self._tables.counts(count).row((RESTARTS.name,))
         self._false_starts = 0
