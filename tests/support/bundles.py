@@ -108,7 +108,7 @@ def _trained_with(source: str, policy: ImagePolicy) -> dict[str, Any]:
     """The manifest's fields of a data set whose classes are "0" to "9"."""
     height, width = policy.height, policy.width
     found = open_dataset(DataConfig(source=source, image_size=(height, width), channels=policy.channels))
-    counts = {split.name: len(split) for split in found.splits}
+    counts: dict[str, int] = {split.name: len(split) for split in found.splits}
     return {
         "classes": found.classes,
         "training": {"data": {"source": source}},

@@ -104,7 +104,7 @@ def move_by_hand(
     """
     store = rollouts_of(repository, model, lock_seconds)
     repository.versions(model)  # says what there is where there is no such model
-    reasons = (why or "by hand",)
+    reasons: tuple[str, ...] = (why or "by hand",)
     rollout = store.current()
     if rollout is None or rollout.over or move is not Move.PROMOTE:
         return store.move(move, by=by, why=reasons, now=time())

@@ -37,8 +37,8 @@ def time_pairs(
     """
     arms = champion, challenger
     for number in range(WARM):
-        for arm in arms:
-            arm(number % images)
+        for answer in arms:
+            answer(number % images)
     taken = np.empty((pairs, 2))
     end, done = perf_counter() + seconds, 0
     while done < pairs and (not done or perf_counter() < end):
