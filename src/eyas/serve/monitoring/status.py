@@ -79,6 +79,8 @@ class VersionStatus(msgspec.Struct):
     """What of it is known, at the configured rate, to have drifted."""
     failures: int
     """Predictions that could not be compared."""
+    held_out: float | None
+    """Accuracy of the bundle on its held-out images."""
     feedback: AccuracyStatus | None
     """None where there is no store."""
     alarms: list[AlarmStatus]

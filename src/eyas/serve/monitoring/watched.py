@@ -91,6 +91,7 @@ class Watched:
             self._why_not,
             list(monitor.ever_drifted) if monitor else [],
             monitor.failures if monitor else 0,
+            self.bundle.manifest.accuracy,
             feedback,
             [*reversed(self._alarms)],
         )
@@ -114,7 +115,7 @@ class Watched:
         for outcome in outcomes:
             if outcome.alarm:
                 self._raised(outcome.alarm)
-        self._counts.watched(monitor.requests, monitor.failures, changing=monitor.changing)
+        self._counts.watched(monitor.requests, monitor.failures)
 
     def _raised(self, alarm: Alarm) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -141,6 +142,7 @@ class Watched:
         if self._monitor and state.is_file():
             try:
                 self._monitor.restore(state.read_bytes())
+                self._counts.goes_on(self._monitor.requests, self._monitor.failures)
             except (EyasError, OSError, ValueError, KeyError) as error:
                 log.warning(f"{self.model} {self.version}: the drift tests begin anew, {state} does not fit: {error}")
 
