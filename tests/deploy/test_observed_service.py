@@ -61,12 +61,12 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     ):
         wait_until(lambda: prometheus.query("eyas_rollout_share > 0"), SECONDS)
         labels = _ask(server)
+        _fail(server, 2)
+        wait_until(lambda: prometheus.query(f"{COUNT}{{http_response_status_code='500'}}"), SECONDS)
+        _fail(server, 6)  # now that there is a count, it can be seen to rise
+        wait_until(lambda: prometheus.query("ALERTS{alertname='EyasErrorBudgetBurns'}"), SECONDS)
         wait_until(lambda: _value(prometheus, "sum(eyas_feedback_total)") == labels, SECONDS)
-        wait_until(lambda: prometheus.query("eyas_drift == 1"), SECONDS)
-        wait_until(
-            lambda: prometheus.query(f"count_over_time({COUNT}{{http_response_status_code='500'}}[1m]) > 2"), SECONDS
-        )
-        wait_until(lambda: prometheus.query("job:eyas_slow_requests:ratio_rate3d >= 0"), SECONDS)
+        wait_until(lambda: prometheus.query("ALERTS{alertname='EyasDrift'}"), SECONDS)
         yield Observed(prometheus, receiver)
 
 
@@ -104,19 +104,25 @@ def _prometheus(folder: Path, server: Server, alertmanager: str) -> Path:
 
 
 def _ask(server: Server) -> int:
-    """Digits, labels that are right and wrong, noise, what cannot be read, what fails; how many labels were told."""
+    """Digits, labels that are right and wrong, noise, what cannot be read; how many labels were told."""
     (images, truths), told = clean(80), []
     with httpx.Client(base_url=server.url) as client:
         for number, (image, truth) in enumerate(zip(images, truths, strict=True)):
             answer = client.post("/predict", json={"data": image, "range": 255}).json()
             told.append({"id": answer["id"], "label": CLASSES[(truth + (number % 4 == 0)) % 10]})
         assert client.post("/feedback", json={"feedback": told}).status_code == 200
-        for image in noise(200):
+        for image in noise(160):
             assert client.post("/predict", json={"data": image, "range": 255}).status_code == 200
         assert client.post("/predict", json={"data": [7]}).status_code == 422
-        white = {"data": [[255] * 8] * 8, "range": 255}
-        assert {client.post("/predict", json=white).status_code for _ in range(12)} == {200, 500}
     return len(told)
+
+
+def _fail(server: Server, failures: int) -> None:
+    """Have so many requests answered with 500, and about as many with 200."""
+    white, statuses = {"data": [[255] * 8] * 8, "range": 255}, []
+    while statuses.count(500) < failures:  # each is a long line in the log, which nobody reads meanwhile
+        statuses.append(httpx.post(f"{server.url}/predict", json=white).status_code)
+    assert {*statuses} <= {200, 500}
 
 
 def _value(prometheus: Prometheus, expr: str) -> float:
@@ -156,7 +162,7 @@ def test_what_is_told_is_what_was_done(observed: Observed) -> None:
     assert _value(observed.prometheus, 'eyas_rollout_share{model="digits", version="2"}') == 0.5
     assert len(ask("eyas_accuracy_lower < eyas_accuracy_upper")) == 2
     assert len(ask("0.8 < eyas_accuracy_held_out <= 1")) == 2
-    assert _value(observed.prometheus, "eyas_store_written_total") >= 280
+    assert _value(observed.prometheus, "eyas_store_written_total") >= 240
     assert _value(observed.prometheus, "sum(eyas_store_dropped_total)") == 0
     processes = {one["metric"]["process"] for one in ask("process_resident_memory_bytes > 1e6")}
     assert processes == {"worker-0", "supervisor", "monitor"}
