@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from click.testing import Result
-from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from eyas.bundle import Bundle
@@ -23,8 +21,7 @@ from eyas.monitor.store import open_store
 from support.bundles import CLASSES, VAL, digits
 from support.server import Server, running
 from support.waiting import wait_until
-
-WATCH_ALL = 1e6  # predictions a second
+from support.watching import WATCH_ALL, clean, metrics, noise, predict, watcher_of
 
 
 @pytest.fixture
@@ -38,24 +35,6 @@ def watched(grey: Bundle, folder: Path) -> Iterator[Server]:
         yield server
 
 
-def clean(count: int) -> tuple[list[Any], list[int]]:
-    """Held-out digits, shuffled: those that come later are by other hands, which is a drift."""
-    images, labels = digits(ImagePolicy(8, 8, 1), VAL)
-    drawn = np.random.default_rng(0).permutation(len(images))[:count]
-    return images[drawn].tolist(), labels[drawn].tolist()
-
-
-def noise(count: int) -> list[Any]:
-    found: list[Any] = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 1)).tolist()
-    return found
-
-
-def predict(server: Server, images: list[Any]) -> list[str]:
-    """One request each; their ids."""
-    with httpx.Client(base_url=server.url) as client:
-        return [client.post("/predict", json={"data": one, "range": 255}).json()["id"] for one in images]
-
-
 def status(server: Server) -> dict[str, Any]:
     answer = httpx.get(f"{server.url}/monitor")
     found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
@@ -65,20 +44,6 @@ def status(server: Server) -> dict[str, Any]:
 def version(server: Server) -> dict[str, Any]:
     found: dict[str, Any] = next(iter(status(server).get("versions", [])), {})
     return found
-
-
-def watcher_of(server: Server) -> int:
-    """The only child that does not listen: it has no socket of TCP."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    ignoring = [int(pid) for pid in children if _ignores_term(int(pid))]
-    assert len(ignoring) == 1
-    return ignoring[0]
-
-
-def _ignores_term(pid: int) -> bool:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    ignored = int(next(line for line in lines if line.startswith("SigIgn")).split()[1], 16)
-    return bool(ignored >> (signal.SIGTERM - 1) & 1)
 
 
 def test_every_prediction_is_counted_and_digits_are_no_drift(watched: Server) -> None:
@@ -103,12 +68,7 @@ def test_noise_raises_an_alarm_that_names_its_kind_and_examples(watched: Server,
     assert 20 <= alarm["at"] <= 100  # two workers tell of them, each in its own time
     assert set(alarm["examples"]) & set(bad)
     assert (folder / "digits" / "digits-1" / "alarms.jsonl").read_text().count("\n") == len(found["alarms"])
-    text = httpx.get(f"{watched.url}/metrics").text
-    samples = {
-        (one.name, *one.labels.values()): one.value
-        for family in text_string_to_metric_families(text)
-        for one in family.samples
-    }
+    samples = metrics(watched)
     assert samples["eyas_drift", "digits", "digits-1"] == 1
     assert sum(value for key, value in samples.items() if key[0] == "eyas_drift_alarms_total") == len(found["alarms"])
     assert sum(value for key, value in samples.items() if key[0] == "eyas_predictions_total") == 180

@@ -121,7 +121,7 @@ class Watched:
         for outcome in outcomes:
             if outcome.alarm:
                 self._raised(outcome.alarm)
-        self._counts.watched(monitor.requests, monitor.failures, changing=monitor.changing)
+        self._counts.watched(monitor.requests, monitor.failures)
 
     def _raised(self, alarm: Alarm) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -148,6 +148,7 @@ class Watched:
         if self._monitor and state.is_file():
             try:
                 self._monitor.restore(state.read_bytes())
+                self._counts.goes_on(self._monitor.requests, self._monitor.failures)
             except (EyasError, OSError, ValueError, KeyError) as error:
                 log.warning(f"{self.model} {self.version}: the drift tests begin anew, {state} does not fit: {error}")
 

@@ -29,10 +29,11 @@ from eyas.monitor.store import Outcome
 from eyas.serve.alerts import Alerts
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import LOST, PID
+from eyas.serve.metrics.shared import Series
 from eyas.serve.monitoring.accuracy import Accuracies
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
-from eyas.serve.monitoring.counts import VersionCounts
+from eyas.serve.monitoring.counts import BoardCounts, LabelCounts, VersionCounts
 from eyas.serve.monitoring.keeping import Keeper, place_of, unopened
 from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus, RolloutStatus, StoreStatus
 from eyas.serve.monitoring.trials import Trials
@@ -83,7 +84,7 @@ class Watcher:
     def __init__(self, table: Table, config: MonitoringConfig, post: Post) -> None:
         self._config, self._post = config, post
         self._counts = post.tables.counts(post.slot)
-        self._counts.row((PID,))[0] = os.getpid()
+        self._counts.row((PID, "monitor"))[0] = os.getpid()
         self._folder = Path(config.folder) if config.folder else None
         self._table: Table = ()
         self._places: dict[tuple[str, str], Version] = {}
@@ -91,6 +92,7 @@ class Watcher:
         self._left: dict[tuple[str, str], float] = {}  # no longer served, and when to let go of them
         self._said: set[str] = set()
         self._accuracy, self._trials = Accuracies(), Trials(post.tables)
+        self._labels, self._totals = LabelCounts(self._counts), BoardCounts(self._counts)
         self._rollouts: list[RolloutStatus] = []
         self._keeper: Keeper | None = None
         if place := place_of(config):
@@ -139,11 +141,12 @@ class Watcher:
         return unopened(place) if (place := place_of(self._config)) else None
 
     def _keep(self, place: str) -> None:
-        def met(outcomes: Sequence[Outcome]) -> None:
+        def met(outcomes: Sequence[Outcome], last: int) -> None:
+            self._labels.met(outcomes, last)
             self._accuracy.met(outcomes)
             self._trials.met(outcomes)
 
-        self._keeper = Keeper(place, self._config, met)
+        self._keeper = Keeper(place, self._config, self._labels.begin, met)
 
     def _take_in(self, most: int) -> bool:
         """Up to so many messages; gives whether there may be more."""
@@ -182,6 +185,7 @@ class Watcher:
             self._left.setdefault(who, monotonic() + LINGER_SECONDS)
         for who in self._left.keys() & now.keys():
             del self._left[who]
+        self._counts.keep(self._is_told)
         for who in now:
             self._of(*who)
         self._attempt("a rollout is not judged", lambda: self._trials.serve(table))
@@ -194,6 +198,7 @@ class Watcher:
             self._attempt("the rollouts cannot be judged", self._judge)
             self._let_go(now)
             status = self.status()
+            self._attempt("the board cannot be counted", lambda: self._totals.tell(status))
             self._attempt("alerts cannot be told", lambda: self._alert(status))
             if not self._post.board.write(msgspec.json.encode(status)):  # too long: alarms are in their files, too
                 for one in status.versions:
@@ -224,7 +229,11 @@ class Watcher:
             if watched := self._watched.pop(who, None):
                 self._attempt("the monitor's state cannot be saved", watched.save)
         if gone:
-            self._counts.keep(lambda series: len(series) < 3 or series[1:3] in self._places)
+            self._counts.keep(self._is_told)
+
+    def _is_told(self, series: Series) -> bool:
+        """By Prometheus: what is of no version, of one that is served, or of one whose last answers may still come."""
+        return len(series) < 3 or series[1:3] in self._places or series[1:3] in self._left
 
     def _attempt(self, otherwise: str, work: Callable[[], None]) -> None:
         """Do it; where it fails, say so once and go on: nothing here may stop the rest."""
