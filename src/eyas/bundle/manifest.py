@@ -147,6 +147,14 @@ class Manifest(Section):
     digest: str = ""
     """SHA-256 of all the fields above; see `digest_of`. It finds damage, not malice: who edits can hash."""
 
+    @property
+    def accuracy(self) -> float | None:
+        """Of the test split, else of the validation split, else None."""
+        found = (
+            self.metrics[split]["accuracy"] for split in ("test", "val") if "accuracy" in self.metrics.get(split, {})
+        )
+        return next(found, None)
+
 
 def digest_of(values: dict[str, Any]) -> str:
     """SHA-256 of the manifest's JSON values without `digest`: keys sorted, no spaces, UTF-8."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +105,7 @@ def _describe(manifest: Manifest, name: str, outlier_rate: float | None) -> Mode
         input_shape=f"(None, {spec.height}, {spec.width}, {spec.channels})",
         output_shape=f"(None, {classes})",
         num_trainable_params=manifest.parameters,
-        metrics=_accuracy(manifest.metrics),
+        metrics=manifest.accuracy,
         preprocessor=Preprocessor(
             target_size=(spec.height, spec.width),
             normalize=True,  # scaling to [0, 1], mean and deviation are inside every bundle's graph
@@ -128,9 +127,3 @@ def _describe(manifest: Manifest, name: str, outlier_rate: float | None) -> Mode
         dataset=manifest.dataset.name,
         dataset_fingerprint=manifest.dataset.fingerprint,
     )
-
-
-def _accuracy(metrics: dict[str, dict[str, Any]]) -> float | None:
-    """Of the test split, else of the validation split, else None."""
-    found = (metrics[split]["accuracy"] for split in ("test", "val") if "accuracy" in metrics.get(split, {}))
-    return next(found, None)

@@ -53,6 +53,10 @@ class PredictionStore:
         """See `reading.outcomes`."""
         return reading.outcomes(self._engine, where, after, most)
 
+    def last_outcome(self) -> int:
+        """See `reading.last_outcome`."""
+        return reading.last_outcome(self._engine)
+
     def buckets(self, seconds: float, where: Filter = EVERYTHING, most: int = 1000) -> tuple[Bucket, ...]:
         """See `counting.buckets`."""
         return counting.buckets(self._engine, seconds, where, most)

@@ -118,6 +118,13 @@ def outcomes(engine: Engine, where: Filter = EVERYTHING, after: int = 0, most: i
         return tuple(Outcome(*row) for row in session.rows(OUTCOMES.format(clauses=clauses), [after, *values, most]))
 
 
+def last_outcome(engine: Engine) -> int:
+    """The number of the outcome that was given last; 0 before the first."""
+    with engine.reading() as session:
+        number: int = session.rows("SELECT value FROM eyas_store WHERE name = 'outcomes'")[0][0]
+    return number
+
+
 def _stored(row: tuple[Any, ...]) -> StoredPrediction:
     number, true_class, time, source, has_image, *values = row
     prediction = read_prediction(tuple(values))
