@@ -86,6 +86,7 @@ def test_without_words_each_says_what_it_needs(place: Place) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_installing_is_what_it_says(place: Place) -> None:
     environment = place.folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
@@ -124,6 +125,8 @@ def test_a_bundle_is_fetched_whole_or_not_at_all(place: Place) -> None:
     assert not (place.folder / "damaged").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_retrain_and_propose(place: Place) -> None:
     """First without anything live, then where the new model is as good, then where it is not."""
     place.github()

@@ -67,13 +67,13 @@ def environment(path: Path, extras: str, source: Path = ROOT) -> str:
     venv.create(path, with_pip=True)
     python = str(path / "bin" / "python")
     lock = str(ROOT / "requirements.lock")
-    run([python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{source}{extras}"])
+    run([python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{source}{extras}"], seconds=2400)
     return python
 
 
-def run(command: list[str], code: int = 0, folder: Path | None = None) -> str:
+def run(command: list[str], code: int = 0, folder: Path | None = None, seconds: float = 600) -> str:
     place = folder or Path(tempfile.gettempdir())
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, cwd=place)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, cwd=place)
     if done.returncode != code:
         sys.exit(f"{' '.join(command)} gave {done.returncode}, not {code}:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr

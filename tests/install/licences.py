@@ -20,7 +20,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "licences.md"
 NOT_FOR_USERS = ("all", "dev", "docs")
-STRONG = re.compile(r"\b(A?GPL|SSPL|EUPL|OSL|BUSL)|General Public|Affero|Commons Clause|NonCommercial|Proprietary", re.IGNORECASE)
+STRONG = re.compile(
+    r"\b(A?GPL|SSPL|EUPL|OSL|BUSL)|General Public|Affero|Commons Clause|NonCommercial|Proprietary", re.IGNORECASE
+)
 """What would ask something of those who serve a model. The Lesser GPL, the Mozilla licence and their like do not."""
 WEAK = re.compile(r"\bLGPL|Lesser General Public", re.IGNORECASE)
 READ = {"sigstore-models": "MIT"}
