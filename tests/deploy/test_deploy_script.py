@@ -38,7 +38,7 @@ def test_it_goes_over_and_back(place: Place, live: Live) -> None:
         assert serves() == {"old": 100}
         place.run("deploy.sh", "cloudrun", f"{IMAGE}:new", live.bundles["new"], **where)
         assert serves() == {"new": 100}
-        said = place.run("deploy.sh", "cloudrun", f"{IMAGE}:old", live.bundles["new"], code=7, **where)
+        said = place.run("deploy.sh", "cloudrun", f"{IMAGE}:wrong", live.bundles["new"], code=7, **where)
         assert serves() == {"new": 100}
         assert "golden" in said
         assert google.TOKEN not in said
