@@ -258,6 +258,9 @@ def test_a_store_from_a_newer_eyas_is_refused_before_any_pointer_moves(tmp_path:
     repository.set_live("digits", "2")
     with pytest.raises(StoreError, match="a newer eyas wrote it; pip install --upgrade eyas"):
         restore(made, repository.path, str(tmp_path / "a.db"))
+    with pytest.raises(StoreError, match="a newer eyas wrote it"):
+        restore(made, tmp_path / "new", str(tmp_path / "a.db"))
+    assert not (tmp_path / "new").exists()
     live = repository.live("digits")
     assert live is not None
     assert live.version == "2"
@@ -300,7 +303,8 @@ def test_the_commands(tmp_path: Path, repository: Repository) -> None:
     filled(str(tmp_path / "a.db")).close()
 
     def eyas(*words: str, code: int = 0) -> str:
-        done = subprocess.run([loaded_eyas(), *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        command = [loaded_eyas()] if code else [sys.executable, "-m", "eyas"]  # each verb in a fresh process, too
+        done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr if code else done.stdout

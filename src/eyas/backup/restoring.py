@@ -40,6 +40,8 @@ def restore(backup: Backup, repository: Path | str, store: str | None = None) ->
     target = Repository(repository)
     if store and backup.manifest.store is None:
         raise BackupError(f"{backup.path} holds no prediction store; leave --store out")
+    if store:
+        _require_usable(store)
     for model, version in versions_of(backup.repository):
         _require_fits(backup, target, model, version)
     for model in backup.repository.models():
@@ -64,6 +66,14 @@ def _require_no_other_moves(backup: Backup, target: Repository, model: str) -> N
         raise BackupError(
             f"{target.path / model / FOLDER} has other moves than {backup.path}; move that folder away first"
         )
+
+
+def _require_usable(where: str) -> None:
+    store = open_store(where)
+    try:
+        store.check()
+    finally:
+        store.close()
 
 
 def _restore_store(backup: Backup, where: str) -> None:
