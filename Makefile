@@ -18,7 +18,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -94,6 +94,9 @@ bench-together: $(VENV)/.dev  ## small models trained as one program, against ea
 
 bench-serve: $(VENV)/.dev build/peers-serve/eyas/.done $(SERVE_PEERS:%=build/peers-serve/%/.done)  ## the server against Triton, FastAPI, BentoML and others (about 2 hours; needs wrk)
 	$(BIN)/python benchmarks/serve/compare.py $(BENCH)
+
+bench-monitor: $(VENV)/.dev  ## drift, outliers, calibration, what watching costs, roll-back (about 40 minutes; needs wrk)
+	$(BIN)/python benchmarks/monitor/compare.py $(BENCH)
 
 build/peers-serve/eyas/.done: pyproject.toml requirements.lock
 	rm -rf $(@D) && $(PYTHON) -m venv $(@D)

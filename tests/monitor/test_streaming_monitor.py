@@ -8,6 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from river import drift
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -93,6 +94,26 @@ def test_digits_like_the_held_out_ones_raise_no_alarm(digits: Digits) -> None:
         assert digits.feed(monitor, digits.images[order]) == []
         assert monitor.ever_drifted == ()
         assert not monitor.changing
+
+
+@pytest.mark.parametrize("change", [None, turned, noisy])
+def test_rivers_tests_of_the_confidence_say_the_same(
+    digits: Digits, change: Callable[[np.ndarray], np.ndarray] | None
+) -> None:
+    """ADWIN (Bifet & Gavaldà 2007) and Page-Hinkley, as river has them."""
+    images = digits.images if change is None else np.concatenate([digits.images[:300], change(digits.images[300:])])
+    monitor, detectors = digits.monitor(), (drift.ADWIN(), drift.PageHinkley(threshold=20, delta=0.05))
+    alarms = digits.feed(monitor, images)
+    found = []
+    for detector in detectors:
+        told = []
+        for at, doubt in enumerate((1 - digits.scores(images).confidence).tolist(), start=1):
+            detector.update(doubt)
+            told += [at] if detector.drift_detected else []
+        found.append(told)
+    assert [bool(told) for told in found] == [bool(alarms)] * 2
+    if alarms:
+        assert alarms[0].at <= min(told[0] for told in found)  # and sooner than either
 
 
 @pytest.mark.parametrize("change", [turned, noisy, moved])

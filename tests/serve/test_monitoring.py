@@ -168,6 +168,30 @@ def test_replayed_noise_raises_an_alarm_where_the_same_images_as_they_are_raise_
     assert "noise=120: alarm within" in result.output
 
 
+def test_images_that_a_store_has_kept_are_replayed(grey: Bundle, folder: Path) -> None:
+    monitor = {"folder": str(folder), "most_per_second": WATCH_ALL, "keep_images": 1}
+    with running(grey.path, workers=1, monitor=monitor) as server:
+        predict(server, clean(100)[0])
+        wait_until(lambda: (status(server).get("store") or {}).get("written") == 100, seconds=20)
+        store = folder / "predictions.db"
+        result = run(
+            "replay", str(store), "--shift", "noise=120", "--url", server.url, "--clean", "50", "--rate", "1000"
+        )
+    assert result.exit_code == 0, result.output
+    assert "50 images as they are: no alarm" in result.output
+    assert "noise=120: alarm within" in result.output
+
+
+def test_a_store_without_images_cannot_be_replayed(tmp_path: Path) -> None:
+    nowhere = run("replay", str(tmp_path / "nowhere.db"), "--shift", "noise")
+    assert "there is nothing of that name" in str(nowhere.exception)
+    store = open_store(tmp_path / "empty.db")
+    store.check()
+    store.close()
+    empty = run("replay", str(tmp_path / "empty.db"), "--shift", "noise")
+    assert "has none: serve.monitor.keep_images keeps a share" in str(empty.exception)
+
+
 def test_the_command_shows_what_the_service_knows(watched: Server, tmp_path: Path) -> None:
     images, labels = clean(60)
     ids = predict(watched, images)
@@ -185,7 +209,7 @@ def test_the_command_shows_what_the_service_knows(watched: Server, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--knockout", "ten"), "must have a folder ten and others"),
+        (("--knockout", "ten"), "must have images of ten and of others"),
         ((), "one of --shift and --knockout must be given"),
         (("--shift", "noise=much"), "NAME=AMOUNT with a number, got much"),
     ],

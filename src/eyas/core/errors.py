@@ -18,9 +18,9 @@ EyasError                  exit code 1
 ├── TrackingError          9   a tracker does not take what waits for it
 └── StoreError             10  the prediction store cannot be opened, read or written
 
-Three rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises,
-`serve.http.problems` a ServingError with an HTTP status, and `monitor.store.engine` a StoreError for a row that the
-database refuses.
+Some rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises,
+`serve.http.problems` a ServingError with an HTTP status, `serve.alerts.posting` one for an event that a receiver does
+not take, and `monitor.store.engine` a StoreError for a row that the database refuses.
 """
 
 from __future__ import annotations

@@ -63,7 +63,10 @@ def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         asked = {"security": [{"token": [endpoint.scope]}]} if tokens and endpoint.scope else {}
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs, examples) | asked
+        methods, operation = paths.setdefault(endpoint.path, {}), _operation(endpoint, refs, examples)
+        if methods and endpoint.method == "POST":  # an id is for one operation alone
+            operation["operationId"] += "_post"
+        methods[endpoint.method.lower()] = operation | asked
     return {
         "openapi": "3.1.0",
         "info": _info(service),

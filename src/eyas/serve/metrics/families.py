@@ -57,7 +57,8 @@ LOWER = Family(
 UPPER = Family(
     "eyas_accuracy_upper", "gauge", "Upper end of the confidence sequence of the accuracy by feedback.", MODEL
 )
-HELD_OUT = Family("eyas_accuracy_held_out", "gauge", "Accuracy of the bundle on its held-out images.", MODEL)
+HELD_OUT = Family("eyas_accuracy_held_out", "gauge", "Accuracy of the bundle on its test images.", MODEL)
+HELD_OUT_LOWER = Family("eyas_accuracy_held_out_lower", "gauge", "Its lower bound, of 95 %.", MODEL)
 WRITTEN = Family("eyas_store_written", "counter", "Predictions that the store has taken.")
 DROPPED = Family("eyas_store_dropped", "counter", "Records that the store has not taken.", ("reason",))
 UNWRITTEN = Family("eyas_store_waiting", "gauge", "Records that wait to be written to the store.")
@@ -66,7 +67,7 @@ SHARE = Family(
 )
 _OF_HTTP = (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, UNSCORED, WAITING, RESTARTS)
 _OF_MONITOR = (CLASSES, REVIEW, UNKNOWN, WATCHED, FAILURES, LOST, DRIFT, ALARMS)
-_OF_LABELS = (FEEDBACK, LOWER, UPPER, HELD_OUT)
+_OF_LABELS = (FEEDBACK, LOWER, UPPER, HELD_OUT, HELD_OUT_LOWER)
 _OF_STORE = (WRITTEN, DROPPED, UNWRITTEN)
 FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR, *_OF_LABELS, *_OF_STORE, SHARE)}
 PID = "pid"  # of the process that writes the table, and its name unless it is a worker; not told to anybody

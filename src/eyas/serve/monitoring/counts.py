@@ -25,6 +25,7 @@ from eyas.serve.metrics.families import (
     FAILURES,
     FEEDBACK,
     HELD_OUT,
+    HELD_OUT_LOWER,
     LOST,
     LOWER,
     REVIEW,
@@ -132,8 +133,9 @@ class BoardCounts:
     def _version(self, status: VersionStatus) -> None:
         who = status.model, status.version
         self._set(DRIFT, status.drift == "now", *who)
-        if status.held_out is not None:
-            self._set(HELD_OUT, status.held_out, *who)
+        if status.tested is not None:
+            self._set(HELD_OUT, status.tested.accuracy, *who)
+            self._set(HELD_OUT_LOWER, status.tested.lower, *who)
         if status.feedback:
             self._set(LOWER, status.feedback.lower, *who)
             self._set(UPPER, status.feedback.upper, *who)

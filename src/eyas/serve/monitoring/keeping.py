@@ -144,3 +144,8 @@ def _shown(place: str) -> str:
     """Without a password."""
     scheme, mark, rest = place.partition("://")
     return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if mark and "@" in rest else place
+
+
+def unopened(place: str) -> StoreStatus:
+    """Of a store that could not be opened."""
+    return StoreStatus(_shown(place), 0, 0, {}, "it could not be opened, the log says why")

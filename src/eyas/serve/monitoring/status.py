@@ -60,6 +60,15 @@ class AccuracyStatus(msgspec.Struct):
     confidence: float
 
 
+class BundleAccuracy(msgspec.Struct):
+    """The accuracy on the test images, measured before the version was served."""
+
+    accuracy: float
+    lower: float
+    """With `upper`: the 95 % interval of Wilson (1927), by the number of test images."""
+    upper: float
+
+
 class VersionStatus(msgspec.Struct):
     """A version of a model."""
 
@@ -79,12 +88,14 @@ class VersionStatus(msgspec.Struct):
     """What of it is known, at the configured rate, to have drifted."""
     failures: int
     """Predictions that could not be compared."""
-    held_out: float | None
-    """Accuracy of the bundle on its held-out images."""
     feedback: AccuracyStatus | None
     """None where there is no store."""
     alarms: list[AlarmStatus]
     """The last ones, the newest first."""
+    p95_seconds: float | None
+    """Of the last 2,000 answers; None where there was none."""
+    tested: BundleAccuracy | None
+    """None where the bundle does not say it."""
 
 
 class StoreStatus(msgspec.Struct):
@@ -97,6 +108,21 @@ class StoreStatus(msgspec.Struct):
     """By reason."""
     trouble: str | None
     """Why nothing can be written now."""
+
+
+class ReceiverStatus(msgspec.Struct):
+    """Who is told of alarms by the service itself."""
+
+    kind: Literal["webhook", "alertmanager"]
+    place: str
+    """Without its secrets."""
+    sent: int
+    """Events that it took."""
+    waiting: int
+    given_up: dict[str, int]
+    """Events that it will not get, by reason."""
+    trouble: str | None
+    """Why it did not take the last one."""
 
 
 class ArmStatus(msgspec.Struct):
@@ -142,6 +168,7 @@ class MonitorStatus(msgspec.Struct):
     """Predictions that the monitor was not told of, for want of time."""
     store: StoreStatus | None
     rollouts: list[RolloutStatus]
+    alerts: list[ReceiverStatus]
 
 
 def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...], raised: str) -> AlarmStatus:

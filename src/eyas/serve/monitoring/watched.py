@@ -15,6 +15,7 @@ from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
+from eyas.serve.monitoring.accuracy import tested
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
 from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
@@ -22,6 +23,7 @@ from eyas.serve.monitoring.wire import Rows
 
 STATE, ALARMS = "state.npz", "alarms.jsonl"
 SHOWN = 20  # alarms in the status
+TIMED = 2000  # answers whose latency is remembered
 log = logging.getLogger("eyas.serve")
 
 
@@ -49,6 +51,8 @@ class Watched:
         self._counts, self._folder, self._keeper = counts, folder, keeper
         self._predictions = self._reviews = self._unknown = 0
         self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
+        self._latencies: deque[float] = deque(maxlen=TIMED)
+        self._tested = tested(bundle.manifest)
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._saved = 0
@@ -68,6 +72,7 @@ class Watched:
         review = (scores.probabilities >= self.bundle.manifest.conformal.threshold).sum(axis=1) != 1
         reviews, unknown = int(review.sum()), int(scores.unknown.sum())
         self._predictions += len(rows)
+        self._latencies.extend(rows.scores[:, 0].tolist())
         self._reviews += reviews
         self._unknown += unknown
         self._counts.predicted(scores.predicted, reviews, unknown)
@@ -91,9 +96,10 @@ class Watched:
             self._why_not,
             list(monitor.ever_drifted) if monitor else [],
             monitor.failures if monitor else 0,
-            self.bundle.manifest.accuracy,
             feedback,
             [*reversed(self._alarms)],
+            float(np.quantile(self._latencies, 0.95)) if self._latencies else None,
+            self._tested,
         )
 
     def save(self) -> None:

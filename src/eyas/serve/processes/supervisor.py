@@ -81,7 +81,7 @@ class Supervisor:
         self._tables = Tables(count + 2)
         self._balance = Balance(count)
         self._watching = (
-            Watching(config.monitor, self._tables, count + 1, self.fork, listening) if config.monitor else None
+            Watching(config.monitor, self._tables, count + 1, self.fork, listening, url) if config.monitor else None
         )
         counts = self._tables.counts(count)
         counts.row((PID, "supervisor"))[0] = os.getpid()

@@ -1,0 +1,1 @@
+"""From a bundle to production: images, compose, Kubernetes, three clouds. The files lie in `deploy/`; no torch."""
