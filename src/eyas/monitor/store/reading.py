@@ -17,6 +17,9 @@ STORED = f"""
     SELECT p.number, f.true_class, f.time, f.source, EXISTS (SELECT 1 FROM eyas_images i WHERE i.id = p.id),
         {PREDICTION}
     FROM eyas_predictions p LEFT JOIN eyas_feedback f ON f.id = p.id"""
+SCORED = """
+    SELECT p.id, p.time, p.predicted, p.confidence, p.unknown, p.energy, p.distance, p.true_class
+    FROM eyas_predictions p WHERE {clauses} ORDER BY p.time {order}, p.number {order} LIMIT ?"""
 OUTCOMES = """
     SELECT p.outcome, p.id, p.predicted, p.true_class, p.confidence, p.model, p.version, p.arm, p.time
     FROM eyas_predictions p WHERE p.outcome > ? AND {clauses} ORDER BY p.outcome LIMIT ?"""
@@ -45,6 +48,21 @@ class Page:
     rows: tuple[StoredPrediction, ...]
     older: Cursor | None
     """For the next page; None where this is the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a prediction was judged by, without its probabilities: many of them fit into the memory."""
+
+    id: str
+    time: float
+    """Unix seconds."""
+    predicted: int
+    confidence: float
+    unknown: bool
+    energy: float | None
+    distance: float | None
+    true_class: int | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +120,20 @@ def recent(engine: Engine, most: int, where: Filter = EVERYTHING, older: Cursor 
     rows = tuple(found[:most])
     last = Cursor(rows[-1].prediction.time, rows[-1].number) if len(found) > most else None
     return Page(rows, last)
+
+
+def scored(engine: Engine, most: int, where: Filter = EVERYTHING, *, newest: bool = True) -> tuple[Scored, ...]:
+    """The newest rows by time, newest first, or the oldest, oldest first.
+
+    Raises:
+        InputError: `most` is not in [1, 10000].
+    """
+    _require_count(most)
+    clauses, values = where.clauses()
+    sql = SCORED.format(clauses=clauses, order="DESC" if newest else "ASC")
+    with engine.reading() as session:
+        found = session.rows(sql, [*values, most])
+    return tuple(Scored(*row[:4], bool(row[4]), *row[5:]) for row in found)
 
 
 def outcomes(engine: Engine, where: Filter = EVERYTHING, after: int = 0, most: int = 1000) -> tuple[Outcome, ...]:
