@@ -34,6 +34,7 @@ from eyas.report.document import Callout, Document, Gallery, Table, Text
 from eyas.report.monitoring import Asked, MonitorFacts, gather, monitor_document
 from eyas.report.monitoring.words import TEXTS
 from support.bundles import CLASSES, VAL, digits, make_bundle
+from support.postgres import PASSWORD, needs_postgres, running_postgres
 from support.server import Server, running
 from support.waiting import wait_until
 
@@ -179,6 +180,7 @@ def test_it_says_what_the_monitor_found(drifted: Left, tmp_path: Path) -> None:
     assert found.accuracy is not None
     assert found.accuracy.labels == 2 * LABELLED
     assert f"of {2 * LABELLED} predictions with a label" in summary.paragraphs[2]
+    assert "Since the last change began: " in summary.paragraphs[3]
     assert found.against_held_out == "below"
     assert summary.tone == "problem"
     assert summary.commands == ["eyas train DATA", "eyas models rollback REPOSITORY digits"]
@@ -308,6 +310,26 @@ def test_spans_read_well(tmp_path: Path, hours: float, span: float, most: int) -
     (tmp_path / "pictures").mkdir()
     (summary,) = blocks(monitor_document(facts, "fr", tmp_path / "pictures", ON), Callout)
     assert (summary.tone, summary.title) == ("note", "m 1 : dérive non testée")
+
+
+@needs_postgres
+def test_the_store_may_lie_in_postgresql(drifted: Left, tmp_path: Path) -> None:
+    folder = shutil.copytree(drifted.folder, tmp_path / "monitor", ignore=shutil.ignore_patterns("*.db*"))
+    kept = open_store(drifted.folder / "predictions.db")
+    rows = [row.prediction for row in kept.recent(1000).rows]
+    images = [image for row in rows if (image := kept.image(row.id))]
+    kept.close()
+    with running_postgres() as server:
+        store = open_store(server.url)
+        store.write([*rows, *images])
+        store.close()
+        words = ["report", str(folder), "--store", server.url, "--html"]
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    text = (folder / "report-en.html").read_text()
+    assert text.count('class="card small"') == 18
+    assert "postgresql://me@127.0.0.1" in text
+    assert PASSWORD not in text
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def scored(engine: Engine, most: int, where: Filter = EVERYTHING, *, newest: boo
     sql = SCORED.format(clauses=clauses, order="DESC" if newest else "ASC")
     with engine.reading() as session:
         found = session.rows(sql, [*values, most])
-    return tuple(Scored(*row[:4], bool(row[4]), *row[5:]) for row in found)
+    return tuple(_scored(row) for row in found)
 
 
 def outcomes(engine: Engine, where: Filter = EVERYTHING, after: int = 0, most: int = 1000) -> tuple[Outcome, ...]:
@@ -162,6 +162,12 @@ def _stored(row: tuple[Any, ...]) -> StoredPrediction:
     prediction = read_prediction(tuple(values))
     feedback = None if true_class is None else Feedback(prediction.id, true_class, time, source)
     return StoredPrediction(number, prediction, feedback, bool(has_image))
+
+
+def _scored(row: tuple[Any, ...]) -> Scored:
+    """SQLite has 0 and 1 for booleans."""
+    id_, time, predicted, confidence, unknown, energy, distance, true_class = row
+    return Scored(id_, time, predicted, confidence, bool(unknown), energy, distance, true_class)
 
 
 def _require_count(most: int) -> None:

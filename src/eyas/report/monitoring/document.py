@@ -10,7 +10,7 @@ from typing import Literal
 from eyas.core.language import Phrases
 from eyas.report.document import Block, Callout, Code, Document, Figure, Section, Table, Text
 from eyas.report.monitoring.alarm import alarm_section, say_alarm
-from eyas.report.monitoring.facts import MonitorFacts, VersionFacts, bounds
+from eyas.report.monitoring.facts import Accuracy, MonitorFacts, VersionFacts, bounds
 from eyas.report.monitoring.figures import draw_accuracy, draw_traffic
 from eyas.report.monitoring.words import say_moment, say_span, words
 
@@ -105,10 +105,16 @@ def _say_accuracy(found: VersionFacts, say: Phrases) -> Iterator[str]:
     if known is None:
         yield say("summary.no_labels")
         return
-    values = {"labels": known.labels, "right": known.right, "low": known.low, "high": known.high}
-    yield say("summary.accuracy", **values, accuracy=known.share)
+    yield say("summary.accuracy", **_counted(known))
+    if found.accuracy_since:
+        yield say("summary.accuracy_since", **_counted(found.accuracy_since))
     if about and found.against_held_out:
         yield say(f"summary.{found.against_held_out}", held_out=about.accuracy)
+
+
+def _counted(known: Accuracy) -> dict[str, float]:
+    values = {"labels": known.labels, "right": known.right, "low": known.low, "high": known.high}
+    return {**values, "accuracy": known.share}
 
 
 def _advice(found: VersionFacts, facts: MonitorFacts, state: str) -> tuple[str, list[str]]:

@@ -20,7 +20,7 @@ DAY = 86_400.0
 ALPHA = 0.05
 DETAILED = 8
 """Alarms of a version that are shown with their images, the newest ones."""
-SPANS = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 7 * DAY, 30 * DAY)
+SPANS = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY, 30 * DAY)
 """Seconds that one point of a figure stands for."""
 MOST_POINTS, MOST_LABEL_POINTS = 60, 20
 
@@ -76,6 +76,8 @@ class VersionFacts:
     labelled: Series
     accuracy: Accuracy | None
     """None without labels."""
+    accuracy_since: Accuracy | None
+    """Since the last change began; None where there was none, or no labels."""
     by_class: Sequence[ClassAccuracy]
     confused: Sequence[Confusion]
     """The most frequent first."""
@@ -95,8 +97,8 @@ class VersionFacts:
 
     @property
     def against_held_out(self) -> str | None:
-        """Where its accuracy lies: `below`, `above` or `within` reach of that on held-out images."""
-        about, found = self.kept.about, self.accuracy
+        """Where its accuracy since the last change lies: `below`, `above` or `within` reach of the held-out one."""
+        about, found = self.kept.about, self.accuracy_since or self.accuracy
         if about is None or about.accuracy is None or found is None:
             return None
         return "below" if found.high < about.accuracy else "above" if found.low > about.accuracy else "within"
@@ -174,6 +176,7 @@ def _look_at(
         traffic=_series(store, totals, mine, MOST_POINTS),
         labelled=_series(store, totals, replace(mine, labelled=True), MOST_LABEL_POINTS) if by_class else Series(1, ()),
         accuracy=_accuracy(by_class),
+        accuracy_since=_accuracy(_by_class_since(store, begun, mine)),
         by_class=by_class,
         confused=confused,
         alarms=begun,
@@ -195,6 +198,12 @@ def bounds(right: int, labels: int) -> tuple[float, float]:
     sequence = MeanSequence(ALPHA)
     sequence.update(right, labels)
     return sequence.interval()
+
+
+def _by_class_since(store: PredictionStore, begun: Sequence[Begun], mine: Filter) -> Sequence[ClassAccuracy]:
+    if not begun or begun[-1].at is None:
+        return ()
+    return store.accuracy_by_class(replace(mine, since=max(begun[-1].at, mine.since or 0.0)))
 
 
 def _accuracy(by_class: Sequence[ClassAccuracy]) -> Accuracy | None:

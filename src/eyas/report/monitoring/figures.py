@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, num2date
+from matplotlib.dates import AutoDateLocator
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -22,7 +22,7 @@ from eyas.report.words import percent_ticks
 
 SCORES = ("confidence", "energy", "distance")
 BINS = 30
-LEAST_SPANS = 12
+LEAST_SPANS = 8
 ENDS = (0.005, 0.995)
 """Quantiles between which scores are drawn; the few beyond are counted in the last bins."""
 Floats = NDArray[np.float64]
@@ -45,14 +45,14 @@ def draw_traffic(found: VersionFacts, png: Path, language: str) -> None:
     above.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     _line(between, middles, rows[:, 1] / counts, INK, "s", say("figures.unknown"))
     _line(between, middles, rows[:, 2] / counts, BLUE, "o", say("figures.review"))
-    between.set_ylim(bottom=0)
+    between.set_ylim(bottom=-0.04 * between.get_ylim()[1])
     _line(below, middles, rows[:, 3], GREEN, "o", "")
     for axes, name in ((above, "predictions"), (between, "shares"), (below, "confidence")):
         clean(axes, say(f"figures.{name}"))
         _mark_alarms(axes, found.alarms, say)
     for axes in (between, below):
         axes.yaxis.set_major_formatter(percent_ticks(language))
-    _legend(between, of_alarms=False)
+    _legend(between, 2)
     if found.alarms:
         _legend(above)
     _tell_time(
@@ -108,9 +108,9 @@ def draw_scores(change: Change, about: About | None, png: Path, language: str) -
         return False
     figure = new_figure(3.9 * len(drawn) + 0.6, 3.3)
     for axes, name in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
-        parts = [_finite(scores_of(rows, name)) for rows in (change.before, change.since)]
+        before, since = (_finite(scores_of(rows, name)) for rows in (change.before, change.since))
         reference = np.interp(np.linspace(0, 1, 2000), LEVELS, held_out[name]) if name in held_out else np.empty(0)
-        _draw_distributions(axes, reference, *parts, say)
+        _draw_distributions(axes, reference, before, since, say)
         clean(axes, say(f"figures.score.{name}"))
         axes.yaxis.set_major_formatter(percent_ticks(language, 0))
         if name == "confidence":
@@ -154,7 +154,8 @@ def _every_span(series: Series) -> tuple[Floats, Floats]:
     for one in series.buckets:
         place = round((one.start - first) / series.span)
         rows[place] = one.predictions, one.unknown, one.needs_review, one.mean_confidence
-    return first + series.span * np.arange(len(rows)), rows
+    starts: Floats = first + series.span * np.arange(len(rows), dtype=np.float64)
+    return starts, rows
 
 
 def _line(axes: Axes, at: Floats, values: Floats, colour: str, marker: str, label: str) -> None:
@@ -176,13 +177,20 @@ def _tell_time(axes: Axes, first: float, last: float, span: float, say: Phrases)
     middle, reach = (first + last) / 2, max(0.52 * (last - first), LEAST_SPANS * span / 2)
     axes.set_xlim((middle - reach) / DAY, (middle + reach) / DAY)
     form = say(f"tick.{'second' if 2 * reach < 600 else 'minute' if 2 * reach < 2 * DAY else 'day'}")
-    axes.xaxis.set_major_locator(AutoDateLocator(tz=UTC, maxticks=9))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: num2date(at, tz=UTC).strftime(form)))
+    axes.xaxis.set_major_locator(AutoDateLocator(tz=UTC, maxticks=9))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: datetime.fromtimestamp(at * DAY, UTC).strftime(form)))
 
 
-def _legend(axes: Axes, *, of_alarms: bool = True) -> None:
-    """At the right of the title, where it covers nothing."""
+def _legend(axes: Axes, most: int | None = None) -> None:
+    """At the right of the title, where it covers nothing; of the first so many lines alone, or of all."""
     handles, labels = axes.get_legend_handles_labels()
-    own = len(axes.lines) if of_alarms else 2
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
-    axes.legend(handles[:own], labels[:own], frameon=False, fontsize=9, ncols=3, **place)
+    axes.legend(
+        handles[:most],
+        labels[:most],
+        frameon=False,
+        fontsize=9,
+        ncols=3,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.2,
+    )
