@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.monitor.folder import LEVELS, About, KeptAlarm
 from eyas.monitor.store import Filter, Image, PredictionStore, Scored, StoredPrediction
+from eyas.monitor.streaming import OutlierRule
 
 NEAR = 5000
 """Predictions on either side that are looked at."""
@@ -117,18 +118,22 @@ def _clearest(
 def unlikeness(rows: Sequence[Scored], about: About | None) -> NDArray[np.float64]:
     """How little each prediction is like those of held-out images: (n,), higher is less like.
 
-    As `eyas.monitor.streaming.outliers`: the larger of energy and distance, each from its median in units of what lies
-    between that and the upper decile. Without either, or without held-out images, 1 - confidence.
+    By the rule of `eyas.monitor.streaming.outliers`. Without energy and distance, or without held-out images,
+    1 - confidence.
     """
-    found = np.full(len(rows), -inf)
-    for name in ("energy", "distance"):
-        quantiles = about.held_out.scores.get(name) if about and about.held_out else None
-        if quantiles:
-            middle, high = np.interp([0.5, 0.9], LEVELS, quantiles)
-            scaled = (scores_of(rows, name) - middle) / ((high - middle) or 1.0)
-            found = np.fmax(found, scaled)
-    doubt = 1 - scores_of(rows, "confidence")
-    return np.where(np.isfinite(found), found, doubt)
+    known = about.held_out.scores if about and about.held_out else {}
+    scales = [_scale(known.get(name)) for name in ("energy", "distance")]
+    parts = [scores_of(rows, name) if known.get(name) else np.full(len(rows), nan) for name in ("energy", "distance")]
+    found = OutlierRule(*scales, inf).score(*parts)
+    return np.where(np.isfinite(found), found, 1 - scores_of(rows, "confidence"))
+
+
+def _scale(quantiles: Sequence[float] | None) -> tuple[float, float]:
+    """Median, and what lies between it and the upper decile."""
+    if not quantiles:
+        return 0.0, 1.0
+    middle, high = np.interp([0.5, 0.9], LEVELS, quantiles).tolist()
+    return middle, (high - middle) or 1.0
 
 
 def scores_of(rows: Sequence[Scored], name: str) -> NDArray[np.float64]:
