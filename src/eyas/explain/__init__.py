@@ -1,4 +1,4 @@
-"""Why a model answered so: which parts of an image speak for a class. NumPy and any predictor; no torch.
+"""Why a model answered so: which parts of an image speak for a class. NumPy and the graph alone; no torch.
 
 image ─► method, which hides parts and asks again ─► map ─► reliability: does hiding by this map matter more than by
                                                             maps that mean nothing?

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
+from PIL import Image
 
 from eyas.core.errors import ConfigError, InputError
 from eyas.explain import methods
-from eyas.explain.asking import Asker, Pixels, Predict
+from eyas.explain.asking import Asker, Pixels
 from eyas.explain.methods import Map
 from eyas.explain.reliability import Reliability, measure_reliability
+from eyas.infer import Predictor
 
-METHODS: dict[str, Callable[[Pixels, Asker, np.random.Generator], Map]] = {
+CAM = "cam"
+ASKING: dict[str, Callable[[Pixels, Asker, np.random.Generator], Map]] = {
     "occlusion": methods.occlusion,
     "rise": methods.rise,
     "lime": methods.lime,
     "shap": methods.shap,
 }
+METHODS = (CAM, *ASKING)
 QUESTIONS = 1500
 """Images that a method asks about, at most, where nothing else is asked for."""
 
@@ -42,7 +46,7 @@ class Explanation:
 
 
 def explain(
-    predict: Predict,
+    predictor: Predictor,
     image: Pixels,
     method: str = "occlusion",
     index: int | None = None,
@@ -54,9 +58,10 @@ def explain(
     """Explain one answer.
 
     Args:
-        predict: (N, H, W, C) uint8 → (N, K) probabilities.
+        predictor: of the model.
         image: (H, W, C) uint8, as the model takes it.
-        method: of `METHODS`.
+        method: of `METHODS`. `cam` is the graph's own: the parts of the logit, of a network that averages its last
+            maps (Zhou et al. 2016, *Learning Deep Features for Discriminative Localization*); the others hide parts.
         index: of the class; the most probable one where None.
         seconds: after which the method ends with what it has; the measure of its reliability comes on top.
         questions: images that the method asks about, roughly at most. Where they are what ends it, the same seed
@@ -65,20 +70,28 @@ def explain(
 
     Raises:
         ConfigError: there is no such method, or no budget.
-        InputError: the image is none, or the class lies elsewhere.
+        InputError: the image does not fit, the class lies elsewhere, or the graph has no `cam`.
     """
     if method not in METHODS:
         raise ConfigError(f"the method must be one of {', '.join(METHODS)}, got {method}")
     if not seconds > 0 or questions < 1:
         raise ConfigError(f"seconds and questions must be above 0, got {seconds} and {questions}")
-    if image.ndim != 3 or image.dtype != np.uint8:
-        raise InputError(f"the image must be (H, W, C) uint8, got {image.dtype} {image.shape}")
     began = monotonic()
-    answers = predict(image[None])[0]
+    found = predictor.run(image[None], cam=method == CAM)
+    answers = found.probabilities[0]
     index = int(answers.argmax()) if index is None else index
     if not 0 <= index < len(answers):
         raise InputError(f"the class must be in [0, {len(answers)}), got {index}")
-    ask = Asker(predict, index, seconds, questions)
-    found = METHODS[method](image, ask, np.random.default_rng(seed))
-    reliability = measure_reliability(image, found, ask, seed)
-    return Explanation(method, index, float(answers[index]), found, reliability, ask.asked, monotonic() - began)
+    ask = Asker(lambda images: predictor.run(images).probabilities, index, seconds, questions)
+    if found.cam is not None:
+        heat = _enlarged(found.cam[0, index], image)
+    else:
+        heat = ASKING[method](image, ask, np.random.default_rng(seed))
+    reliability = measure_reliability(image, heat, ask, seed)
+    return Explanation(method, index, float(answers[index]), heat, reliability, ask.asked, monotonic() - began)
+
+
+def _enlarged(small: Map, image: Pixels) -> Map:
+    """To the size of the image, bilinearly."""
+    height, width = image.shape[:2]
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))
