@@ -97,7 +97,7 @@ def test_a_bundle_explains_itself(colour: Bundle, method: str) -> None:
     predictor = Predictor(colour)
     image = colour.golden().images[0]
     if method == "cam" and "cam" not in colour.manifest.outputs:
-        with pytest.raises(InputError, match="cam"):
+        with pytest.raises(InputError, match="no class activation maps"):
             explain(predictor, image, method)
         return
     found = explain(predictor, image, method, questions=300)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -88,13 +88,16 @@ def test_it_can_be_left_out(grey: Bundle) -> None:
 
 def test_predictions_go_on_meanwhile(grey: Bundle) -> None:
     body = {"data": grey.golden().images[0].tolist(), "range": 255}
-    with running(grey.path, workers=1, explain_seconds=3) as server, httpx.Client(base_url=server.url) as client:
-        with httpx.Client(base_url=server.url, timeout=30) as other:
-            with ThreadPoolExecutor(1) as pool:
-                long = pool.submit(other.post, "/explain", params={"method": "rise"}, json=body)
-                answered = 0
-                while not long.done():
-                    assert client.post("/predict", json=body).status_code == 200
-                    answered += 1
-                assert long.result().status_code == 200
+    with (
+        running(grey.path, workers=1, explain_seconds=3) as server,
+        httpx.Client(base_url=server.url) as client,
+        httpx.Client(base_url=server.url, timeout=30) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        long = pool.submit(other.post, "/explain", params={"method": "rise"}, json=body)
+        answered = 0
+        while not long.done():
+            assert client.post("/predict", json=body).status_code == 200
+            answered += 1
+        assert long.result().status_code == 200
     assert answered > 10

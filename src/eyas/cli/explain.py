@@ -94,4 +94,12 @@ def _write(found: Explanation, pixels: Pixels, label: str, stem: Path) -> dict[s
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
     verdict = "reliable" if row["reliable"] else "no better than chance"
     gain = row["insertion"] - row["deletion"]
-    return row["method"], row["class"], f"{row['probability']:.1%}", f"{gain:+.3f}", f"{row['random']:+.3f}", verdict, row["picture"]
+    return (
+        row["method"],
+        row["class"],
+        f"{row['probability']:.1%}",
+        f"{gain:+.3f}",
+        f"{row['random']:+.3f}",
+        verdict,
+        row["picture"],
+    )

@@ -59,9 +59,9 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         if method not in METHODS:
             raise InputError(f"method must be one of {', '.join(METHODS)}, got {method[:80]}")
         reading = await service.reader(model).read(request)
-        if reading.images != 1:
-            raise InputError(f"one image at a time is explained, got {reading.images}")
         images = await service.lane.run(reading.seconds, reading.decode)
+        if len(images) != 1:
+            raise InputError(f"one image at a time is explained, got {len(images)}")
         found = await work.do(model, images, method, index)
         if PNG in request.header("accept"):
             return Answer(_png(images, found), media_type=PNG)
@@ -103,7 +103,9 @@ class _Work:
         Problem: 503, another one is being explained.
         """
         if self._busy:
-            raise Problem(503, "another image is being explained", headers={"Retry-After": str(round(self._seconds) + 1)})
+            raise Problem(
+                503, "another image is being explained", headers={"Retry-After": str(round(self._seconds) + 1)}
+            )
         self._busy = True
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._thread, lambda: model.explain(images[0], method, index, self._seconds))
