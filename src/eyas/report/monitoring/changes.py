@@ -122,9 +122,9 @@ def unlikeness(rows: Sequence[Scored], about: About | None) -> NDArray[np.float6
     1 - confidence.
     """
     known = about.held_out.scores if about and about.held_out else {}
-    scales = [_scale(known.get(name)) for name in ("energy", "distance")]
+    rule = OutlierRule(_scale(known.get("energy")), _scale(known.get("distance")), inf)
     parts = [scores_of(rows, name) if known.get(name) else np.full(len(rows), nan) for name in ("energy", "distance")]
-    found = OutlierRule(*scales, inf).score(*parts)
+    found = rule.score(*parts)
     return np.where(np.isfinite(found), found, 1 - scores_of(rows, "confidence"))
 
 
