@@ -137,8 +137,9 @@ def _power(
 
 def _found(calibration: Calibration, batch: Answers) -> tuple[bool, bool]:
     verdict = compare_batch(calibration, batch.probabilities, batch.logits, batch.features, batch.pixels)
-    known = calibration.probabilities
-    p_values = [ks_2samp(known[:, k], batch.probabilities[:, k]).pvalue for k in range(known.shape[1])]
+    # The reference keeps half precision; unrounded, the batch's smallest numbers alone would be a difference.
+    known, seen = calibration.probabilities, batch.probabilities.astype(np.float16)
+    p_values = [ks_2samp(known[:, k], seen[:, k]).pvalue for k in range(known.shape[1])]
     return verdict.p_value < LEVEL, min(p_values) * len(p_values) < LEVEL
 
 

@@ -4,7 +4,7 @@ near: the 20 classes of CIFAR-100 that `cifar80` was not taught. far: Fashion-MN
 
 Scores: MSP (Hendrycks & Gimpel 2017), energy (Liu et al. 2020), GEN (Liu et al. 2023, γ = 0.1, the 100 largest), KNN
 (Sun et al. 2022; features of length 1, k = 10 of the bank), distance (`eyas.monitor.distance`), and what the service
-says `unknown` by: the larger of energy and distance. AUROC by scikit-learn.
+says `unknown` by: energy and a third of the distance. AUROC by scikit-learn.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -23,12 +24,11 @@ from support.bundles import CLASSES, make_bundle
 from support.observing import ALERTMANAGER, PROMETHEUS, RULES, alerts, dashboard, looked_at, queries, rules
 from support.prometheus import (
     Prometheus,
-    Receiver,
     needs_prometheus,
     running_alertmanager,
     running_prometheus,
-    running_receiver,
 )
+from support.receiver import Receiver
 from support.server import Server, running
 from support.waiting import wait_until
 from support.watching import WATCH_ALL, clean, noise
@@ -55,7 +55,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     monitor = {"folder": str(folder / "monitor"), "most_per_second": WATCH_ALL}
     with (
         running(repository.path, workers=1, poll_seconds=0.2, monitor=monitor) as server,
-        running_receiver() as receiver,
+        _receiving() as receiver,
         running_alertmanager(_alertmanager(folder, receiver), folder / "alerts") as alertmanager,
         running_prometheus(_prometheus(folder, server, alertmanager), folder / "metrics") as prometheus,
     ):
@@ -68,6 +68,14 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         wait_until(lambda: _value(prometheus, "sum(eyas_feedback_total)") == labels, SECONDS)
         wait_until(lambda: prometheus.query("ALERTS{alertname='EyasDrift'}"), SECONDS)
         yield Observed(prometheus, receiver)
+
+
+@contextmanager
+def _receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+    receiver.start()
+    yield receiver
+    receiver.stop()
 
 
 def _in_a_rollout(folder: Path) -> Repository:
@@ -170,14 +178,14 @@ def test_what_is_told_is_what_was_done(observed: Observed) -> None:
 
 def test_an_alert_reaches_the_webhook(observed: Observed) -> None:
     def told() -> list[dict[str, Any]]:
-        return [alert for body in observed.receiver.told for alert in body["alerts"]]
+        return [alert for got in observed.receiver.got for alert in got.body["alerts"]]
 
     wait_until(lambda: any(one["labels"]["alertname"] == "EyasDrift" for one in told()), SECONDS)
     wait_until(lambda: any(one["labels"]["alertname"] == "EyasErrorBudgetBurns" for one in told()), SECONDS)
     (body, drift) = next(
-        (body, one)
-        for body in observed.receiver.told
-        for one in body["alerts"]
+        (got.body, one)
+        for got in observed.receiver.got
+        for one in got.body["alerts"]
         if one["labels"]["alertname"] == "EyasDrift"
     )
     assert body["groupLabels"] == {"job": "eyas", "model": "digits"}

@@ -128,6 +128,8 @@ def test_other_images_are_told_within_a_hundred_requests(
     assert alarm.kind in {Kind.COVARIATE, Kind.INPUT, Kind.OUTLIERS}
     assert 300 < alarm.at <= 400
     assert 260 < alarm.since <= alarm.at
+    assert alarm.since_id == (f"changed-{alarm.since - 301}" if alarm.since > 300 else f"digit-{alarm.since - 1}")
+    assert all(0 <= change.share_before <= 1 for change in alarm.classes)
     assert monitor.changing
     changed = [name for name in alarm.examples if name.startswith("changed-")]
     assert len(changed) >= len(alarm.examples) / 2

@@ -70,7 +70,7 @@ def test_what_makes_no_plan_is_said(repository: Repository, tmp_path: Path) -> N
         plan_for(repository, "digits", "2", {"gated": True})
     with pytest.raises(BundleError, match="digits has no version 3"):
         plan_for(repository, "digits", "3", {})
-    with pytest.raises(ConfigError, match="must have a challenger other than the champion 1"):
+    with pytest.raises(RolloutError, match="digits 1 is live already; what takes over must be another version"):
         plan_for(repository, "digits", "1", {})
     repository.publish(make_bundle(tmp_path / "3", version="3", data="digits").path)
     with pytest.raises(RolloutError, match="3 must have the classes of 1, in their order"):

@@ -1,15 +1,12 @@
-"""Real Prometheus and Alertmanager servers, and somebody who is told of alerts."""
+"""Real Prometheus and Alertmanager servers, and their tools."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -56,15 +53,6 @@ class Prometheus:
         return answer["data"]
 
 
-class Receiver:
-    """Keeps what is posted to it."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.told: list[dict[str, Any]] = []
-        """Bodies, the first one first."""
-
-
 def run_program(name: str, *words: str) -> str:
     """What it says.
 
@@ -101,31 +89,8 @@ def running_alertmanager(config: Path, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_receiver() -> Iterator[Receiver]:
-    """A webhook on 127.0.0.1."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.told.append(json.loads(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver = Receiver(f"http://127.0.0.1:{server.server_port}/alerts")
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield receiver
-        server.shutdown()
-        thread.join()
-
-
-@contextmanager
 def _running(name: str, words: list[str], url: str, folder: Path) -> Iterator[str]:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
     with log.open("wb") as file:
         process = subprocess.Popen([str(PROGRAMS[name]), *words], stdout=file, stderr=subprocess.STDOUT)

@@ -130,7 +130,7 @@ class Manifest(Section):
     parameters: NonNegativeInt
     """Trainable."""
     temperature: PositiveFloat
-    """probabilities = softmax(logits / temperature); inside the graph (Guo et al. 2017)."""
+    """probabilities = softmax(logits / temperature); inside the graph. See `eyas.evaluate.fit_temperature`."""
     conformal: Conformal
     metrics: dict[str, dict[str, Any]]
     """By split: accuracy, top-5, NLL, ECE and their intervals."""

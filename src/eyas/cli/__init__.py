@@ -15,6 +15,7 @@ from eyas.cli import (
     demo,
     diagnose,
     doctor,
+    explain,
     learn,
     models,
     monitor,
@@ -46,6 +47,7 @@ app.command()(compare.learning_curve)
 app.command()(tune.tune)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
+app.command()(explain.explain)
 app.command()(answer.serve)
 app.command()(monitor.monitor)
 app.command()(monitor.feedback)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from eyas.client import Client
     from eyas.monitor.shifts import Pixels
+    from eyas.monitor.store.reading import StoredPrediction
 
 LOOK_SECONDS = 0.5  # between two looks at the monitor
 SETTLE_SECONDS = 3.0  # for the monitor to hear of the last ones
@@ -131,7 +133,7 @@ def _in_folder(folder: Path) -> list[_Picture]:
     files = [one.source for one in find_images([folder]) if isinstance(one.source, Path)]
     if not files:
         raise InputError(f"{folder} must hold image files, has none")
-    return [_Picture(file.parent.name, lambda file=file: file) for file in files]
+    return [_Picture(file.parent.name, partial(Path, file)) for file in files]
 
 
 def _in_store(place: str) -> list[_Picture]:
@@ -142,7 +144,8 @@ def _in_store(place: str) -> list[_Picture]:
     if "://" not in place and not Path(place).is_file():
         raise InputError(f"{place} must be a folder of images or a prediction store, there is nothing of that name")
     store = open_store(place)
-    found, page = [], store.recent(ROWS)
+    found: list[StoredPrediction] = []
+    page = store.recent(ROWS)
     while len(found) < MOST_KEPT:
         found += [row for row in page.rows if row.has_image and row.prediction.arm != "shadow"]
         if page.older is None:
@@ -159,7 +162,7 @@ def _in_store(place: str) -> list[_Picture]:
     return [
         _Picture(
             str(row.feedback.true_class if row.feedback else row.prediction.predicted),
-            lambda id_=row.prediction.id: content(id_),
+            partial(content, row.prediction.id),
         )
         for row in found[:MOST_KEPT]
     ]

@@ -32,7 +32,7 @@ def plan_for(repository: Repository, model: str, challenger: str, values: Mappin
 
     Raises:
         ConfigError: values that break a rule.
-        RolloutError: nothing is live, or the two versions have other classes.
+        RolloutError: nothing is live, or this version is, or the two have other classes.
         BundleError: there is no such model or version, or it is damaged.
     """
     if given := [name for name in TAKEN if name in values]:
@@ -40,6 +40,8 @@ def plan_for(repository: Repository, model: str, challenger: str, values: Mappin
     live = repository.live(model)
     if live is None:
         raise RolloutError(f"{model} has no live version that {challenger} could be compared with; eyas models live")
+    if live.version == challenger:
+        raise RolloutError(f"{model} {challenger} is live already; what takes over must be another version")
     plan = make_plan({**values, "champion": live.version, "challenger": challenger}, **how)
     champion, other = (repository.open(model, version).classes for version in (plan.champion, challenger))
     if champion != other:

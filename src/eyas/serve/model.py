@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Manifest
+from eyas.explain import Explanation, explain
 from eyas.infer import Prediction, Predictor
 from eyas.monitor.streaming import open_scoring
 from eyas.serve.numbers import FEW, short
@@ -55,6 +56,10 @@ class Model:
         took = (perf_counter() - began) / max(1, len(images))
         self.seconds = min(took, CREEP * self.seconds)
         return prediction
+
+    def explain(self, image: NDArray[np.uint8], method: str, index: int | None, seconds: float) -> Explanation:
+        """Which parts of one (H, W, C) uint8 image speak for a class; see `eyas.explain`."""
+        return explain(self._predictor, image, method, index, seconds=seconds)
 
     def answer(self, prediction: Prediction, name: str) -> Answer:
         """A prediction as the service tells it."""

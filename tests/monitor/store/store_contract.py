@@ -125,7 +125,7 @@ class StoreContract(ReadingContract):
 
     def test_feedback_that_comes_first_joins_later(self, store: PredictionStore) -> None:
         store.write([label()])
-        assert store.outcomes() == ()
+        assert (store.outcomes(), store.last_outcome()) == ((), 0)
         store.write([prediction("b"), PREDICTION])
         assert met(store.outcomes()) == [("a", 1)]
         assert store.by_id("a")[0].feedback == label()
@@ -139,6 +139,7 @@ class StoreContract(ReadingContract):
         assert store.by_id("a")[0].feedback == label(true_class=2, time=NOON + 61)
         assert met(store.outcomes(after=before[-1].number)) == [("a", 2)]
         assert met(store.outcomes()) == [("b", 0), ("a", 2)]
+        assert store.last_outcome() == store.outcomes()[-1].number
 
     def test_outcomes_are_followed_in_the_order_of_feedback(self, store: PredictionStore) -> None:
         store.write([*predictions(9), *predictions(9, version="2", arm="shadow")])

@@ -46,19 +46,6 @@ def settle(file: Path) -> StoreContent:
     return content
 
 
-def inspect_file(file: Path) -> StoreContent:
-    """Look at a file that `settle` has left, and leave it as it is.
-
-    Raises:
-        StoreError: it is damaged.
-    """
-    try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-            return _inspected(connection, file)
-    except sqlite3.Error as error:
-        raise StoreError(f"{file} cannot be read: {error}") from error
-
-
 def _inspected(connection: sqlite3.Connection, file: Path) -> StoreContent:
     found = connection.execute("PRAGMA integrity_check").fetchone()[0]
     if found != "ok":

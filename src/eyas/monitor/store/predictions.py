@@ -8,10 +8,10 @@ from threading import Event
 
 from eyas.core.errors import StoreError
 from eyas.monitor.store import copying, counting, reading, retention, writing
-from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy
+from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy, VersionTotals
 from eyas.monitor.store.engine import Engine, StoreContent, StoreSize
 from eyas.monitor.store.filters import EVERYTHING, Cursor, Filter
-from eyas.monitor.store.reading import Outcome, Page, StoredPrediction
+from eyas.monitor.store.reading import Outcome, Page, Scored, StoredPrediction
 from eyas.monitor.store.retention import Removed, Retention
 from eyas.monitor.store.rows import Image, Record
 
@@ -49,6 +49,10 @@ class PredictionStore:
         """See `reading.recent`."""
         return reading.recent(self._engine, most, where, older)
 
+    def scored(self, most: int, where: Filter = EVERYTHING, *, newest: bool = True) -> tuple[Scored, ...]:
+        """See `reading.scored`."""
+        return reading.scored(self._engine, most, where, newest=newest)
+
     def outcomes(self, where: Filter = EVERYTHING, after: int = 0, most: int = 1000) -> tuple[Outcome, ...]:
         """See `reading.outcomes`."""
         return reading.outcomes(self._engine, where, after, most)
@@ -60,6 +64,10 @@ class PredictionStore:
     def buckets(self, seconds: float, where: Filter = EVERYTHING, most: int = 1000) -> tuple[Bucket, ...]:
         """See `counting.buckets`."""
         return counting.buckets(self._engine, seconds, where, most)
+
+    def totals_by_version(self, where: Filter = EVERYTHING) -> tuple[VersionTotals, ...]:
+        """See `counting.totals_by_version`."""
+        return counting.totals_by_version(self._engine, where)
 
     def accuracy_by_version(self, where: Filter = EVERYTHING) -> tuple[VersionAccuracy, ...]:
         """See `counting.accuracy_by_version`."""

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
 from eyas.image import to_png
+from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
 from eyas.serve.monitoring.status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
 
-FILE = "predictions.db"
 FOLLOW_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
 AT_ONCE = 1000  # outcomes
@@ -31,7 +31,7 @@ def place_of(config: MonitoringConfig) -> str | None:
     """Where the store is; None: there is none."""
     if config.store:
         return config.store
-    return str(Path(config.folder) / FILE) if config.folder else None
+    return str(Path(config.folder) / PREDICTIONS) if config.folder else None
 
 
 class Keeper:

@@ -45,6 +45,8 @@ class AlarmStatus(msgspec.Struct):
     """For more than a shift of labels; above 3 tells the two apart."""
     examples: list[str]
     """Ids of predictions that show it, the clearest first."""
+    since_id: str = ""
+    """Id of the prediction at which the change is thought to have begun; empty where that is no longer remembered."""
 
 
 class AccuracyStatus(msgspec.Struct):
@@ -191,4 +193,5 @@ def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...
         alarm.outlier_share,
         alarm.log10_evidence,
         list(alarm.examples),
+        alarm.since_id,
     )

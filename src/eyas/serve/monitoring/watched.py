@@ -14,6 +14,7 @@ from eyas.bundle import Bundle
 from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.folder import ABOUT, ALARMS, STATE, describe_version
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
 from eyas.serve.monitoring.accuracy import tested
 from eyas.serve.monitoring.counts import VersionCounts
@@ -21,7 +22,6 @@ from eyas.serve.monitoring.keeping import Keeper
 from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
 from eyas.serve.monitoring.wire import Rows
 
-STATE, ALARMS = "state.npz", "alarms.jsonl"
 SHOWN = 20  # alarms in the status
 TIMED = 2000  # answers whose latency is remembered
 log = logging.getLogger("eyas.serve")
@@ -56,14 +56,14 @@ class Watched:
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._saved = 0
+        self._described = False
+        self._rules = MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
         try:
             calibration = read_calibration(bundle.reference())
         except EyasError as error:
             self._why_not = str(error)
         else:
-            self._monitor = Monitor(
-                calibration, MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
-            )
+            self._monitor = Monitor(calibration, self._rules)
         self._go_on()
 
     def take(self, rows: Rows) -> None:
@@ -103,13 +103,17 @@ class Watched:
         )
 
     def save(self) -> None:
-        """Keep the state of the tests, where it has changed.
+        """Keep what describes the version, once, and the state of the tests, where it has changed.
 
         Raises:
             OSError: it cannot be written.
         """
+        if self._folder and not self._described:
+            calibration = self._monitor.calibration if self._monitor else None
+            about = describe_version(self.bundle.manifest, calibration, self._rules)
+            io.write_text(self._folder / ABOUT, about.model_dump_json())
+            self._described = True
         if self._folder and self._monitor and self._monitor.requests != self._saved:
-            self._folder.mkdir(parents=True, exist_ok=True)
             io.write_bytes(self._folder / STATE, self._monitor.state())
             self._saved = self._monitor.requests
 

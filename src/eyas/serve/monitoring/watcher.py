@@ -23,8 +23,10 @@ from time import monotonic, time
 import msgspec
 
 from eyas.bundle import open_bundle
+from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.folder import STATUS
 from eyas.monitor.store import Outcome
 from eyas.serve.alerts import Alerts
 from eyas.serve.metrics import Tables
@@ -209,6 +211,9 @@ class Watcher:
             for watched in self._watched.values():
                 if watched:
                     self._attempt("the monitor's state cannot be saved", watched.save)
+            if (folder := self._folder) is not None:
+                said = msgspec.json.encode(self.status())
+                self._attempt("what the monitor says cannot be kept", lambda: io.write_bytes(folder / STATUS, said))
 
     def _alert(self, status: MonitorStatus) -> None:
         if self._alerts and self._alerts.look(status, self._table, time()):
