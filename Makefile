@@ -18,7 +18,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages install-check deploy-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -49,6 +49,14 @@ install-check: $(VENV)/.dev  ## install each half alone in a clean environment, 
 
 sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
 	PYTHONPATH=build/boto3 $(BIN)/pytest tests/serve/test_sagemaker.py
+
+deploy-check: $(VENV)/.dev build/deploy-tools/.done  ## manifests against the real API schemas, and the roll-outs against moto's AWS
+	PYTHONPATH=build/deploy-tools $(BIN)/pytest tests/deploy
+
+build/deploy-tools/.done: tests/deploy/tools.lock
+	rm -rf build/deploy-tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools --requirement tests/deploy/tools.lock
+	touch $@
 
 build/boto3/.done: tests/serve/boto3.lock
 	rm -rf build/boto3

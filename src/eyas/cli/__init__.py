@@ -12,6 +12,7 @@ from eyas.cli import (
     compare,
     data,
     demo,
+    deploy,
     diagnose,
     doctor,
     learn,
@@ -20,6 +21,7 @@ from eyas.cli import (
     replay,
     report,
     rollout,
+    smoke,
     track,
     trust,
     tune,
@@ -54,6 +56,8 @@ app.command()(trust.sign)
 app.command()(benchmark.benchmark)
 app.add_typer(models.app, name="models")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(deploy.app, name="deploy")
+app.command()(smoke.smoke)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 
