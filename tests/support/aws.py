@@ -2,7 +2,7 @@
 
 moto keeps what a service is to run, and never runs it. Here a thread does as ECS says that it does: a change of the task
 definition makes a new PRIMARY deployment, whose tasks start, and then the old one goes; tasks of an image that does not
-start let the circuit breaker fail the deployment, and go back to the one before.
+start let the circuit breaker fail the deployment.
 """
 
 from __future__ import annotations

@@ -19,9 +19,11 @@ from eyas.core.errors import ConfigError, needs_extra
 if TYPE_CHECKING:
     from eyas.deploy.shifting import Platform
 
-READY_SECONDS = 60.0  # a load balancer learns of new tasks only by and by
 Files = Annotated[Path, typer.Argument(help="The folder that `eyas deploy ecs|cloudrun|azure` wrote.", metavar="DIR")]
 Hold = Annotated[float, typer.Option("--hold", help="Seconds of each stage, with a test at its end.", min=0.0)]
+Wait = Annotated[
+    float, typer.Option("--wait", help="Seconds until a service must be ready: its address may be new.", min=0.0)
+]
 Patience = Annotated[float, typer.Option("--timeout", help="Seconds for each step of the cloud.", min=0.1)]
 Poll = Annotated[float, typer.Option("--poll", help="Seconds between two looks at what the cloud does.", min=0.01)]
 Endpoint = Annotated[
@@ -47,6 +49,7 @@ def ecs(
     requests: Requests = 50,
     token: Token = "",
     header: Headers = None,
+    wait: Wait = 60.0,
     hold: Hold = 0.0,
     timeout: Patience = 900.0,
     poll: Poll = 5.0,
@@ -63,7 +66,7 @@ def ecs(
 
     wanted = _read(files / TASK_DEFINITION, json.loads)
     platform = EcsService(connect(region), cluster, service, wanted, url, poll_seconds=poll, patience=timeout)
-    _run(platform, _smoke(bundle, latency_ms, requests, token, header), hold)
+    _run(platform, _smoke(bundle, latency_ms, requests, token, header, wait), hold)
 
 
 @app.command()
@@ -77,6 +80,7 @@ def cloudrun(
     requests: Requests = 50,
     token: Token = "",
     header: Headers = None,
+    wait: Wait = 60.0,
     hold: Hold = 0.0,
     timeout: Patience = 600.0,
     poll: Poll = 2.0,
@@ -96,7 +100,7 @@ def cloudrun(
         from eyas.deploy.shifting.tokens import GOOGLE, find_token
 
     wanted = _read(files / CLOUDRUN_SERVICE, yaml.safe_load)
-    smoke = _smoke(bundle, latency_ms, requests, token, header)
+    smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
     api = Api(endpoint or API.format(region=region), find_token(GOOGLE), poll_seconds=poll, patience=timeout)
     _run(CloudRun(api, project, wanted, _suffix(bundle)), smoke, hold)
 
@@ -112,6 +116,7 @@ def azure(
     requests: Requests = 50,
     token: Token = "",
     header: Headers = None,
+    wait: Wait = 60.0,
     hold: Hold = 0.0,
     timeout: Patience = 600.0,
     poll: Poll = 2.0,
@@ -131,7 +136,7 @@ def azure(
         from eyas.deploy.shifting.tokens import AZURE, find_token
 
     wanted = _read(files / CONTAINER_APP, yaml.safe_load)
-    smoke = _smoke(bundle, latency_ms, requests, token, header)
+    smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
     api = Api(endpoint or API, find_token(AZURE), poll_seconds=poll, patience=timeout)
     _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle)), smoke, hold)
 
@@ -145,7 +150,7 @@ def _run(platform: Platform, smoke: Callable[[str], None], hold: float) -> None:
 
 
 def _smoke(
-    bundle: Path, latency_ms: float | None, requests: int, token: str, header: list[str] | None
+    bundle: Path, latency_ms: float | None, requests: int, token: str, header: list[str] | None, wait: float
 ) -> Callable[[str], None]:
     """The smoke test of a URL, which waits until something answers there."""
     from eyas.bundle import open_bundle
@@ -157,7 +162,7 @@ def _smoke(
 
     def test(url: str) -> None:
         with Service(url, token=token, headers=headers) as service:
-            service.wait_until_ready(READY_SECONDS)
+            service.wait_until_ready(wait)
             report = run_smoke(service, expected)
         print_report(report)
         judge(report)

@@ -82,8 +82,9 @@ class ContainerApp:
 
     def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
         """The new revision is stopped, too."""
+        self._api.wait_for(f"the app {self._name}", self._at_rest)  # Azure takes one change at a time
         self._set_traffic(live)
-        self._settled()
+        self._api.wait_for(f"the app {self._name}", self._at_rest)
         name = f"{self._name}--{self._suffix}"
         if self._api.get(self._at(f"/revisions/{name}")) is not None:
             self._api.send("POST", self._at(f"/revisions/{name}/deactivate"))
@@ -103,6 +104,11 @@ class ContainerApp:
             ServingError: it says that it cannot.
         """
         return self._api.wait_for(f"the app {self._name}", self._provisioned)
+
+    def _at_rest(self) -> bool | None:
+        """Whether nothing is being changed, done or failed."""
+        found = self._api.get(self._at())
+        return None if found and found["properties"].get("provisioningState") == "InProgress" else True
 
     def _provisioned(self) -> Json | None:
         found = self._api.get(self._at())
