@@ -14,6 +14,7 @@ from eyas.deploy.release import open_release
 from eyas.deploy.rendering import render_ecs
 from support.aws import ACCOUNT, REGION, MotoAws, moto_aws
 from support.live import Live, eyas, live_servers
+from support.waiting import wait_until
 
 REASON = "boto3 and moto do not fit requirements.lock: make deploy-check"
 pytest.importorskip("boto3", reason=REASON)
@@ -36,9 +37,7 @@ def aws() -> Iterator[MotoAws]:
         ecr = made.client("ecr")
         ecr.create_repository(repositoryName="digits")
         for tag in ("1", "2", "broken"):
-            config = {"digest": "sha256:" + "0" * 64, "size": 1, "mediaType": "application/json"}
-            manifest = {"schemaVersion": 2, "config": config, "layers": [], "annotations": {"tag": tag}}
-            ecr.put_image(repositoryName="digits", imageTag=tag, imageManifest=json.dumps(manifest))
+            ecr.put_image(repositoryName="digits", imageTag=tag, imageManifest=json.dumps(manifest(tag)))
         yield made
 
 
@@ -50,8 +49,22 @@ def old(aws: MotoAws, live: Live, tmp_path: Path) -> str:
     ecs.create_cluster(clusterName="prod")
     task = json.loads((files / "task-definition.json").read_text())
     made: str = ecs.register_task_definition(**task)["taskDefinition"]["taskDefinitionArn"]
-    ecs.create_service(cluster="prod", **json.loads((files / "service-parameters.json").read_text()))
+    parameters = json.loads((files / "service-parameters.json").read_text())
+    network = aws.client("ec2")
+    parameters["networkConfiguration"]["awsvpcConfiguration"] |= {  # what the file leaves to its reader
+        "subnets": [network.describe_subnets()["Subnets"][0]["SubnetId"]],
+        "securityGroups": [network.describe_security_groups()["SecurityGroups"][0]["GroupId"]],
+    }
+    ecs.create_service(cluster="prod", **parameters)
+    wait_until(lambda: aws.history == [made], 20)
     return made
+
+
+def manifest(tag: str) -> dict[str, Any]:
+    """Of an image, which has the tag's own digest."""
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    config = {"digest": "sha256:" + "0" * 64, "size": 1, "mediaType": "application/vnd.oci.image.config.v1+json"}
+    return {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [], "annotations": {"tag": tag}}
 
 
 def rendered(live: Live, folder: Path, bundle: str, tag: str) -> Path:

@@ -1,8 +1,8 @@
 """moto's AWS, with the one part of ECS that it lacks: the scheduler that replaces a service's tasks.
 
-moto keeps what a service is to run, and never runs it. Here a thread does as ECS says that it does: a change of the task
-definition makes a new PRIMARY deployment, whose tasks start, and then the old one goes; tasks of an image that does not
-start let the circuit breaker fail the deployment.
+moto keeps what a service is to run, and never runs it. Here a thread does as ECS says that it does: a change of the
+task definition makes a new PRIMARY deployment, whose tasks start, and then the old one goes; tasks of an image that
+does not start let the circuit breaker fail the deployment.
 """
 
 from __future__ import annotations
