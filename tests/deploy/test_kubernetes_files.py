@@ -1,5 +1,6 @@
 """`eyas deploy k8s`, built by the real kustomize: what comes out is valid, and says what eyas needs."""
 
+import copy
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,10 +83,22 @@ def test_it_is_what_the_api_servers_take(built: dict[str, Objects], choice: str)
 
 
 def pods_in(one: Any) -> list[Any]:
-    spec = one["spec"]
+    spec = one.get("spec", {})
     if one["kind"] == "RayCluster":
         return [group["template"]["spec"] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
     return [{key: spec[key] for key in ("containers", "volumes")}] if one["kind"] == "ServingRuntime" else []
+
+
+def test_what_is_wrong_is_found(built: dict[str, Objects]) -> None:
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not there: make deploy-check")
+    deployment = copy.deepcopy(built["base"]["Deployment", "eyas"])
+    deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailabel"] = 0
+    with pytest.raises(validate.ValidationError):
+        validate.validate(deployment, validate.latest_version(), strict=True)
+    route = copy.deepcopy(built["gateway"]["HTTPRoute", "eyas"])
+    route["spec"]["rules"][1]["backendRefs"][0]["weight"] = -1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(route, CRDS["HTTPRoute"])
 
 
 def test_no_schema_is_missed(built: dict[str, Objects]) -> None:

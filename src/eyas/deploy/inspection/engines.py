@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from eyas.bundle import open_bundle
-from eyas.core.errors import EyasError
+from eyas.core.errors import BundleError, EyasError
 from eyas.deploy.inspection.finding import Finding
 
 ASK_SECONDS = 20
@@ -65,11 +65,14 @@ def look_at_image(image: str, bundle: Path | None) -> Finding:
     runner = next((name for name in RUNNERS if shutil.which(name) and _ask(BUILDERS[name]) is not None), None)
     if runner is None:
         return Finding("yours", what, False, f"none of {', '.join(RUNNERS)} answers, so that it cannot be asked")
-    said = _ask((runner, "run", "--rm", "--network=none", "--entrypoint=eyas", image, *HELD), RUN_SECONDS)
-    if said is None:
+    done = _run((runner, "run", "--rm", "--network=none", "--entrypoint=eyas", image, *HELD), RUN_SECONDS)
+    if done is None or done.returncode not in (0, BundleError.exit_code):
         return Finding("yours", what, False, f"`{runner} run {image} eyas models list /models` failed: is it eyas's?")
     try:
-        live = [(row["model"], row["version"]) for row in json.loads(said) if row["live"]]
+        rows = (
+            [] if done.returncode else json.loads(done.stdout)
+        )  # a folder without a repository is an error of bundles
+        live = [(row["model"], row["version"]) for row in rows if row["live"]]
         wanted = open_bundle(bundle).manifest if bundle else None
     except (ValueError, KeyError, TypeError, EyasError) as error:
         return Finding("yours", what, False, f"cannot be compared: {error}")
@@ -81,10 +84,15 @@ def look_at_image(image: str, bundle: Path | None) -> Finding:
     return Finding("yours", what, True, f"holds {held}")
 
 
-def _ask(command: Sequence[str], seconds: float = ASK_SECONDS) -> str | None:
+def _ask(command: Sequence[str]) -> str | None:
     """What it prints; None where it fails or says nothing in time."""
+    done = _run(command, ASK_SECONDS)
+    return done.stdout if done and done.returncode == 0 else None
+
+
+def _run(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str] | None:
+    """None where it cannot be started, or does not end in time."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
