@@ -220,3 +220,13 @@ def test_who_deploys_meanwhile_is_not_overrun(live: Live, run: CloudRunFake, tmp
         mine.deploy()
     api.close()
     assert on.serves() == {"new": 100}
+
+
+def test_the_tags_of_others_are_kept(live: Live, run: CloudRunFake, tmp_path: Path) -> None:
+    on = OnCloudRun(run, live, tmp_path)
+    eyas(*on.words("old", "old"), env=on.env)
+    traffic = run.services["digits"]["status"]["traffic"]
+    traffic.append({"revisionName": traffic[0]["revisionName"], "tag": "stable", "percent": 0})
+    eyas(*on.words("new", "new"), env=on.env)
+    assert {one.get("tag") for one in run.services["digits"]["status"]["traffic"]} == {"candidate", "stable"}
+    assert on.serves() == {"new": 100}

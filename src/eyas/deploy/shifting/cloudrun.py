@@ -42,6 +42,7 @@ class CloudRun:
         self._path = f"{self._services}/{self._name}"
         self._revision = f"{self._name}-{suffix}"
         self._live: tuple[Share, ...] = ()
+        self._tags: list[Json] = []  # of others, which are kept
         self._seen = ""  # the version of the service that `live` spoke of
 
     def live(self) -> tuple[Share, ...]:
@@ -50,6 +51,7 @@ class CloudRun:
         if found is not None:
             self._seen = str(found["metadata"].get("resourceVersion", ""))
             self._live = _shares(found.get("status", {}))
+            self._tags = _tags(found.get("status", {}))
         return self._live
 
     def deploy(self) -> Revision:
@@ -64,7 +66,7 @@ class CloudRun:
             self._api.send("POST", self._services, body)
             return Revision(self._revision, None)
         body["metadata"]["resourceVersion"] = self._seen
-        body["spec"]["traffic"] = [*_traffic(self._live), self._candidate(0)]
+        body["spec"]["traffic"] = [*_traffic(self._live), *self._tags, self._candidate(0)]
         self._api.send("PUT", self._path, body)
         for one in self._settled().get("traffic", []):
             if one.get("tag") == TAG and one.get("revisionName") == self._revision and one.get("url"):
@@ -74,12 +76,12 @@ class CloudRun:
     def shift(self, revision: Revision, percent: int) -> str:
         """The rest is dealt out as it was."""
         if self._live:
-            self._set_traffic([*_traffic(scaled(self._live, 100 - percent)), self._candidate(percent)])
+            self._set_traffic([*_traffic(scaled(self._live, 100 - percent)), *self._tags, self._candidate(percent)])
         return str(self._settled()["url"])
 
     def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
         """The tag goes, and with it the new revision's instances."""
-        self._set_traffic(_traffic(live))
+        self._set_traffic([*_traffic(live), *self._tags])
         self._api.wait_for("the traffic of before", lambda: self._has(live))
 
     def _candidate(self, percent: int) -> Json:
@@ -129,6 +131,11 @@ def _observed(found: Json) -> bool:
 def _shares(status: Json) -> tuple[Share, ...]:
     traffic = status.get("traffic", [])
     return tuple(Share(str(one["revisionName"]), int(one["percent"])) for one in traffic if one.get("percent"))
+
+
+def _tags(status: Json) -> list[Json]:
+    tagged = [one for one in status.get("traffic", []) if one.get("tag") not in (None, TAG)]
+    return [{"revisionName": one["revisionName"], "tag": one["tag"], "percent": 0} for one in tagged]
 
 
 def _traffic(shares: Sequence[Share]) -> list[Json]:
