@@ -14,14 +14,16 @@ from eyas.core.errors import ConfigError, needs_extra
 if TYPE_CHECKING:
     from eyas.deploy.inspection import Finding
 
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="image, compose, k8s, cloudrun, ecs, azure; all by default.", metavar="[TARGET]...", show_default=False
+    ),
+]
+
 
 def doctor(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="image, compose, k8s, cloudrun, ecs, azure; all by default.", metavar="[TARGET]...", show_default=False
-        ),
-    ] = None,
+    targets: Targets = None,
     bundle: Annotated[
         Path | None, typer.Option(help="A bundle, or a run folder that holds one: does it fit?", metavar="BUNDLE")
     ] = None,
@@ -44,23 +46,23 @@ def doctor(
     Example: eyas deploy doctor; eyas deploy doctor ecs --bundle model --secret secret
     """
     with needs_extra("client"):
-        from eyas.deploy.inspection import TARGETS, Named, look
+        from eyas.deploy.inspection import PORT, TARGETS, Named, look
 
     wanted = targets or []
     if unknown := [name for name in wanted if name not in TARGETS]:
         raise ConfigError(f"TARGET must be one of {', '.join(TARGETS)}, got {', '.join(unknown)}")
-    named = Named(
-        find_bundle(bundle) if bundle else None,
-        image,
-        tuple(secret or ()),
-        tuple(volume or ()),
-        **({"ports": tuple(port)} if port else {}),
-    )
+    whole = find_bundle(bundle) if bundle else None
+    named = Named(whole, image, tuple(secret or ()), tuple(volume or ()), tuple(port or (PORT,)))
     findings = list(look(wanted, named))
     if as_json:
         print_json([asdict(one) for one in findings])
     else:
         _print(findings)
+    _judge(findings, wanted)
+
+
+def _judge(findings: list[Finding], wanted: list[str]) -> None:
+    """Raise where something that was named lacks something."""
     bad = [one for one in findings if not one.ok and (one.target == "yours" or one.target in wanted)]
     if bad:
         raise ConfigError("; ".join(f"{one.what}: {one.said}" for one in bad))
