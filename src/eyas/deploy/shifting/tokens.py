@@ -63,7 +63,8 @@ def where(source: TokenSource) -> str | None:
         return source.variable
     if os.environ.get(f"{source.variable}_FILE"):
         return f"{source.variable}_FILE"
-    return f"`{' '.join(source.command[:3])}`" if shutil.which(source.command[0]) else None
+    asked = f"`{' '.join(source.command[:3])}`, where it is logged in"
+    return asked if shutil.which(source.command[0]) else None
 
 
 def _given(source: TokenSource) -> str | None:
