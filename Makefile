@@ -15,8 +15,8 @@ API ?=
 BENCH ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
 PAGES ?=
-# What `make unit` skips or runs in part, for want of the tools of tests/deploy/tools.lock.
-DEPLOY_TESTS = tests/deploy/test_ecs_roll_out.py tests/deploy/test_kubernetes_files.py tests/deploy/test_cloud_files.py
+# Those that `make unit` skips in part, for want of the tools of tests/deploy/tools.lock: they say so.
+DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
