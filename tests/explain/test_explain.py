@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from eyas.bundle import Bundle
 from eyas.cli import app
 from eyas.core.errors import ConfigError, InputError
-from eyas.explain import METHODS, Asker, explain, measure_reliability
+from eyas.explain import METHODS, Asker, OutOfTimeError, explain, measure_reliability
 from eyas.explain.explaining import ASKING
 from eyas.explain.methods import shap
 from eyas.explain.regions import Cells, hidden
@@ -85,6 +86,28 @@ def test_the_budget_of_questions_holds(image: np.ndarray) -> None:
         assert ask.asked <= 200 + 2 * 65  # what was begun is ended
 
 
+def slow(images: np.ndarray) -> np.ndarray:
+    """10 ms an image."""
+    sleep(0.01 * len(images))
+    return predict(images)
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_slow_model_is_asked_for_twice_the_time_at_most(image: np.ndarray, name: str) -> None:
+    began = monotonic()
+    ask = Asker(slow, 1, seconds=1.5, most=10**6)
+    found = ASKING[name](image, ask, np.random.default_rng(0))
+    measured = measure_reliability(image, found, ask)
+    assert monotonic() - began < 3 + 0.5
+    assert measured.maps < 19
+    assert measured.is_reliable is not True
+
+
+def test_a_model_that_is_too_slow_is_said_to_be(image: np.ndarray) -> None:
+    with pytest.raises(OutOfTimeError, match=r"took more than twice 0\.1 s"):
+        ASKING["shap"](image, Asker(slow, 1, seconds=0.1, most=1000), np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (32, 64), (1, 5)])
 def test_cells_cover_an_image_of_any_shape(shape: tuple[int, int]) -> None:
     cells = Cells.of(np.zeros((*shape, 3), np.uint8))
@@ -119,12 +142,12 @@ def test_what_cannot_be_explained_is_refused(grey: Bundle) -> None:
 
 def test_the_command_writes_pictures_and_arrays(grey: Bundle, tmp_path: Path) -> None:
     image = grey.golden().images[0]
-    Image.fromarray(image[..., 0]).save(tmp_path / "seven.png")
-    words = ("explain", str(grey.path), str(tmp_path / "seven.png"), "--out", str(tmp_path / "out"))
+    Image.fromarray(image[..., 0]).save(tmp_path / "seven.v2.png")
+    words = ("explain", str(grey.path), str(tmp_path / "seven.v2.png"), "--out", str(tmp_path / "out"))
     result = CliRunner().invoke(app, [*words, "--method", "shap", "--method", "rise", "--seconds", "0.5", "--json"])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.output)
-    assert [row["method"] for row in rows] == ["shap", "rise"]
+    assert [Path(row["picture"]).name for row in rows] == ["seven.v2-shap.png", "seven.v2-rise.png"]
     for row in rows:
         assert np.load(row["array"]).shape == image.shape[:2]
         with Image.open(row["picture"]) as picture:

@@ -41,7 +41,8 @@ def test_a_map_has_the_size_of_the_image(explaining: Server, grey: Bundle, metho
     expected = grey.golden().probabilities[0]
     assert found["prediction"] == expected.argmax()
     assert found["probability"] == pytest.approx(expected.max(), abs=1e-4)
-    assert found["reliable"] == (found["p_value"] <= 0.05)
+    assert found["reliable"] in (True, False, None)
+    assert found["reliable"] is not True or found["p_value"] == 0.05
 
 
 def test_a_class_is_asked_for_by_name_or_index(explaining: Server, grey: Bundle) -> None:
@@ -62,6 +63,7 @@ def test_a_picture_is_given_where_it_is_asked_for(explaining: Server, grey: Bund
     ("query", "says"),
     [
         ({"method": "gradcam"}, "method must be one of cam, occlusion, rise, lime, shap, got gradcam"),
+        ({"class": "9" * 5000}, "class must be the name of a class or an index"),
         ({"class": "ten"}, "class must be the name of a class or an index"),
         ({"version": "9"}, "9"),
     ],
@@ -89,15 +91,17 @@ def test_it_can_be_left_out(grey: Bundle) -> None:
 def test_predictions_go_on_meanwhile(grey: Bundle) -> None:
     body = {"data": grey.golden().images[0].tolist(), "range": 255}
     with (
-        running(grey.path, workers=1, explain_seconds=3) as server,
+        running(grey.path, workers=1, explain_seconds=2) as server,
         httpx.Client(base_url=server.url) as client,
         httpx.Client(base_url=server.url, timeout=30) as other,
         ThreadPoolExecutor(1) as pool,
     ):
         long = pool.submit(other.post, "/explain", params={"method": "rise"}, json=body)
-        answered = 0
+        answered, busy = 0, False
         while not long.done():
             assert client.post("/predict", json=body).status_code == 200
             answered += 1
+            busy |= client.post("/explain", json=body).status_code == 429
         assert long.result().status_code == 200
-    assert answered > 10
+    assert answered > 20  # 57 on a machine with six times as much to do as it has cores
+    assert busy

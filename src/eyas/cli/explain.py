@@ -29,7 +29,7 @@ def explain(
 ) -> None:
     """Show which parts of an image speak for a class, and whether that can be trusted.
 
-    Each map is compared with 19 that mean nothing: one that does not beat them all is said to be no explanation.
+    Each map is compared with 19 that mean nothing: one that does not beat them all is said to be no better.
 
     Example: eyas explain runs/cifar100-cpu-1 cat.jpg --method cam --method shap
     """
@@ -70,8 +70,9 @@ def _write(found: Explanation, pixels: Pixels, label: str, stem: Path) -> dict[s
     from eyas.explain.picture import overlay
 
     stem.parent.mkdir(parents=True, exist_ok=True)
-    overlay(pixels, found.map).save(stem.with_suffix(".png"))
-    np.save(stem.with_suffix(".npy"), found.map)
+    picture, array = Path(f"{stem}.png"), Path(f"{stem}.npy")  # a name may have points of its own
+    overlay(pixels, found.map).save(picture)
+    np.save(array, found.map)
     measured = found.reliability
     row = {
         "method": found.method,
@@ -79,27 +80,29 @@ def _write(found: Explanation, pixels: Pixels, label: str, stem: Path) -> dict[s
         "probability": found.probability,
         "deletion": measured.deletion,
         "insertion": measured.insertion,
-        "random": measured.random,
+        "random": measured.random if measured.maps else None,
         "p_value": measured.p_value,
         "reliable": measured.is_reliable,
         "asked": found.asked,
         "seconds": found.seconds,
-        "picture": str(stem.with_suffix(".png")),
-        "array": str(stem.with_suffix(".npy")),
+        "picture": str(picture),
+        "array": str(array),
     }
-    io.write_json(stem.with_suffix(".json"), row)
+    io.write_json(Path(f"{stem}.json"), row)
     return row
 
 
+VERDICTS = {True: "reliable", False: "no better than chance", None: "no time to tell"}
+
+
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    verdict = "reliable" if row["reliable"] else "no better than chance"
-    gain = row["insertion"] - row["deletion"]
+    random = "" if row["random"] is None else f"{row['random']:+.3f}"
     return (
         row["method"],
         row["class"],
         f"{row['probability']:.1%}",
-        f"{gain:+.3f}",
-        f"{row['random']:+.3f}",
-        verdict,
+        f"{row['insertion'] - row['deletion']:+.3f}",
+        random,
+        VERDICTS[row["reliable"]],
         row["picture"],
     )

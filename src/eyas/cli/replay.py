@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
     from eyas.client import Client
     from eyas.monitor.shifts import Pixels
-    from eyas.monitor.store.reading import StoredPrediction
 
 LOOK_SECONDS = 0.5  # between two looks at the monitor
 SETTLE_SECONDS = 3.0  # for the monitor to hear of the last ones
-ROWS, MOST_KEPT = 1000, 10_000  # of a store: read at once; images played
+MOST_KEPT = 10_000  # images of a store
 
 
 @dataclass(frozen=True)
@@ -139,18 +138,15 @@ def _in_folder(folder: Path) -> list[_Picture]:
 def _in_store(place: str) -> list[_Picture]:
     """The newest images that a service's store has kept."""
     with needs_extra("client"):
-        from eyas.monitor.store import open_store
+        from eyas.monitor.store import Filter, open_store
 
     if "://" not in place and not Path(place).is_file():
         raise InputError(f"{place} must be a folder of images or a prediction store, there is nothing of that name")
     store = open_store(place)
-    found: list[StoredPrediction] = []
-    page = store.recent(ROWS)
-    while len(found) < MOST_KEPT:
-        found += [row for row in page.rows if row.has_image and row.prediction.arm != "shadow"]
-        if page.older is None:
-            break
-        page = store.recent(ROWS, older=page.older)
+    rows = store.recent(MOST_KEPT, Filter(has_image=True)).rows
+    found = [row for row in rows if row.prediction.arm != "shadow"]
+    if len(models := {row.prediction.model for row in found}) > 1:
+        raise InputError(f"{place} must hold images of one model, has those of {', '.join(sorted(models))}")
     if not found:
         raise InputError(f"{place} must hold images, has none: serve.monitor.keep_images keeps a share of them")
 
@@ -164,7 +160,7 @@ def _in_store(place: str) -> list[_Picture]:
             str(row.feedback.true_class if row.feedback else row.prediction.predicted),
             partial(content, row.prediction.id),
         )
-        for row in found[:MOST_KEPT]
+        for row in found
     ]
 
 

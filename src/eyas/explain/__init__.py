@@ -4,8 +4,17 @@ image ─► method, which hides parts and asks again ─► map ─► reliabil
                                                             maps that mean nothing?
 """
 
-from eyas.explain.asking import Asker, Predict
+from eyas.explain.asking import Asker, OutOfTimeError, Predict
 from eyas.explain.explaining import METHODS, Explanation, explain
 from eyas.explain.reliability import Reliability, measure_reliability
 
-__all__ = ["METHODS", "Asker", "Explanation", "Predict", "Reliability", "explain", "measure_reliability"]
+__all__ = [
+    "METHODS",
+    "Asker",
+    "Explanation",
+    "OutOfTimeError",
+    "Predict",
+    "Reliability",
+    "explain",
+    "measure_reliability",
+]

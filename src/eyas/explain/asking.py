@@ -8,11 +8,17 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.core.errors import ServingError
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Predict = Callable[[Pixels], NDArray[np.float32]]
 """(N, H, W, C) uint8 → (N, K) probabilities."""
-AT_ONCE = 64  # images in a batch
+AT_ONCE = 32  # images in a batch
+
+
+class OutOfTimeError(ServingError):
+    """The model is too slow for what was to be asked."""
 
 
 class Asker:
@@ -21,25 +27,45 @@ class Asker:
     Args:
         predict: the model.
         index: of the class.
-        seconds: after which no more is asked; what was begun is ended.
-        most: images, at most.
+        seconds: in all. After half of them no more is asked for a map, the rest is for its measure; after twice as
+            many all is given up.
+        most: images asked about for a map, roughly.
     """
 
     def __init__(self, predict: Predict, index: int, seconds: float, most: int) -> None:
         self._predict, self._index = predict, index
-        self._until, self._most = monotonic() + seconds, most
+        self._began, self._seconds, self._most = monotonic(), seconds, most
         self.asked = 0
         """Images, so far."""
 
     @property
     def may_ask(self) -> bool:
-        """Whether the budget is not spent."""
-        return self.asked < self._most and monotonic() < self._until
+        """Whether there is something left for a map."""
+        return self.asked < self._most and self._passed < self._seconds / 2
+
+    @property
+    def may_measure(self) -> bool:
+        """Whether there is something left for its measure."""
+        return self._passed < self._seconds
 
     def __call__(self, images: Pixels) -> Floats:
-        """(N, H, W, C) uint8 → (N,) probabilities of the class, whatever is left of the budget."""
-        found = [
-            self._predict(images[start : start + AT_ONCE])[:, self._index] for start in range(0, len(images), AT_ONCE)
-        ]
-        self.asked += len(images)
-        return np.concatenate(found).astype(np.float64) if found else np.zeros(0)
+        """(N, H, W, C) uint8 → (N,) probabilities of the class.
+
+        Raises:
+            OutOfTimeError: twice the time is over.
+        """
+        found = np.empty(len(images))
+        for start in range(0, len(images), AT_ONCE):
+            if self._passed > 2 * self._seconds:
+                raise OutOfTimeError(
+                    f"{self.asked} images took more than twice {self._seconds:g} s: the model is too slow for this "
+                    "method; give it more seconds, or ask for cam"
+                )
+            part = images[start : start + AT_ONCE]
+            found[start : start + AT_ONCE] = self._predict(part)[:, self._index]
+            self.asked += len(part)
+        return found
+
+    @property
+    def _passed(self) -> float:
+        return monotonic() - self._began

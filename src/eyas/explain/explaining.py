@@ -63,7 +63,7 @@ def explain(
         method: of `METHODS`. `cam` is the graph's own: the parts of the logit, of a network that averages its last
             maps (Zhou et al. 2016, *Learning Deep Features for Discriminative Localization*); the others hide parts.
         index: of the class; the most probable one where None.
-        seconds: after which the method ends with what it has; the measure of its reliability comes on top.
+        seconds: half of them for the map, half for its measure, roughly.
         questions: images that the method asks about, roughly at most. Where they are what ends it, the same seed
             gives the same map.
         seed: of what is random.
@@ -71,6 +71,7 @@ def explain(
     Raises:
         ConfigError: there is no such method, or no budget.
         InputError: the image does not fit, the class lies elsewhere, or the graph has no `cam`.
+        OutOfTimeError: the model is too slow for the method: twice the time is over.
     """
     if method not in METHODS:
         raise ConfigError(f"the method must be one of {', '.join(METHODS)}, got {method}")

@@ -86,6 +86,8 @@ def shap(image: Pixels, ask: Asker, rng: np.random.Generator) -> Map:
     while not orders or ask.may_ask:
         order = rng.permutation(cells.count)
         for one in (order, order[::-1]):
+            if orders and not ask.may_ask:
+                break
             total += _gains(cells, ask, one)
             orders += 1
     return cells.spread(total / orders)

@@ -8,6 +8,7 @@ same values in random places; a map that does not beat nearly all of them means 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,34 +29,49 @@ class Reliability:
     insertion: float
     """Area in [0, 1]: the higher the better."""
     random: float
-    """Mean of insertion - deletion over random maps."""
-    p_value: float
-    """Chance that a random map does as well: (1 + those that did) / (1 + all of them); at least 0.05."""
+    """Mean of insertion - deletion over random maps; NaN without any."""
+    maps: int
+    """Random maps, 19 where there was the time."""
+    as_well: int
+    """Of them, those that did as well."""
 
     @property
-    def is_reliable(self) -> bool:
-        """It beats every random map."""
-        return self.p_value <= 1 / (RANDOM_MAPS + 1)
+    def p_value(self) -> float:
+        """Chance that a random map does as well: (1 + those that did) / (1 + all of them)."""
+        return (1 + self.as_well) / (1 + self.maps)
+
+    @property
+    def is_reliable(self) -> bool | None:
+        """It beats all 19 random maps; None where it has beaten those for which there was the time."""
+        if self.as_well:
+            return False
+        return True if self.maps == RANDOM_MAPS else None
 
 
 def measure_reliability(image: Pixels, found: NDArray[np.float32], ask: Asker, seed: int = 0) -> Reliability:
-    """Measure a map; the budget of `ask` is not looked at.
+    """Measure a map, by as many random maps as the budget of `ask` allows.
 
     Args:
         image: (H, W, C) uint8.
         found: (H, W), higher where a part speaks for the class.
         ask: about the class.
         seed: of the random maps.
+
+    Raises:
+        OutOfTimeError: twice the time of `ask` is over.
     """
     cells = Cells.of(image)
     sizes = np.bincount(cells.numbers.ravel())
     values = np.bincount(cells.numbers.ravel(), weights=found.ravel().astype(np.float64)) / sizes
     rng = np.random.default_rng(seed)
     deletion, insertion = _areas(cells, ask, values)
-    others = [_areas(cells, ask, rng.permutation(values)) for _ in range(RANDOM_MAPS)]
-    gains = np.array([late - early for early, late in others])
-    as_well = int((gains >= insertion - deletion).sum())
-    return Reliability(deletion, insertion, float(gains.mean()), (1 + as_well) / (1 + RANDOM_MAPS))
+    gains: list[float] = []
+    while len(gains) < RANDOM_MAPS and ask.may_measure:
+        early, late = _areas(cells, ask, rng.permutation(values))
+        gains.append(late - early)
+    as_well = sum(gain >= insertion - deletion for gain in gains)
+    random = float(np.mean(gains)) if gains else nan
+    return Reliability(deletion, insertion, random, len(gains), as_well)
 
 
 def _areas(cells: Cells, ask: Asker, values: NDArray[np.float64]) -> tuple[float, float]:

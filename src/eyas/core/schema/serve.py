@@ -81,7 +81,7 @@ class ServeConfig(Section):
     tls: TlsConfig | None = None
     """`null`: plain HTTP."""
     explain_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
-    """Of processor time that an explanation may ask the graph for, roughly; 0: there is no /explain."""
+    """That an explanation may take, roughly; after twice as many it is given up. 0: there is no /explain."""
     user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "X-User-Id"
     """Names the user, who then stays with one arm of a rollout. It is hashed, and never kept."""
     monitor: MonitoringConfig | None = MonitoringConfig()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from math import ceil
 
 import msgspec
 
 from eyas.core.errors import InputError
-from eyas.explain import METHODS, Explanation
+from eyas.explain import METHODS, Explanation, OutOfTimeError
 from eyas.explain.picture import overlay
 from eyas.serve.endpoints.source import WHICH, predict_body
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
@@ -18,6 +19,7 @@ from eyas.serve.reading import Images
 from eyas.serve.service import Service
 
 DIGITS = 5
+LONGEST = 9  # digits of an index
 PNG = "image/png"
 
 
@@ -36,12 +38,12 @@ class Explained(msgspec.Struct):
     """Area under the probability as the most important parts are taken away: the lower the better."""
     insertion: float
     """As they are given back: the higher the better."""
-    random: float
-    """insertion - deletion of maps that mean nothing, on average."""
+    random: float | None
+    """insertion - deletion of maps that mean nothing, on average; `null` where there was no time for any."""
     p_value: float
     """Chance that such a map does as well."""
-    reliable: bool
-    """The map beats every one of them; else it is no explanation."""
+    reliable: bool | None
+    """Whether the map beats 19 of them; else it is no explanation. `null` where there was no time for all of them."""
     version: str
     """Of the bundle that answered."""
 
@@ -81,7 +83,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             explain,
             Explained,
             answers=answers,
-            errors=PREDICT_ERRORS,
+            errors=(*PREDICT_ERRORS, 429),
             body=predict_body(service),
             query=query,
             headers={"Accept": "image/png: a picture in place of numbers."},
@@ -99,18 +101,22 @@ class _Work:
         self._busy = False
 
     async def do(self, model: Model, images: Images, method: str, index: int | None) -> Explanation:
-        """Raises:
-        Problem: 503, another one is being explained.
+        """One explanation.
+
+        Raises:
+            Problem: 429, another one is at hand; 504, the model is too slow for this method.
         """
         if self._busy:
-            raise Problem(
-                503, "another image is being explained", headers={"Retry-After": str(round(self._seconds) + 1)}
-            )
+            again = {"Retry-After": str(ceil(self._seconds))}
+            raise Problem(429, "another image is being explained, one at a time is", headers=again)
         self._busy = True
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._thread, lambda: model.explain(images[0], method, index, self._seconds))
         work.add_done_callback(lambda done: setattr(self, "_busy", False))
-        return await asyncio.shield(work)  # a client that leaves ends nothing: the thread goes on
+        try:
+            return await asyncio.shield(work)  # a client that leaves ends nothing: the thread goes on
+        except OutOfTimeError as error:
+            raise Problem(504, f"{error} (serve.explain_seconds)") from None
 
 
 def _index(label: str | None, classes: tuple[str, ...]) -> int | None:
@@ -118,7 +124,7 @@ def _index(label: str | None, classes: tuple[str, ...]) -> int | None:
         return None
     if label in classes:
         return classes.index(label)
-    if label.isdecimal() and int(label) < len(classes):
+    if label.isdecimal() and len(label) <= LONGEST and int(label) < len(classes):
         return int(label)
     raise InputError(f"class must be the name of a class or an index in [0, {len(classes)}), got {label[:80]!r}")
 
@@ -133,7 +139,7 @@ def _told(found: Explanation, model: Model) -> Explained:
         map=[[round(value, DIGITS) for value in row] for row in found.map.tolist()],
         deletion=measured.deletion,
         insertion=measured.insertion,
-        random=measured.random,
+        random=measured.random if measured.maps else None,
         p_value=measured.p_value,
         reliable=measured.is_reliable,
         version=model.version,
