@@ -15,10 +15,12 @@ API ?=
 BENCH ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
 PAGES ?=
+# Those that `make unit` skips in part, for want of the tools of tests/deploy/tools.lock: they say so.
+DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check release-check licences sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
+.PHONY: help demo test lint types contracts unit pages install-check release-check licences deploy-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -60,6 +62,14 @@ licences: $(VENV)/.dev  ## list the licences of all libraries anew, in docs/lice
 
 sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
 	PYTHONPATH=build/boto3 $(BIN)/pytest tests/serve/test_sagemaker.py
+
+deploy-check: $(VENV)/.dev build/deploy-tools/.done  ## manifests against the real API schemas, and the roll-outs against moto's AWS
+	PYTHONPATH=$(CURDIR)/build/deploy-tools $(BIN)/pytest $(DEPLOY_TESTS)
+
+build/deploy-tools/.done: tests/deploy/tools.lock
+	rm -rf build/deploy-tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools --requirement tests/deploy/tools.lock
+	touch $@
 
 build/boto3/.done: tests/serve/boto3.lock
 	rm -rf build/boto3

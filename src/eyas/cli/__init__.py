@@ -13,6 +13,7 @@ from eyas.cli import (
     compare,
     data,
     demo,
+    deploy,
     diagnose,
     doctor,
     explain,
@@ -22,6 +23,7 @@ from eyas.cli import (
     replay,
     report,
     rollout,
+    smoke,
     track,
     trust,
     tune,
@@ -59,6 +61,8 @@ app.add_typer(models.app, name="models")
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(deploy.app, name="deploy")
+app.command()(smoke.smoke)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from eyas.cli import deploy_doctor, deploy_files, deploy_roll_out
+
 app = typer.Typer(
     help="Write the files that bring a bundle into production, and say what is missing.",
     no_args_is_help=True,
@@ -14,3 +16,11 @@ app = typer.Typer(
 @app.callback()
 def _group() -> None:
     pass
+
+
+app.command()(deploy_files.k8s)
+app.command()(deploy_files.cloudrun)
+app.command()(deploy_files.ecs)
+app.command()(deploy_files.azure)
+app.add_typer(deploy_roll_out.app, name="roll-out")
+app.command()(deploy_doctor.doctor)
