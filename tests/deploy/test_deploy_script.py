@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from pipeline_place import Place
 
-google = pytest.importorskip("support.cloudrun", reason="`eyas deploy roll-out` is not there yet")
-from support.live import Live, live_servers  # noqa: E402
+from support import cloudrun as google
+from support.live import Live, live_servers
 
 PROJECT, IMAGE = "shop", "registry.example.com/team/digits"
 

@@ -37,7 +37,7 @@ def main(builder: str, tag: str) -> None:
         wheel = next((ROOT / "dist").glob("*.whl"))
         python = environment(work / "clean", "[serve,train]", wheel)
         (work / "elsewhere").mkdir()
-        said = run([python, "-P", "-m", "eyas", "demo"], folder=work / "elsewhere")
+        said = run([python, "-P", "-m", "eyas", "demo"], folder=work / "elsewhere", seconds=1800)
         assert "it lies here" in said, said
         place = run([python, "-P", "-c", "import eyas; print(eyas.__file__)"], folder=work / "elsewhere").strip()
         assert place.startswith(str(work / "clean")), place
