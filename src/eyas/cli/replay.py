@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -34,7 +34,7 @@ class _Picture:
     source: Callable[[], Path | bytes]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Images:
     """What is played, over and over in another order each time."""
 
@@ -44,7 +44,6 @@ class _Images:
     """A class."""
     shift: str | None = None
     amount: float | None = None
-    _read: dict[int, Pixels] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Pixels]:
         import numpy as np
@@ -59,16 +58,14 @@ class _Images:
                 yield shifted(image, self.shift, self.amount, rng) if self.shift else image
 
     def _image(self, at: int) -> np.ndarray[Any, Any]:
-        if at not in self._read:
-            import numpy as np
+        import numpy as np
 
-            from eyas.image import open_image
+        from eyas.image import open_image
 
-            picture = open_image(self.pictures[at].source())
-            picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
-            pixels = np.asarray(picture, np.uint8)
-            self._read[at] = pixels if pixels.ndim == 3 else pixels[..., None]
-        return self._read[at]
+        picture = open_image(self.pictures[at].source())
+        picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
+        pixels = np.asarray(picture, np.uint8)
+        return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def replay(
