@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 
-from eyas.core.schema.section import Fraction, Section
+from eyas.core.schema.section import Section
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -29,7 +29,7 @@ class MonitoringConfig(Section):
     are counted and stored."""
     keep_days: PositiveInt = 30
     """Predictions older than this leave the store."""
-    keep_images: Fraction = 0.0
+    keep_images: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of predictions whose image is stored, too, as PNG."""
     keep_image_days: PositiveInt = 7
     """Images older than this leave the store; at most `keep_days`."""

@@ -1,0 +1,213 @@
+"""Predictions that are kept, their images, and which classes were taken for which: for who looks after the model.
+
+Images may show people: without authentication these answer the machine alone that the service runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from eyas.core.errors import InputError, StoreError
+from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction, open_store
+from eyas.monitor.store.rows import MOST_CHARACTERS
+from eyas.serve.endpoints.feedback import class_index
+from eyas.serve.endpoints.source import WHICH
+from eyas.serve.http import Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.model import Model
+from eyas.serve.monitoring.keeping import place_of
+from eyas.serve.service import Service
+from eyas.serve.trust.near import require_near
+
+PNG = "image/png"
+MOST, USUAL = 100, 24
+ERRORS = (403, 404, 422, 500, 503)
+SAID = {"true": True, "false": False}
+T = TypeVar("T")
+QUERY = WHICH | {
+    "predicted": "Name or index of the class that was predicted.",
+    "true": "Name or index of the class that a label has told.",
+    "correct": "true or false: those whose label says that they were right, or wrong.",
+    "needs_review": "true or false.",
+    "unknown": "true or false.",
+    "id": f"Only these, separated by commas; at most {MOST}, and nothing else of the query but the model counts.",
+    "limit": f"How many, from 1 to {MOST}; {USUAL} where it is left out.",
+    "older": "What the page before gave under `older`.",
+}
+
+
+class KeptPrediction(msgspec.Struct):
+    """A prediction, and what has become known of it."""
+
+    id: str
+    time: float
+    """Seconds since 1970."""
+    arm: str
+    """`champion`, `challenger` or `shadow`."""
+    predicted: int
+    """Index of the class."""
+    label: str
+    """Its name."""
+    confidence: float
+    needs_review: bool
+    unknown: bool
+    true_class: int | None
+    """Index of the class that a label has told."""
+    true_label: str | None
+    """Its name."""
+    has_image: bool
+    """/predictions/{id}/image gives it."""
+
+
+class KeptPredictions(msgspec.Struct):
+    """Of one version, the newest first."""
+
+    model: str
+    version: str
+    predictions: list[KeptPrediction]
+    older: str | None
+    """For the next page; `null` where this is the last."""
+
+
+class KeptConfusion(msgspec.Struct):
+    """Of one version's predictions, as far as labels have come."""
+
+    model: str
+    version: str
+    confusion: list[tuple[int, int, int]]
+    """True class, predicted class, predictions; pairs that never were are not there."""
+
+
+def endpoints(service: Service) -> tuple[Endpoint, ...]:
+    """None, where there is no prediction store."""
+    monitor = service.config.monitor
+    place = place_of(monitor) if monitor else None
+    if place is None or service.board is None:
+        return ()
+    store = open_store(place)
+
+    def which(query: Mapping[str, str]) -> Model:
+        return service.models.find(query.get("model", ""), query.get("version", ""))
+
+    async def kept(request: Request) -> Answer:
+        query = request.query
+        model = which(query)
+        limit, where, older = _limit(query), _filter(query, model), _older(query)
+        if names := query.get("id", ""):
+            rows, rest = await _ask(lambda: _named(store, names.split(","), model)), None
+        else:
+            page = await _ask(lambda: store.recent(limit, where, older))
+            rows, rest = page.rows, page.older
+        told = [_told(row, model.bundle.classes) for row in rows]
+        return json_answer(KeptPredictions(model.name, model.version, told, str(rest) if rest else None))
+
+    async def confusion(request: Request) -> Answer:
+        model = which(request.query)
+        found = await _ask(lambda: store.confusion(Filter(model.name, model.version)))
+        pairs = [(one.true_class, one.predicted, one.count) for one in found]
+        return json_answer(KeptConfusion(model.name, model.version, pairs))
+
+    async def image(request: Request) -> Answer:
+        name = request.params["id"]
+        found = await _ask(lambda: store.image(name)) if len(name) <= MOST_CHARACTERS else None
+        if found is None:
+            raise Problem(404, f"no image of {name[:80]} is kept (serve.monitor.keep_images)")
+        return Answer(
+            found.content, media_type=found.media_type if found.media_type == PNG else "application/octet-stream"
+        )
+
+    def made(path: str, summary: str, handler: Callable[[Request], Awaitable[Answer]], **more: object) -> Endpoint:
+        return Endpoint("GET", path, summary, _near(handler), errors=ERRORS, scope="admin", **more)  # type: ignore[arg-type]
+
+    return (
+        made("/predictions", "What was predicted lately?", kept, answer=KeptPredictions, query=QUERY),
+        made(
+            "/predictions/confusion",
+            "Which classes were which taken for?",
+            confusion,
+            answer=KeptConfusion,
+            query=WHICH,
+        ),
+        made("/predictions/{id}/image", "The image of a prediction, where it is kept.", image, answers={PNG: {}}),
+    )
+
+
+def _near(handler: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Answer]]:
+    async def guarded(request: Request) -> Answer:
+        require_near(request)
+        return await handler(request)
+
+    return guarded
+
+
+async def _ask(question: Callable[[], T]) -> T:
+    """In a thread: a database may take its time.
+
+    Raises:
+        Problem: 503, it cannot be read.
+    """
+    try:
+        return await asyncio.to_thread(question)
+    except StoreError as error:
+        raise Problem(503, f"the predictions cannot be read now: {error}", headers={"Retry-After": "5"}) from error
+
+
+def _named(store: PredictionStore, names: list[str], model: Model) -> tuple[StoredPrediction, ...]:
+    if len(names) > MOST:
+        raise InputError(f"id must name at most {MOST} predictions, got {len(names)}")
+    who = model.name, model.version
+    found = (row for name in names if len(name) <= MOST_CHARACTERS for row in store.by_id(name))
+    return tuple(row for row in found if (row.prediction.model, row.prediction.version) == who)
+
+
+def _told(row: StoredPrediction, classes: tuple[str, ...]) -> KeptPrediction:
+    one, true = row.prediction, row.feedback.true_class if row.feedback else None
+    return KeptPrediction(
+        one.id,
+        one.time,
+        one.arm,
+        one.predicted,
+        classes[one.predicted],
+        one.confidence,
+        one.needs_review,
+        one.unknown,
+        true,
+        None if true is None else _name(true, classes),
+        row.has_image,
+    )
+
+
+def _name(index: int, classes: tuple[str, ...]) -> str:
+    """Of a class; labels may have come for another model's classes."""
+    return classes[index] if index < len(classes) else str(index)
+
+
+def _filter(query: Mapping[str, str], model: Model) -> Filter:
+    classes = model.bundle.classes
+    indices = {
+        name: class_index(query[name], classes, name) if name in query else None for name in ("predicted", "true")
+    }
+    said = {
+        name: _said(query[name], name) if name in query else None for name in ("correct", "needs_review", "unknown")
+    }
+    return Filter(model.name, model.version, predicted=indices["predicted"], true_class=indices["true"], **said)
+
+
+def _said(text: str, name: str) -> bool:
+    if text not in SAID:
+        raise InputError(f"{name} must be true or false, got {text[:80]!r}")
+    return SAID[text]
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(USUAL))
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST):
+        raise InputError(f"limit must be a number from 1 to {MOST}, got {text[:80]!r}")
+    return int(text)
+
+
+def _older(query: Mapping[str, str]) -> Cursor | None:
+    return Cursor.parse(query["older"]) if query.get("older") else None
