@@ -35,7 +35,7 @@ export function reliability(bins) {
     s("svg", { viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": label },
       s("line", { class: "base", x1: to(0), y1: up(0), x2: to(1), y2: up(1) }),
       ticks.map((x) => [
-        s("text", { x: to(x), y: side - from + 16, "text-anchor": "middle" }, percent(x, 0)),
+        s("text", { x: to(x), y: side - from + 16, "text-anchor": x === 1 ? "end" : "middle" }, percent(x, 0)),
         s("text", { x: from - 6, y: up(x) + 4, "text-anchor": "end" }, percent(x, 0)),
         s("line", { class: "grid", x1: to(0), x2: to(1), y1: up(x), y2: up(x) }),
         s("line", { class: "grid", x1: to(x), x2: to(x), y1: up(0), y2: up(1) }),

@@ -4,6 +4,7 @@ export const LANGUAGES = ["en", "fr"];
 const KEPT = "eyas.language";
 let words = {};
 let language = "en";
+let region = "en"; // the browser's own way to write this language's numbers and times
 let plural = new Intl.PluralRules("en");
 
 /** The language that was chosen here, else the browser's first that there is, else English. */
@@ -17,6 +18,7 @@ export async function speak(code, keep = false) {
   const answer = await fetch(`ui/texts/${code}.json`);
   words = await answer.json();
   language = code;
+  region = navigator.languages.find((one) => one.slice(0, 2) === code) ?? code;
   plural = new Intl.PluralRules(code);
   if (keep) localStorage.setItem(KEPT, code);
   document.documentElement.lang = code;
@@ -61,7 +63,7 @@ export function duration(seconds) {
 export function moment(value) {
   const date = new Date(typeof value === "number" ? value * 1000 : value);
   const parts = { dateStyle: "medium", timeStyle: "short" };
-  return Number.isNaN(date.getTime()) ? String(value) : new Intl.DateTimeFormat(language, parts).format(date);
+  return Number.isNaN(date.getTime()) ? String(value) : new Intl.DateTimeFormat(region, parts).format(date);
 }
 
 /** "a, b or c". */
@@ -70,5 +72,5 @@ export function either(names) {
 }
 
 function format(x, options) {
-  return x === null || x === undefined || Number.isNaN(x) ? "–" : new Intl.NumberFormat(language, options).format(x);
+  return x === null || x === undefined || Number.isNaN(x) ? "–" : new Intl.NumberFormat(region, options).format(x);
 }

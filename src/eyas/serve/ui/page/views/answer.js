@@ -67,9 +67,10 @@ function told(item, info, frame) {
       unknown && h("p", {}, badge("bad", t("unknown")), " ", t("try.unknown")),
       review && h("p", {}, badge("warn", t("review")), " ", reviewText(possible, info))),
     bars(probabilities, info.classes, info.threshold),
-    h("p", { class: "hint" }, t("try.calibrated", { threshold: percent(info.threshold), coverage: percent(info.coverage, 0) })),
     feedback(item, info),
     ready("POST /explain") && heatMap(item, info, frame),
+    h("details", {}, h("summary", {}, t("try.how")),
+      h("p", { class: "hint" }, t("try.calibrated", { threshold: percent(info.threshold), coverage: percent(info.coverage, 0) }))),
     h("p", { class: "id hint" }, t("try.id", { id: answer.id, version: answer.version })),
   ];
 }

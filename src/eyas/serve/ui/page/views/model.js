@@ -25,8 +25,9 @@ async function fill(place) {
   try {
     const [info, card] = await Promise.all([get("/model-info", which()), get("/model-card", which())]);
     put(place,
-      h("div", { class: "columns" }, facts(info, card), scores(info)),
-      h("div", { class: "columns" }, trust(info, card), calibration(card)),
+      h("div", { class: "columns" },
+        h("div", { class: "stack" }, facts(info, card), trust(info, card)),
+        h("div", { class: "stack" }, scores(info), calibration(card))),
       confusion(info, card),
       h("section", { class: "card" },
         h("details", {}, h("summary", {}, h("h2", {}, t("model.card"))), h("div", { class: "prose", lang: "en" }, markdown(card.card)))));
@@ -64,7 +65,7 @@ function scores(info) {
       h("thead", {}, h("tr", {}, h("td", {}), splits.map((split) => h("th", { scope: "col", class: "number" }, t(`split.${split}`))))),
       h("tbody", {}, METRICS.filter(([name]) => splits.some((split) => name in info.metrics_by_split[split]))
         .map(([name, format]) => h("tr", {}, h("th", { scope: "row" }, t(`metric.${name}`)), splits.map((split) => cell(split, name, format)))))),
-    h("p", { class: "hint" }, t("model.scores.says")));
+    splits.some((split) => info.metrics_by_split[split].intervals) && h("p", { class: "hint" }, t("model.scores.says")));
 }
 
 function trust(info, card) {

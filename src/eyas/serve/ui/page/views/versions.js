@@ -31,6 +31,7 @@ function states(one) {
   return h("span", { class: "badges" },
     one.live && badge("good", t("rollout.islive")),
     one.loaded && !one.live && badge("plain", t("rollout.loaded")),
+    one.stored && !one.loaded && badge("plain", t("rollout.stored")),
     !one.stored && badge("warn", t("rollout.notstored")),
     one.refused && badge("bad", t("rollout.refused")),
     one.refused && h("span", { class: "hint", lang: "en" }, one.refused));
