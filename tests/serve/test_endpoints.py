@@ -109,6 +109,7 @@ PATHS = {
     "/livez",
     "/readyz",
     "/model-info",
+    "/model-card",
     "/models",
     "/metrics",
     "/predict",

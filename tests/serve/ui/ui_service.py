@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 from typing import Any
 
 import httpx
@@ -16,10 +17,13 @@ from PIL import Image
 
 from eyas.bundle import Repository
 from eyas.image import ImagePolicy, to_png
+from eyas.rollout import RolloutStore, make_plan, rollouts_of
 from support.bundles import CLASSES, VAL, digits, make_bundle
 from support.server import Server, running
+from support.waiting import wait_until
 
 OLD, NEW = "digits-1", "digits-2"
+HELD: dict[str, Any] = {"stage_seconds": 1e6, "latency_ratio": None, "salt": "the same users in every run"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
 LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in (WIDE, PHONE)]
@@ -46,6 +50,7 @@ def page_service(folder: Path, **config: Any) -> Iterator[Server]:
     monitor = {"folder": str(folder / "monitor"), "keep_images": 1.0, "most_per_second": 1e6}
     usual = {"workers": 1, "threads": 1, "admin": True, "poll_seconds": 0.2, "explain_seconds": 0.3, "monitor": monitor}
     with running(make_repository(folder).path, **(usual | config)) as server:
+        wait_until(lambda: httpx.get(f"{server.url}/monitor").status_code != 503, seconds=20)  # the monitor has begun
         yield server
 
 
@@ -93,6 +98,8 @@ class Tab:
     page: Any
     url: str
     errors: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    """Errors that a test means to bring about."""
 
     def go(self, view: str) -> Any:
         """Open a view, and wait until its heading is there."""
@@ -136,3 +143,11 @@ def open_tab(browser: Any, url: str, *, axe: bool = False, **context: Any) -> It
     tab.page.set_default_timeout(15_000)
     yield tab
     made.close()
+
+
+def begin_rollout(folder: Path, **plan: Any) -> RolloutStore:
+    """A canary of `NEW` in the repository under `folder`, which goes on by hand alone."""
+    store = rollouts_of(Repository(folder / "models"), "digits")
+    values = {"champion": OLD, "challenger": NEW, "mode": "canary", "stages": [0.25, 0.5, 1.0], **HELD, **plan}
+    store.start(make_plan(values), by="ann", why="to try it", now=time())
+    return store

@@ -7,6 +7,7 @@ import { askToken, failed, onToken, showTokenButton } from "./parts/notice.js";
 import { preferred, speak, t } from "./parts/text.js";
 
 const VIEWS = ["try", "model", "monitor", "rollout"];
+const CHOOSING = ["try", "model"]; // the others show all versions
 const main = document.getElementById("main");
 const choice = document.getElementById("choice");
 const tokenButton = document.getElementById("token");
@@ -30,7 +31,8 @@ async function show(arrived) {
   try {
     const view = await import(`./views/${name}.js`);
     await readModels(() => show(false));
-    showChoice(choice);
+    if (CHOOSING.includes(name)) showChoice(choice);
+    else choice.hidden = true;
     if (mine !== turn) return;
     put(main);
     leave = view.show(main) ?? leave;

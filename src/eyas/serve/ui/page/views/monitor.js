@@ -64,7 +64,7 @@ function tiles() {
 }
 
 function draw(status, places, seen) {
-  put(places.versions, h("div", { class: "columns" }, status.versions.map(versionCard)),
+  put(places.versions, h("div", { class: "columns versions-now" }, status.versions.map(versionCard)),
     !status.versions.length && h("p", { class: "hint" }, t("monitor.noversions")));
   put(places.store, storeCard(status));
   const found = status.versions.flatMap((one) => one.alarms).sort((a, b) => b.raised.localeCompare(a.raised));

@@ -101,7 +101,7 @@ function ofModel(model, judged, known, again) {
 }
 
 function workers(state) {
-  const pids = state.workers.map((one) => `${one.pid} ${t(`worker.${one.state}`)}`).join(", ");
+  const pids = state.workers.map((one) => [one.pid, t(`worker.${one.state}`)].join(" ")).join(", ");
   return h("p", { class: "hint" }, t("rollout.workers", { n: count(state.workers.length), pids, repository: state.repository }));
 }
 
