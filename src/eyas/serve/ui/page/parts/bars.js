@@ -16,7 +16,7 @@ export function bars(probabilities, classes, threshold) {
     const share = probabilities[k];
     const possible = share >= threshold;
     return h("li", { class: possible ? "possible" : null },
-      h("span", { class: "name" }, classes[k] ?? String(k)),
+      h("span", { class: "name", title: classes[k] }, classes[k] ?? String(k)),
       h("span", { class: "track", "aria-hidden": "true" },
         styled(h("span", { class: "fill" }), { "--share": share }),
         styled(h("span", { class: "mark" }), { "--share": threshold })),

@@ -4,7 +4,7 @@ import { h, s } from "./dom.js";
 import { percent, t } from "./text.js";
 
 const WIDE = 240, HIGH = 48, PAD = 3;
-const LEAST = 60; // places on the line: few values do not fill it
+const LEAST = 30; // places on the line: few values do not fill it
 
 /** A line over time, the newest on the right; `label` says it in words. Gaps are null. */
 export function spark(values, label) {

@@ -40,9 +40,9 @@ export function matrix(pairs, classes, open) {
   };
   const grid = h("table", { class: "matrix", role: "grid", "aria-label": t("matrix.label") },
     h("thead", {}, h("tr", { role: "row" }, h("td", { class: "corner" }, h("span", {}, t("matrix.corner"))),
-      shown.map((k) => h("th", { scope: "col", role: "columnheader" }, h("span", {}, classes[k]))))),
+      shown.map((k) => h("th", { scope: "col", role: "columnheader", title: classes[k] }, h("span", {}, classes[k]))))),
     h("tbody", {}, shown.map((truth) => h("tr", { role: "row" },
-      h("th", { scope: "row", role: "rowheader" }, classes[truth]),
+      h("th", { scope: "row", role: "rowheader", title: classes[truth] }, classes[truth]),
       shown.map((predicted) => cell(truth, predicted))))));
   const choose = (button, ...what) => {
     grid.querySelector("[aria-pressed]")?.removeAttribute("aria-pressed");
