@@ -88,7 +88,9 @@ def test_they_are_chosen_by_class_and_by_what_is_said_of_them(kept: Kept) -> Non
     wrong = {id_ for id_, label, predicted in pairs if label != predicted}
     assert {row["id"] for row in kept.rows(correct="false", limit=100)} == wrong
     assert all(row["needs_review"] for row in kept.rows(needs_review="true"))
-    assert {row["id"] for row in kept.rows(id=",".join([*kept.ids[:2], "nobody", "x" * 500]))} == set(kept.ids[:2])
+    assert {row["id"] for row in kept.rows(id=",".join([*kept.ids[:2], "nobody", "x" * 500, "\0", ""]))} == set(
+        kept.ids[:2]
+    )
 
 
 def test_the_image_of_a_prediction_is_the_one_that_was_sent(kept: Kept, grey: Bundle) -> None:
@@ -116,6 +118,10 @@ def test_confusion_counts_the_labelled_ones(kept: Kept) -> None:
         ("", {"predicted": "-1"}, 422, "predicted must be a class"),
         ("", {"correct": "yes"}, 422, "correct must be true or false, got 'yes'"),
         ("", {"older": "x"}, 422, "a cursor must be TIME:NUMBER"),
+        ("", {"older": "nan:1"}, 422, "older must be what the page before gave, got 'nan:1'"),
+        ("", {"older": "1:99999999999999999999"}, 422, "older must be what the page before gave"),
+        ("", {"true": "9" * 5000}, 422, "true must be a class"),
+        ("/%00/image", {}, 404, "is kept"),
         ("", {"id": ",".join(["a"] * 101)}, 422, "id must name at most 100 predictions, got 101"),
         ("", {"model": "none"}, 404, "there is no model none"),
         ("/none/image", {}, 404, "no image of none is kept"),

@@ -129,7 +129,7 @@ def class_index(label: str | int, classes: tuple[str, ...], named: str = "label"
     """
     if label in classes:
         return classes.index(str(label))
-    index = int(label) if isinstance(label, int) or label.isdecimal() else -1
+    index = int(label) if isinstance(label, int) or (label.isdecimal() and len(label) < 10) else -1
     if not 0 <= index < len(classes):
         names = ", ".join(classes[:20]) + ("…" if len(classes) > 20 else "")
         raise InputError(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from math import isfinite
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,6 +26,7 @@ from eyas.serve.trust.near import require_near
 PNG = "image/png"
 MOST, USUAL = 100, 24
 ERRORS = (403, 404, 422, 500, 503)
+LARGEST = 1 << 63  # no row has such a number
 SAID = {"true": True, "false": False}
 T = TypeVar("T")
 QUERY = WHICH | {
@@ -112,15 +114,15 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
     async def image(request: Request) -> Answer:
         name = request.params["id"]
-        found = await _ask(lambda: store.image(name)) if len(name) <= MOST_CHARACTERS else None
+        found = await _ask(lambda: store.image(name)) if _is_id(name) else None
         if found is None:
             raise Problem(404, f"no image of {name[:80]} is kept (serve.monitor.keep_images)")
         return Answer(
             found.content, media_type=found.media_type if found.media_type == PNG else "application/octet-stream"
         )
 
-    def made(path: str, summary: str, handler: Callable[[Request], Awaitable[Answer]], **more: object) -> Endpoint:
-        return Endpoint("GET", path, summary, _near(handler), errors=ERRORS, scope="admin", **more)  # type: ignore[arg-type]
+    def made(path: str, summary: str, handler: Callable[[Request], Awaitable[Answer]], **more: Any) -> Endpoint:
+        return Endpoint("GET", path, summary, _near(handler), errors=ERRORS, scope="admin", **more)
 
     return (
         made("/predictions", "What was predicted lately?", kept, answer=KeptPredictions, query=QUERY),
@@ -159,7 +161,7 @@ def _named(store: PredictionStore, names: list[str], model: Model) -> tuple[Stor
     if len(names) > MOST:
         raise InputError(f"id must name at most {MOST} predictions, got {len(names)}")
     who = model.name, model.version
-    found = (row for name in names if len(name) <= MOST_CHARACTERS for row in store.by_id(name))
+    found = (row for name in filter(_is_id, names) for row in store.by_id(name))
     return tuple(row for row in found if (row.prediction.model, row.prediction.version) == who)
 
 
@@ -170,7 +172,7 @@ def _told(row: StoredPrediction, classes: tuple[str, ...]) -> KeptPrediction:
         one.time,
         one.arm,
         one.predicted,
-        classes[one.predicted],
+        _name(one.predicted, classes),
         one.confidence,
         one.needs_review,
         one.unknown,
@@ -181,25 +183,32 @@ def _told(row: StoredPrediction, classes: tuple[str, ...]) -> KeptPrediction:
 
 
 def _name(index: int, classes: tuple[str, ...]) -> str:
-    """Of a class; labels may have come for another model's classes."""
+    """Of a class; a row may be of a time when the version had other classes."""
     return classes[index] if index < len(classes) else str(index)
 
 
 def _filter(query: Mapping[str, str], model: Model) -> Filter:
-    classes = model.bundle.classes
-    indices = {
-        name: class_index(query[name], classes, name) if name in query else None for name in ("predicted", "true")
-    }
-    said = {
-        name: _said(query[name], name) if name in query else None for name in ("correct", "needs_review", "unknown")
-    }
-    return Filter(model.name, model.version, predicted=indices["predicted"], true_class=indices["true"], **said)
+    return Filter(
+        model.name,
+        model.version,
+        predicted=_class(query, "predicted", model.bundle.classes),
+        true_class=_class(query, "true", model.bundle.classes),
+        correct=_said(query, "correct"),
+        needs_review=_said(query, "needs_review"),
+        unknown=_said(query, "unknown"),
+    )
 
 
-def _said(text: str, name: str) -> bool:
-    if text not in SAID:
-        raise InputError(f"{name} must be true or false, got {text[:80]!r}")
-    return SAID[text]
+def _class(query: Mapping[str, str], name: str, classes: tuple[str, ...]) -> int | None:
+    return class_index(query[name], classes, name) if name in query else None
+
+
+def _said(query: Mapping[str, str], name: str) -> bool | None:
+    if name not in query:
+        return None
+    if query[name] not in SAID:
+        raise InputError(f"{name} must be true or false, got {query[name][:80]!r}")
+    return SAID[query[name]]
 
 
 def _limit(query: Mapping[str, str]) -> int:
@@ -210,4 +219,14 @@ def _limit(query: Mapping[str, str]) -> int:
 
 
 def _older(query: Mapping[str, str]) -> Cursor | None:
-    return Cursor.parse(query["older"]) if query.get("older") else None
+    if not query.get("older"):
+        return None
+    cursor = Cursor.parse(query["older"])
+    if not (isfinite(cursor.time) and 0 <= cursor.number < LARGEST):
+        raise InputError(f"older must be what the page before gave, got {query['older'][:80]!r}")
+    return cursor
+
+
+def _is_id(name: str) -> bool:
+    """Whether the store could have a row of that id."""
+    return 0 < len(name) <= MOST_CHARACTERS and name.isprintable()
