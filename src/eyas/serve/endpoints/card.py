@@ -51,8 +51,8 @@ class ModelCard(msgspec.Struct):
     """Share of the test split whose conformal set holds the true class."""
     held_out: int
     """Images behind `confusion`."""
-    confusion: list[tuple[int, int, int]]
-    """True class, predicted class, held-out images; pairs that never were are not there."""
+    confusion: list[list[int]]
+    """Each three numbers: true class, predicted class, held-out images; pairs that never were are not there."""
     reliability: list[ReliabilityBin]
     """Empty where the bundle does not tell the confidence of single images."""
 
@@ -90,7 +90,7 @@ def _read(bundle: Bundle, name: str) -> ModelCard:
         calibration_images=manifest.conformal.images,
         coverage_measured=manifest.conformal.measured,
         held_out=int(confusion.sum()),
-        confusion=list(zip(true.tolist(), predicted.tolist(), counts.tolist(), strict=True)),
+        confusion=np.stack([true, predicted, counts], axis=1).tolist(),
         reliability=_reliability(reference),
     )
 

@@ -6,8 +6,8 @@ Images may show people: without authentication these answer the machine alone th
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,18 +26,19 @@ from eyas.serve.trust.near import require_near
 PNG = "image/png"
 MOST, USUAL = 100, 24
 ERRORS = (403, 404, 422, 500, 503)
-LARGEST = 1 << 63  # no row has such a number
+CURSOR = r"^([0-9]{1,12}([.][0-9]{1,9})?:[0-9]{1,18})?$"
 SAID = {"true": True, "false": False}
 T = TypeVar("T")
+EITHER = {"type": "string", "enum": [*SAID]}
 QUERY = WHICH | {
     "predicted": "Name or index of the class that was predicted.",
     "true": "Name or index of the class that a label has told.",
-    "correct": "true or false: those whose label says that they were right, or wrong.",
-    "needs_review": "true or false.",
-    "unknown": "true or false.",
+    "correct": EITHER | {"description": "Those whose label says that they were right, or wrong."},
+    "needs_review": EITHER | {"description": "Those that a person should look at, or the others."},
+    "unknown": EITHER | {"description": "Those like no held-out image, or the others."},
     "id": f"Only these, separated by commas; at most {MOST}, and nothing else of the query but the model counts.",
-    "limit": f"How many, from 1 to {MOST}; {USUAL} where it is left out.",
-    "older": "What the page before gave under `older`.",
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "description": f"How many; {USUAL} unless said."},
+    "older": {"type": "string", "pattern": CURSOR, "description": "What the page before gave under `older`."},
 }
 
 
@@ -79,8 +80,8 @@ class KeptConfusion(msgspec.Struct):
 
     model: str
     version: str
-    confusion: list[tuple[int, int, int]]
-    """True class, predicted class, predictions; pairs that never were are not there."""
+    confusion: list[list[int]]
+    """Each three numbers: true class, predicted class, predictions; pairs that never were are not there."""
 
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
@@ -109,7 +110,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     async def confusion(request: Request) -> Answer:
         model = which(request.query)
         found = await _ask(lambda: store.confusion(Filter(model.name, model.version)))
-        pairs = [(one.true_class, one.predicted, one.count) for one in found]
+        pairs = [[one.true_class, one.predicted, one.count] for one in found]
         return json_answer(KeptConfusion(model.name, model.version, pairs))
 
     async def image(request: Request) -> Answer:
@@ -200,7 +201,12 @@ def _filter(query: Mapping[str, str], model: Model) -> Filter:
 
 
 def _class(query: Mapping[str, str], name: str, classes: tuple[str, ...]) -> int | None:
-    return class_index(query[name], classes, name) if name in query else None
+    if name not in query:
+        return None
+    try:
+        return class_index(query[name], classes, name)
+    except InputError as error:  # as for a model: what is well said, and is not there
+        raise Problem(404, str(error)) from error
 
 
 def _said(query: Mapping[str, str], name: str) -> bool | None:
@@ -221,10 +227,9 @@ def _limit(query: Mapping[str, str]) -> int:
 def _older(query: Mapping[str, str]) -> Cursor | None:
     if not query.get("older"):
         return None
-    cursor = Cursor.parse(query["older"])
-    if not (isfinite(cursor.time) and 0 <= cursor.number < LARGEST):
+    if not re.fullmatch(CURSOR, query["older"], re.ASCII):
         raise InputError(f"older must be what the page before gave, got {query['older'][:80]!r}")
-    return cursor
+    return Cursor.parse(query["older"])
 
 
 def _is_id(name: str) -> bool:
