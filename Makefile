@@ -66,7 +66,7 @@ ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of t
 build/ui-check/.done: tests/serve/ui/browser.lock
 	rm -rf $(@D)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(@D) --requirement $<
-	npm install --silent --no-audit --no-fund --prefix $(@D)/axe $(AXE)
+	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D)/axe $(AXE); fi
 	touch $@
 
 api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (1 to 4 minutes)

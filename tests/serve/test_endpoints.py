@@ -110,6 +110,7 @@ PATHS = {
     "/readyz",
     "/model-info",
     "/model-card",
+    "/explain",
     "/models",
     "/metrics",
     "/predict",
