@@ -15,12 +15,14 @@ API ?=
 BENCH ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
 PAGES ?=
+# Looks at pages as a screen reader would.
+AXE = axe-core@4.14.1
 # Those that `make unit` skips in part, for want of the tools of tests/deploy/tools.lock: they say so.
 DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check release-check licences deploy-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
+.PHONY: help demo test lint types contracts unit pages install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -74,6 +76,18 @@ build/deploy-tools/.done: tests/deploy/tools.lock
 build/boto3/.done: tests/serve/boto3.lock
 	rm -rf build/boto3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
+	touch $@
+
+ui-check: $(VENV)/.dev build/ui-check/.done  ## the web page in a real Chromium, which Debian's package chromium brings
+	PYTHONPATH=build/ui-check $(BIN)/pytest tests/serve/ui $(PYTEST)
+
+ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of the web page anew
+	PYTHONPATH=build/ui-check:tests $(BIN)/python tests/serve/ui/pictures.py docs/figures/web
+
+build/ui-check/.done: tests/serve/ui/browser.lock
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(@D) --requirement $<
+	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D)/axe $(AXE); fi
 	touch $@
 
 api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (1 to 4 minutes)

@@ -56,6 +56,8 @@ class ServeConfig(Section):
     its workers."""
     outlier_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Share of images like the held-out ones that may be called unknown. 0: nothing is said of that."""
+    ui: bool = True
+    """Whether there is a page at `/`, for browsers."""
     access_log: bool = False
     """A line for every answer, on standard error."""
     json_logs: bool = False

@@ -1,7 +1,7 @@
 """Looking at a repository's models, and changing which version is live. Only with `serve.admin=true`.
 
 Who has not said who they are, because the service has no authentication, must be on this machine, and must not be a
-web page that some browser on this machine shows.
+page from elsewhere that some browser on this machine shows.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from eyas.core.schema import ServeConfig
-from eyas.core.schema.trust import is_loopback_address
 from eyas.serve.asking import Action, Asking
 from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
 from eyas.serve.schemas import AdminModel, AdminModels
 from eyas.serve.service import Service
 from eyas.serve.trust import audit
+from eyas.serve.trust.near import require_near
 
 LIVE_BODY: dict[str, Any] = {
     JSON: {
@@ -118,20 +118,10 @@ def _guarded(handler: Handler, config: ServeConfig) -> Callable[[Request], Await
     async def guarded(request: Request) -> Answer:
         if config.admin_port and request.port != config.admin_port:
             raise Problem(404, f"there is no endpoint {request.path} on this port")
-        if request.subject is None:
-            _require_near(request)
+        require_near(request)
         return await handler(request)
 
     return guarded
-
-
-def _require_near(request: Request) -> None:
-    if not is_loopback_address(request.address):
-        raise Problem(403, "without authentication, this answers the machine alone that the service runs on")
-    if any(request.header(name) for name in ("x-forwarded-for", "forwarded", "via")):
-        raise Problem(403, "without authentication, this does not answer what a proxy passes on")
-    if origin := request.header("origin"):
-        raise Problem(403, f"without authentication, this does not answer web pages, and {origin} is one")
 
 
 def _version(body: bytes) -> str:
