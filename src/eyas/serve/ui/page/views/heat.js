@@ -60,13 +60,21 @@ async function explained(item, method, index) {
   return (await ask("POST", "/explain", { query, body: item.file, type })).json();
 }
 
+// null: the time was over before it could be told.
+const VERDICTS = new Map([
+  [true, { tone: "good", verdict: "heat.good", why: "heat.reliable" }],
+  [false, { tone: "bad", verdict: "heat.bad", why: "heat.unreliable" }],
+  [null, { tone: "warn", verdict: "heat.unsure", why: "heat.untold" }],
+]);
+
 function draw(item, frame, result) {
   const heat = item.heat;
   const where = strongest(heat.map);
-  const says = heat.reliable ? t("heat.reliable", { p: number(heat.p_value, 3) }) : t("heat.unreliable", { p: number(heat.p_value, 3) });
+  const { tone, verdict, why } = VERDICTS.get(heat.reliable);
+  const says = t(why, { p: number(heat.p_value, 3) });
   put(
     result,
-    h("p", {}, badge(heat.reliable ? "good" : "bad", t(heat.reliable ? "heat.good" : "heat.bad")), " ", says),
+    h("p", {}, badge(tone, t(verdict)), " ", says),
     h("p", { class: "legend" }, h("span", { class: "swatch for" }), t("heat.for", { label: heat.label }), h("span", { class: "swatch against" }), t("heat.against")),
     h("p", { class: "hint" }, t("heat.numbers", { label: heat.label, share: percent(heat.probability), deletion: number(heat.deletion), insertion: number(heat.insertion) })),
     item.picture && toggle(item, frame),
