@@ -28,7 +28,7 @@ export function spark(values, label) {
 
 /** Accuracy over confidence: on the diagonal, probabilities mean what they say. */
 export function reliability(bins) {
-  const side = 220, from = 42, to = (x) => round(from + x * (side - from - 8)), up = (y) => round(side - from - y * (side - from - 8));
+  const side = 220, from = 52, to = (x) => round(from + x * (side - from - 8)), up = (y) => round(side - from - y * (side - from - 8));
   const most = Math.max(...bins.map((bin) => bin.images));
   const ticks = [0, 0.5, 1];
   const label = t("model.reliability.label", { bins: bins.map((bin) => `${percent(bin.confidence, 0)} → ${percent(bin.accuracy, 0)}`).join(", ") });
