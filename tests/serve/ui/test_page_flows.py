@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from ui_service import NEW, OLD, PHONE, Tab, begin_rollout, digit_files, drift, noise_file, page_service
+from ui_service import ELSEWHERE, NEW, OLD, PHONE, Tab, begin_rollout, digit_files, drift, noise_file, page_service
 
 from support.bundles import CLASSES
 from support.server import Server
@@ -258,3 +258,17 @@ def test_a_token_opens_what_it_is_for(tab: OpenTab, tmp_path: Path) -> None:
         page.locator("header #token").click()
         page.get_by_role("button", name="Forget token").click()
         page.wait_for_selector("text=access token for “admin”")
+
+
+def test_by_a_name_that_was_made_to_point_here_nothing_private_is_shown(tab: OpenTab, shown: Server) -> None:
+    opened = tab(f"http://{ELSEWHERE}:{shown.port}")
+    page = opened.go("rollout")
+    page.wait_for_selector("text=only on the machine that the service runs on")
+    opened.go("model")
+    page.wait_for_selector(".matrix")
+    page.get_by_label("Images in service").check()
+    page.wait_for_selector("text=only on the machine that the service runs on")
+    asked = "fetch('predictions').then(answer => answer.status)"
+    assert page.evaluate(asked) == 403
+    opened.expected += [error for error in opened.errors if "403" in error]
+    assert len(opened.expected) == 1

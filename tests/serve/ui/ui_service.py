@@ -27,7 +27,8 @@ HELD: dict[str, Any] = {"stage_seconds": 1e6, "latency_ratio": None, "salt": "th
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
 LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in (WIDE, PHONE)]
-ABSENT = "there is no {}; `make ui-check` asks for it (Debian: apt-get install chromium)"
+ABSENT = "there is no {}: apt-get install chromium brings the browser, and `make ui-check` the rest"
+ELSEWHERE = "elsewhere.example"  # which these browsers take for this machine
 AXE = Path(__file__).parents[3] / "build/ui-check/axe/node_modules/axe-core/axe.min.js"
 
 
@@ -126,7 +127,8 @@ def open_browser() -> Iterator[Any]:
 
     path = chromium()
     assert path, ABSENT.format("Chromium")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = [f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
+    arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=path, args=arguments)
         yield browser

@@ -1,6 +1,6 @@
 // One image and what the model says of it.
 
-import { get, post, ready } from "../parts/api.js";
+import { access, get, post, ready } from "../parts/api.js";
 import { bars } from "../parts/bars.js";
 import { h, put, say } from "../parts/dom.js";
 import { badge, barrier, failed } from "../parts/notice.js";
@@ -90,8 +90,9 @@ function announce({ answer, file }) {
 
 /** "Was it right?" Yes at once; for no, the class that it truly is. */
 function feedback(item, info) {
+  if (access("POST /feedback") === "absent") return null;
   const blocked = barrier("POST /feedback");
-  if (blocked) return ready("POST /feedback") ? null : h("details", {}, h("summary", {}, t("feedback.question")), blocked);
+  if (blocked) return h("details", {}, h("summary", {}, t("feedback.question")), blocked);
   const place = h("div", { class: "feedback" });
   const picker = classPicker(t("feedback.which"), info.classes, item.told);
   const tell = async (label) => {
