@@ -12,6 +12,7 @@ from eyas.cli import (
     compare,
     data,
     demo,
+    deploy,
     diagnose,
     doctor,
     learn,
@@ -54,6 +55,7 @@ app.command()(trust.sign)
 app.command()(benchmark.benchmark)
 app.add_typer(models.app, name="models")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(deploy.app, name="deploy")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 
