@@ -18,7 +18,7 @@ PAGES ?=
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -43,6 +43,9 @@ unit: $(VENV)/.dev
 
 pages: $(VENV)/.dev  ## run every command of the README, the site and the notebooks
 	$(TESTS) -m pages $(PYTEST)
+
+image-check: $(VENV)/.dev  ## build the serving image with docker, podman or buildah, and ask what is in it (5 minutes)
+	EYAS_IMAGE_CHECK=1 $(BIN)/pytest tests/deploy/test_serving_image.py
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py

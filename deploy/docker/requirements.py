@@ -1,6 +1,6 @@
 """What extras of pyproject.toml ask for, a line each, so that libraries are installed before the sources are copied.
 
-    python requirements.py serve,postgres > wanted.txt
+python requirements.py serve,postgres > wanted.txt
 """
 
 import re

@@ -77,14 +77,13 @@ LABEL org.opencontainers.image.title="eyas" \
 # ── a model inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 # A damaged bundle, one of another schema, or a graph that this ONNX Runtime cannot load or answers otherwise, ends the build.
 FROM runtime AS proof
-USER 0:0
 ARG MODEL=model
 # bundle/model, and its signature bundle/model.sig where it has one.
 COPY bundle /bundle/
-RUN eyas models publish /bundle/model /proved --as "${MODEL}" --live
+RUN eyas models publish /bundle/model /models --as "${MODEL}" --live
 
 FROM runtime AS with-model
-COPY --from=proof --chown=10001:10001 /proved/ /models/
+COPY --from=proof --chown=10001:10001 /models/ /models/
 
 # ── no model inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 FROM runtime AS serve

@@ -1,6 +1,6 @@
 """Take out of an environment what a server never runs, and say how much that was.
 
-    python slim.py /opt/eyas
+python slim.py /opt/eyas
 """
 
 import shutil
@@ -26,6 +26,7 @@ CUT = (
 
 
 def main(environment: Path) -> None:
+    """Cut, and say what that gave."""
     (packages,) = environment.glob("lib/python3*/site-packages")
     before = size(packages)
     for pattern in CUT:
@@ -38,6 +39,7 @@ def main(environment: Path) -> None:
 
 
 def size(folder: Path) -> int:
+    """Bytes of all files below it."""
     return sum(file.lstat().st_size for file in folder.rglob("*"))
 
 
