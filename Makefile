@@ -113,10 +113,16 @@ build/keras/.done: benchmarks/train/keras.lock
 	build/keras/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/train/keras.lock
 	touch $@
 
-lock:  ## renew requirements.lock from the newest versions that pyproject.toml allows
+lock:  ## renew requirements.lock from the newest versions that pyproject.toml allows, and the images' locks from it
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --editable ".[dev]"
 	build/lock/bin/python -m pip freeze --exclude-editable --exclude setuptools | sed 's/+cpu$$//' > requirements.lock
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,postgres,jwks,otel > deploy/docker/serve.lock
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,client,train,ray,track,postgres > deploy/docker/train.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet hatchling cyclonedx-bom
+	{ sed -n 1p deploy/docker/tools.lock; build/lock/bin/python -m pip freeze --exclude setuptools; } > build/lock/tools.lock
+	mv build/lock/tools.lock deploy/docker/tools.lock
 	rm -rf build/lock
 
 clean:  ## remove the environment and what tools left behind

@@ -7,7 +7,7 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS libraries
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_DEFAULT_TIMEOUT=120 PIP_ROOT_USER_ACTION=ignore
 # The whole of MLflow holds libraries back that requirements.lock has newer ones of, so it goes by its own versions.
 RUN python -m venv /opt/mlflow \
  && /opt/mlflow/bin/python -m pip install "mlflow==3.17.2" "psycopg[binary]==3.3.9" \

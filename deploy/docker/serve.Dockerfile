@@ -9,36 +9,35 @@
 #
 # It listens beyond its own machine, so it asks for tokens: serve.yaml says so, and where the secret is. It runs as user
 # 10001 and with a read-only root. What it writes: /var/lib/eyas (what the monitor knows and the prediction store; a volume,
-# or it is lost with the container), /tmp where serve.rate is set, and /models where a rollout moves by itself.
+# or it is lost with the container), /dev/shm, /tmp where serve.rate is set, and /models where a rollout moves by itself.
 # SIGTERM ends it once the requests at hand are answered: give it 30 s.
 
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-# ── libraries: changes only with pyproject.toml and requirements.lock ────────────────────────────────────────────────
+# ── libraries: changes only with serve.lock ─────────────────────────────────────────────────────────────────────────────
 FROM ${PYTHON_IMAGE} AS libraries
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_DEFAULT_TIMEOUT=120 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY deploy/docker/tools.lock ./
 RUN python -m venv tools && tools/bin/python -m pip install --requirement tools.lock
-ARG EXTRAS=serve,postgres,jwks,otel
-COPY pyproject.toml requirements.lock deploy/docker/requirements.py deploy/docker/slim.py ./
+COPY deploy/docker/serve.lock deploy/docker/slim.py ./
 # Modules are compiled here: no process can keep its bytecode where the root is read-only, and each would compile anew.
 RUN python -m venv --without-pip /opt/eyas \
- && python requirements.py "${EXTRAS}" > wanted.txt \
- && tools/bin/python -m pip --python /opt/eyas/bin/python install --constraint requirements.lock --requirement wanted.txt \
+ && tools/bin/python -m pip --python /opt/eyas/bin/python install --no-deps --requirement serve.lock \
  && python slim.py /opt/eyas
 
 # ── eyas itself, and the list of all that is inside (CycloneDX) ──────────────────────────────────────────────────────
 FROM libraries AS package
-COPY LICENSE README.md .dockerignore ./
+COPY .dockerignore LICENSE README.md pyproject.toml ./
 COPY deploy ./deploy
 COPY src ./src
 RUN tools/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
  && tools/bin/python -m pip --python /opt/eyas/bin/python install --no-deps --no-index wheel/*.whl \
  && mkdir -p own/usr/share/sbom \
- && cp -a --parents /opt/eyas/bin/eyas /opt/eyas/lib/python3*/site-packages/eyas* own \
  && tools/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
       --output-file own/usr/share/sbom/eyas.cdx.json /opt/eyas/bin/python
+WORKDIR /
+RUN cp -a --parents opt/eyas/bin/eyas opt/eyas/lib/python3*/site-packages/eyas* /build/own
 
 # ── what runs ────────────────────────────────────────────────────────────────────────────────────────────────────────
 FROM ${PYTHON_IMAGE} AS runtime

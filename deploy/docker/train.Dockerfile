@@ -13,30 +13,30 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS libraries
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_DEFAULT_TIMEOUT=120 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY deploy/docker/tools.lock ./
 RUN python -m venv tools && tools/bin/python -m pip install --requirement tools.lock
-ARG EXTRAS=serve,client,train,ray,track,postgres
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY pyproject.toml requirements.lock deploy/docker/requirements.py ./
-# torch alone comes from that index, everything that it needs from PyPI.
+COPY deploy/docker/train.lock ./
+# torch comes from that index, everything else from PyPI: in the end what a torch for GPUs needs beside the lock.
 RUN python -m venv --without-pip /opt/eyas \
- && python requirements.py "${EXTRAS}" > wanted.txt \
- && pip="tools/bin/python -m pip --python /opt/eyas/bin/python install --constraint requirements.lock" \
- && ${pip} --no-deps --index-url "${TORCH_INDEX}" torch \
- && ${pip} --requirement wanted.txt
+ && pip="tools/bin/python -m pip --python /opt/eyas/bin/python install" \
+ && ${pip} --no-deps --index-url "${TORCH_INDEX}" "$(grep '^torch==' train.lock)" \
+ && ${pip} --no-deps --requirement train.lock \
+ && ${pip} --constraint train.lock torch
 
 FROM libraries AS package
-COPY LICENSE README.md .dockerignore ./
+COPY .dockerignore LICENSE README.md pyproject.toml ./
 COPY deploy ./deploy
 COPY src ./src
 RUN tools/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
  && tools/bin/python -m pip --python /opt/eyas/bin/python install --no-deps --no-index wheel/*.whl \
  && mkdir -p own/usr/share/sbom \
- && cp -a --parents /opt/eyas/bin/eyas /opt/eyas/lib/python3*/site-packages/eyas* own \
  && tools/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
       --output-file own/usr/share/sbom/eyas.cdx.json /opt/eyas/bin/python
+WORKDIR /
+RUN cp -a --parents opt/eyas/bin/eyas opt/eyas/lib/python3*/site-packages/eyas* /build/own
 
 FROM ${PYTHON_IMAGE} AS train
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \

@@ -33,7 +33,7 @@ from support.waiting import wait_until
 pytestmark = [needs_postgres, pytest.mark.slow]
 DOCKER = template_folder() / "docker"
 PYTHON, EYAS = (sys.executable,), (sys.executable, "-m", "eyas")
-SETTINGS = {"EYAS_MODEL": "digits", "EYAS_STORE": "postgresql://postgres/eyas?service=eyas"}
+SETTINGS = {"EYAS_MODEL": "digits", "EYAS_TRIALS": "2", "EYAS_STORE": "postgresql://postgres/eyas?service=eyas"}
 QUICK = ["train.epochs=1", "train.precision=fp32"]
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -122,9 +122,8 @@ def test_training_publishes_a_first_version_that_is_live_and_tracks_it(stack: St
 
 def test_optimization_is_remembered_in_the_database(stack: Stack):
     """The file's command, with fewer trials."""
-    said = stack.service("optimization")["command"]
-    words = ["2" if word == "20" else word for word in said]
-    _run(stack, "optimization", stack.command("optimization", *EYAS, *[], words=[*words, "--seeds=1", *QUICK]))
+    words = [*stack.service("optimization")["command"], "--seeds=1", *QUICK]
+    _run(stack, "optimization", stack.command("optimization", loaded_eyas(), words=words))
     with psycopg.connect(f"postgresql://127.0.0.1:{stack.ports[5432]}/studies", **_login(stack)) as connection:
         assert connection.execute("SELECT count(*) FROM trials").fetchone() == (2,)
     (results,) = stack.volume("work").glob("runs/*/optimization_results.json")

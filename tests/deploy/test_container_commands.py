@@ -50,7 +50,14 @@ def test_the_context_is_laid_out_as_a_checkout(bundle: Path, tmp_path: Path):
     for file in ("docker/serve.Dockerfile", "docker/tools.lock", "compose/compose.yaml", "compose/.env.example"):
         assert filecmp.cmp(templates / file, context / "deploy" / file, shallow=False)
     assert (context / "deploy/docker/train-and-publish").stat().st_mode & stat.S_IXUSR
-    for name in ("pyproject.toml", "requirements.lock", "README.md", "LICENSE", ".dockerignore", "src/eyas/py.typed"):
+    for name in (
+        "pyproject.toml",
+        "deploy/docker/serve.lock",
+        "README.md",
+        "LICENSE",
+        ".dockerignore",
+        "src/eyas/py.typed",
+    ):
         assert (context / name).is_file()
     assert not list(context.rglob("__pycache__"))
 

@@ -21,7 +21,8 @@ import pytest
 from eyas.bundle import Bundle, open_bundle
 from eyas.client import Client
 from eyas.core import io
-from eyas.deploy.context import project_folder, write_context
+from eyas.deploy.context import write_context
+from eyas.deploy.files import template_folder
 from eyas.deploy.images import build_command, find_builder
 from support.bundles import make_bundle
 from support.server import free_port
@@ -175,11 +176,9 @@ def test_it_holds_what_the_lock_names_and_nothing_that_builds_or_learns(image: I
     assert own["user"] == 10001
     assert own["found"] == []
     assert set(own["writable"]) <= {"/models"}
-    lines = (project_folder() / "requirements.lock").read_text().splitlines()
-    locked = {name.lower().replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines)}
-    assert {name: version for name, version in own["installed"].items() if locked.get(name) != version}.keys() == {
-        "eyas"
-    }
+    lines = (template_folder() / "docker" / "serve.lock").read_text().splitlines()[1:]
+    locked = dict(line.split("==") for line in lines)
+    assert {name: version for name, version in own["installed"].items() if name != "eyas"} == locked
     listed = json.loads(image.ask("print(open('/usr/share/sbom/eyas.cdx.json').read())"))
     assert listed["bomFormat"] == "CycloneDX"
     assert {one["name"].lower().replace("_", "-") for one in listed["components"]} == own["installed"].keys()

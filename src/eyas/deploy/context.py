@@ -10,7 +10,7 @@ from eyas.bundle.writing import copy_bundle
 from eyas.deploy.files import template_folder
 
 PACKAGE = Path(__file__).parents[1]
-PROJECT = (".dockerignore", "LICENSE", "README.md", "pyproject.toml", "requirements.lock")
+PROJECT = (".dockerignore", "LICENSE", "README.md", "pyproject.toml")
 """Beside the sources."""
 BAKED = Path("bundle") / "model"
 """Where serve.Dockerfile looks for the bundle that is to be inside."""
