@@ -121,7 +121,7 @@ lock:  ## renew requirements.lock from the newest versions that pyproject.toml a
 	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,client,train,ray,track,postgres > deploy/docker/train.lock
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet hatchling cyclonedx-bom
-	{ sed -n 1p deploy/docker/tools.lock; build/lock/bin/python -m pip freeze --exclude setuptools; } > build/lock/tools.lock
+	{ sed -n 1p deploy/docker/tools.lock; build/lock/bin/python -m pip freeze --all --exclude setuptools; } > build/lock/tools.lock
 	mv build/lock/tools.lock deploy/docker/tools.lock
 	rm -rf build/lock
 

@@ -140,8 +140,8 @@ def test_the_service_answers_who_has_a_token_and_learns_what_was_true(stack: Sta
     images = (digits.images[1500:1540] * 16).clip(0, 255).astype("uint8")[..., None]
     with Client(stack.url("api"), token="") as stranger, pytest.raises(Exception, match="token"):
         stranger.predict(images[0])
-    answers = served.predict(images)
-    served.feedback({one.id: str(truth) for one, truth in zip(answers, digits.target[1500:1540], strict=True)})
+    answer = served.predict(images)
+    served.feedback({f"{answer.id}-{row}": str(truth) for row, truth in enumerate(digits.target[1500:1540])})
     wait_until(lambda: served.monitor()["versions"][0]["feedback"]["labels"] == 40, SECONDS)
     with psycopg.connect(f"postgresql://127.0.0.1:{stack.ports[5432]}/eyas", **_login(stack)) as connection:
         assert connection.execute("SELECT count(*) FROM eyas_predictions").fetchone() == (40,)

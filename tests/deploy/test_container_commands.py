@@ -6,7 +6,6 @@ import filecmp
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import onnx
@@ -22,6 +21,7 @@ from eyas.deploy.opset import opset_of
 from support.bundles import make_bundle
 from support.composed import read_compose
 from support.defects import corrupt, rehash, wrong_golden
+from support.loaded import loaded_eyas
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _deploy(*words: object, folder: Path, code: int = 0, **environment: str) -> str:
-    command = [sys.executable, "-m", "eyas", "deploy", *map(str, words)]
+    command = [loaded_eyas(), "deploy", *map(str, words)]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
     )
