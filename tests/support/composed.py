@@ -24,7 +24,7 @@ from support.waiting import wait_until
 
 COMPOSE = template_folder() / "compose" / "compose.yaml"
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-START_SECONDS, STOP_SECONDS = 90, 20
+START_SECONDS, STOP_SECONDS = 240, 30
 
 
 def read_compose(settings: Mapping[str, str], file: Path = COMPOSE) -> dict[str, Any]:

@@ -28,7 +28,8 @@ def opset_of(model: Path) -> int:
     """
     with model.open("rb") as file:
         try:
-            found = [dict(_fields(BytesIO(content))) for _, content in _fields(file, OPSET_IMPORT)]
+            sets = [content for _, content in _fields(file, OPSET_IMPORT) if isinstance(content, bytes)]
+            found = [dict(_fields(BytesIO(content))) for content in sets]
         except EOFError:
             raise BundleError(f"{model} must be an ONNX file, but is no protobuf message") from None
     versions = [entry.get(VERSION, 0) for entry in found if entry.get(DOMAIN, b"") in STANDARD]
