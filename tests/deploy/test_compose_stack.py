@@ -104,7 +104,7 @@ def served(stack: Stack, trained: str) -> Iterator[Client]:
     command = [*stack.command("api", *EYAS), port]
     with stack.running("api", command, environment, folder):
         stack.wait_healthy("api", environment, *PYTHON)
-        asked = [*EYAS, "token", "--sub", "ann", "--scope", "predict", "--scope", "feedback"]
+        asked = [*EYAS, "token", "--sub", "ann", "--scope", "predict", "--scope", "admin"]
         token = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
         with Client(stack.url("api"), token=token) as client:
             yield client

@@ -12,7 +12,8 @@ from eyas import __version__
 from eyas.bundle import Manifest
 from eyas.core.errors import EyasError
 
-BUILDERS = ("docker", "podman", "buildah")
+BUILDERS = {"docker": (), "podman": ("--format=docker",), "buildah": ("--format=docker", "--layers")}
+"""What is to be said to each: the other format has no health check, and buildah keeps layers only where it is told to."""
 DOCKERFILE = Path("deploy") / "docker" / "serve.Dockerfile"
 ASK_SECONDS = 20
 
@@ -38,7 +39,7 @@ def build_command(builder: str, context: Path, tag: str, manifest: Manifest | No
     return [
         builder,
         "build",
-        *([] if builder == "docker" else ["--format=docker"]),  # the other format has no health check
+        *BUILDERS[builder],
         f"--file={context / DOCKERFILE}",
         f"--target={'with-model' if manifest else 'serve'}",
         f"--tag={tag}",
