@@ -13,7 +13,7 @@ from eyas.bundle import Manifest
 from eyas.core.errors import EyasError
 
 BUILDERS = {"docker": (), "podman": ("--format=docker",), "buildah": ("--format=docker", "--layers")}
-"""What is to be said to each: the other format has no health check, and buildah keeps layers only where it is told to."""
+"""What each is told: the other format has no health check, and buildah keeps layers only where it is asked to."""
 DOCKERFILE = Path("deploy") / "docker" / "serve.Dockerfile"
 ASK_SECONDS = 20
 
