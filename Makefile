@@ -15,10 +15,14 @@ API ?=
 BENCH ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
 PAGES ?=
+# Looks at pages as a screen reader would.
+AXE = axe-core@4.14.1
+# Those that `make unit` skips in part, for want of the tools of tests/deploy/tools.lock: they say so.
+DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages image-check install-check sagemaker-check api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -50,12 +54,43 @@ image-check: $(VENV)/.dev  ## build the serving image with docker, podman or bui
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
 
+release-check: $(VENV)/.dev build/release-tools/.done  ## build what a release is, twice alike, and run its demo (TAG=v0.1.0 is held against it)
+	$(BIN)/python tests/install/release.py build/release-tools/bin/python $(TAG)
+
+build/release-tools/.done: tests/install/build.lock
+	rm -rf build/release-tools && $(PYTHON) -m venv build/release-tools
+	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/install/build.lock
+	touch $@
+
+licences: $(VENV)/.dev  ## list the licences of all libraries anew, in docs/licences.md
+	$(BIN)/python tests/install/licences.py
+
 sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
 	PYTHONPATH=build/boto3 $(BIN)/pytest tests/serve/test_sagemaker.py
+
+deploy-check: $(VENV)/.dev build/deploy-tools/.done  ## manifests against the real API schemas, and the roll-outs against moto's AWS
+	PYTHONPATH=$(CURDIR)/build/deploy-tools $(BIN)/pytest $(DEPLOY_TESTS)
+
+build/deploy-tools/.done: tests/deploy/tools.lock
+	rm -rf build/deploy-tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools --requirement tests/deploy/tools.lock
+	touch $@
 
 build/boto3/.done: tests/serve/boto3.lock
 	rm -rf build/boto3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
+	touch $@
+
+ui-check: $(VENV)/.dev build/ui-check/.done  ## the web page in a real Chromium, which Debian's package chromium brings
+	PYTHONPATH=build/ui-check $(BIN)/pytest tests/serve/ui $(PYTEST)
+
+ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of the web page anew
+	PYTHONPATH=build/ui-check:tests $(BIN)/python tests/serve/ui/pictures.py docs/figures/web
+
+build/ui-check/.done: tests/serve/ui/browser.lock
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(@D) --requirement $<
+	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D)/axe $(AXE); fi
 	touch $@
 
 api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (1 to 4 minutes)
@@ -97,6 +132,9 @@ bench-together: $(VENV)/.dev  ## small models trained as one program, against ea
 
 bench-serve: $(VENV)/.dev build/peers-serve/eyas/.done $(SERVE_PEERS:%=build/peers-serve/%/.done)  ## the server against Triton, FastAPI, BentoML and others (about 2 hours; needs wrk)
 	$(BIN)/python benchmarks/serve/compare.py $(BENCH)
+
+bench-monitor: $(VENV)/.dev  ## drift, outliers, calibration, what watching costs, roll-back (about 40 minutes; needs wrk)
+	$(BIN)/python benchmarks/monitor/compare.py $(BENCH)
 
 build/peers-serve/eyas/.done: pyproject.toml requirements.lock
 	rm -rf $(@D) && $(PYTHON) -m venv $(@D)

@@ -1,4 +1,4 @@
-"""Hooks of Schemathesis: what JSON Schema cannot say of images is put right in requests that are to be good.
+"""Hooks of Schemathesis: what JSON Schema cannot say of values is put right in requests that are to be good.
 
 Lists of pixels are made as long as an image of 8 × 8 × 1 has them, with the first number that was drawn, and texts that
 are to be image files become one. How they are nested, how many there are and all the rest stay as they were drawn;
@@ -80,7 +80,7 @@ def _good(case: Case) -> bool:
 
 
 def _member(name: str, value: Any) -> Any:
-    """Of a body in any of the protocols."""
+    """Of a body in any of the protocols, or of a rollout's plan."""
     match name, value:
         case "data", list():
             return _image(1, _first(value)) if _depth(value) == 1 else _images(value)
@@ -92,6 +92,10 @@ def _member(name: str, value: Any) -> Any:
             return _images(value)
         case "dataframe_split", dict():
             return value | {"data": _images(value["data"])}
+        case "stages", list():
+            return [0.1, 0.5]  # shares that rise
+        case "windows", list():
+            return [one | {"short_seconds": 1, "long_seconds": 2} for one in value]
         case "outputs", list():
             return [*{one["name"]: one for one in value}.values()]
     return value

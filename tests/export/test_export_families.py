@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from eyas.core.errors import InputError, ParityError
 from eyas.core.schema import CNNConfig, CustomConfig, ExportConfig, ResNetConfig, WideResNetConfig
+from eyas.explain import explain
 from eyas.export import Proof, export_run
 from eyas.infer import Predictor
 from eyas.nn import load_network
@@ -55,6 +57,17 @@ def test_through_onnx_runtime_the_mean_of_the_maps_and_the_bias_are_the_logits(c
     assert answers.cam.dtype == np.float32
     total = answers.cam.mean((2, 3)) + (0 if bias is None else bias.detach().numpy())
     np.testing.assert_allclose(total, answers.logits, atol=1e-5, rtol=1e-5)
+
+
+def test_the_map_of_a_class_explains_its_logit(case, digits):
+    _, bundle, _ = case
+    predictor, image = Predictor(bundle), digits.test.take(slice(0, 1))
+    answers = predictor.run(image, cam=True)
+    found = explain(predictor, image[0], "cam", 3)
+    assert found.map.shape == image.shape[1:3]
+    small = Image.fromarray(answers.cam[0, 3]).resize(image.shape[1:3][::-1], Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(found.map, np.asarray(small))
+    assert found.probability == pytest.approx(answers.probabilities[0, 3])
 
 
 def test_the_graph_of_other_answers_gives_the_same(case, digits):

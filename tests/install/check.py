@@ -70,17 +70,18 @@ def make_bundle(work: Path) -> Path:
     return work / "runs" / "check-1" / "bundle"
 
 
-def environment(path: Path, extras: str) -> str:
-    """A new virtual environment with eyas installed from this checkout, not editable; its Python."""
+def environment(path: Path, extras: str, source: Path = ROOT) -> str:
+    """A new virtual environment with eyas installed from this checkout, not editable, or a wheel; its Python."""
     venv.create(path, with_pip=True)
     python = str(path / "bin" / "python")
     lock = str(ROOT / "requirements.lock")
-    run([python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{ROOT}{extras}"])
+    run([python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{source}{extras}"], seconds=2400)
     return python
 
 
-def run(command: list[str], code: int = 0) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, cwd=tempfile.gettempdir())
+def run(command: list[str], code: int = 0, folder: Path | None = None, seconds: float = 600) -> str:
+    place = folder or Path(tempfile.gettempdir())
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, cwd=place)
     if done.returncode != code:
         sys.exit(f"{' '.join(command)} gave {done.returncode}, not {code}:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr

@@ -8,6 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from river import drift
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -95,6 +96,26 @@ def test_digits_like_the_held_out_ones_raise_no_alarm(digits: Digits) -> None:
         assert not monitor.changing
 
 
+@pytest.mark.parametrize("change", [None, turned, noisy])
+def test_rivers_tests_of_the_confidence_say_the_same(
+    digits: Digits, change: Callable[[np.ndarray], np.ndarray] | None
+) -> None:
+    """ADWIN (Bifet & Gavaldà 2007) and Page-Hinkley, as river has them."""
+    images = digits.images if change is None else np.concatenate([digits.images[:300], change(digits.images[300:])])
+    monitor, detectors = digits.monitor(), (drift.ADWIN(), drift.PageHinkley(threshold=20, delta=0.05))
+    alarms = digits.feed(monitor, images)
+    found = []
+    for detector in detectors:
+        told = []
+        for at, doubt in enumerate((1 - digits.scores(images).confidence).tolist(), start=1):
+            detector.update(doubt)
+            told += [at] if detector.drift_detected else []
+        found.append(told)
+    assert [bool(told) for told in found] == [bool(alarms)] * 2
+    if alarms:
+        assert alarms[0].at <= min(told[0] for told in found)  # and sooner than either
+
+
 @pytest.mark.parametrize("change", [turned, noisy, moved])
 def test_other_images_are_told_within_a_hundred_requests(
     digits: Digits, change: Callable[[np.ndarray], np.ndarray]
@@ -107,6 +128,8 @@ def test_other_images_are_told_within_a_hundred_requests(
     assert alarm.kind in {Kind.COVARIATE, Kind.INPUT, Kind.OUTLIERS}
     assert 300 < alarm.at <= 400
     assert 260 < alarm.since <= alarm.at
+    assert alarm.since_id == (f"changed-{alarm.since - 301}" if alarm.since > 300 else f"digit-{alarm.since - 1}")
+    assert all(0 <= change.share_before <= 1 for change in alarm.classes)
     assert monitor.changing
     changed = [name for name in alarm.examples if name.startswith("changed-")]
     assert len(changed) >= len(alarm.examples) / 2

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, binomtest, multinomial
 
-from eyas.core.errors import DataError
+from eyas.core.errors import DataError, RolloutError
 from eyas.evaluate import quick_scores
 from eyas.evaluate.mcnemar import GAMMA, non_inferiority, two_sided, worse
 from eyas.rollout.gate import Check, GateReport, GateRule, judge
+from eyas.rollout.pairs import time_pairs
 from eyas.rollout.plan import make_plan
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -180,3 +181,51 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_a_plan_has_its_rule() -> None:
     plan = make_plan({"champion": "3", "challenger": "4", "margin": 0.02, "p99_seconds": 0.1})
     assert GateRule.of(plan) == replace(GateRule(), margin=0.02, p99_seconds=0.1)
+
+
+def test_too_few_images_are_said_to_be() -> None:
+    few = check(judge(*answers((0.95, 0.95), n=180)), "accuracy")
+    assert few.passed is False
+    assert few.words.endswith("so few images cannot show so small a loss, even where none is lost")
+    assert "so few" not in check(judge(*answers((0.95, 0.9), n=2000)), "accuracy").words
+
+
+def test_the_latency_of_a_few_answers_shuts_the_gate_only_where_it_is_shown() -> None:
+    arrays, rng = answers((0.9, 0.9)), np.random.default_rng(0)
+    old = rng.exponential(0.01, 60)
+    late = np.concatenate([old[:-1], [5.0]])  # one answer in sixty
+    report = judge(*arrays, seconds=(old, late))
+    assert check(report, "latency p99").figures["seconds"] > 1.5 * check(report, "latency p99").figures["champion"]
+    assert report.passed
+    slow = judge(*arrays, seconds=(rng.exponential(0.01, 2000), rng.exponential(0.02, 2000)))
+    assert [one.name for one in slow.failed] == ["latency p95", "latency p99"]
+    assert [round(one.figures["seconds"] / one.figures["champion"]) for one in slow.failed] == [2, 2]
+
+
+def test_the_interval_of_a_quantile_holds_it_as_often_as_it_says() -> None:
+    """By the binomial distribution of how many of n answers lie below the quantile."""
+    for n, quantile in ((200, 0.95), (2000, 0.95), (2000, 0.99)):
+        times = np.arange(1, n + 1, dtype=float)
+        words = check(judge(*answers((0.9, 0.9)), seconds=(times, times)), f"latency p{100 * quantile:.0f}").figures
+        low, high = words["low"], words["champion_high"]
+        assert binom.cdf(high - 1, n, quantile) - binom.cdf(low - 1, n, quantile) == pytest.approx(0.95, abs=0.025)
+
+
+def test_two_take_turns_at_the_clock() -> None:
+    asked: list[tuple[str, int]] = []
+    champion, challenger = time_pairs(
+        lambda row: asked.append(("old", row)), lambda row: asked.append(("new", row)), 3, pairs=5
+    )
+    assert len(champion) == len(challenger) == 5
+    assert min(champion.min(), challenger.min()) >= 0
+    timed = asked[-10:]
+    assert [name for name, _ in timed] == ["new", "old", "old", "new", "new", "old", "old", "new", "new", "old"]
+    assert [row for _, row in timed] == [0, 0, 1, 1, 2, 2, 0, 0, 1, 1]
+    assert len(time_pairs(lambda row: None, lambda row: None, 1, seconds=0)[0]) == 1
+
+
+def test_a_report_says_what_fails() -> None:
+    report = judge(*answers((0.95, 0.8), n=400))
+    with pytest.raises(RolloutError, match=r"the gate does not let 4 through: accuracy: accuracy 80 %.*; classes: "):
+        report.require_passed("4")
+    judge(*answers((0.9, 0.92))).require_passed("4")

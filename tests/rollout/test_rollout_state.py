@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.core.errors import BundleError, IntegrityError, RolloutError
+from eyas.rollout.gate import Check, GateReport
 from eyas.rollout.moves import LEGAL, Move, Rollout, Status, moved
 from eyas.rollout.plan import RolloutPlan, make_plan
 from eyas.rollout.state import RolloutStore
@@ -48,6 +49,40 @@ def test_from_stage_to_stage_to_the_end(tmp_path: Path) -> None:
     assert [entry.by for entry in entries] == ["ann", "eyas", "bob", "bob", "bob", "eyas"]
     assert (entries[-1].why, entries[-1].evidence, entries[-1].time) == (("one", "two"), known, 60.0)
     assert (entries[4].before, entries[4].stage_before, entries[4].after.stage) == (Status.RUNNING, 1, 3)
+
+
+def test_what_the_gate_said_is_kept(tmp_path: Path) -> None:
+    passes = GateReport((Check("accuracy", True, "no loss", {"p": 0.01}),), ("180 test images",))
+    store = RolloutStore(tmp_path / "gated")
+    assert store.start(OTHER.model_copy(update={"gated": False}), by="ann", why="", now=1.0, gate=passes).plan.gated
+    (entry,) = RolloutStore(tmp_path / "gated").history()
+    assert entry.evidence == {"gate": passes.to_json()}
+    assert entry.why == ("",)
+    open_store = RolloutStore(tmp_path / "ungated")
+    assert not open_store.start(PLAN.model_copy(update={"gated": True}), by="ann", why="", now=1.0).plan.gated
+    assert open_store.history()[0].why == ("", "started without the gate")
+    fails = GateReport((Check("accuracy", False, "a loss of 3 %", {}),))
+    with pytest.raises(RolloutError, match="the gate does not let 4 through: accuracy: a loss of 3 %"):
+        RolloutStore(tmp_path / "shut").start(PLAN, by="ann", why="", now=1.0, gate=fails)
+    assert not (tmp_path / "shut").exists()
+
+
+def test_what_comes_first_comes_only_before_a_legal_move(tmp_path: Path) -> None:
+    store, done = started(tmp_path), list[Rollout]()
+    with pytest.raises(RolloutError, match="cannot resume"):
+        store.move(Move.RESUME, by="ann", why="", now=20.0, first=done.append)
+    with pytest.raises(RolloutError, match="has moved since"):
+        store.move(Move.PAUSE, by="ann", why="", now=20.0, expected=7, first=done.append)
+
+    def fails(rollout: Rollout) -> None:
+        raise BundleError("it is damaged")
+
+    with pytest.raises(BundleError, match="it is damaged"):
+        store.move(Move.PAUSE, by="ann", why="", now=20.0, first=fails)
+    assert done == []
+    store.move(Move.PAUSE, by="ann", why="", now=20.0, first=done.append)
+    assert [rollout.status for rollout in done] == [Status.RUNNING]
+    assert len(store.history()) == 2
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ START, NOW = 1000.0, 2000.0
 
 
 def plan_of(mode: str = "canary", **changes: Any) -> RolloutPlan:
-    return make_plan({"champion": "3", "challenger": "4", "mode": mode, "salt": "a fixed salt", **changes})
+    values = {"champion": "3", "challenger": "4", "mode": mode, "gated": True, "salt": "a fixed salt"}
+    return make_plan({**values, **changes})
 
 
 def healthy(plan: RolloutPlan, **changes: Any) -> Evidence:
@@ -153,6 +154,26 @@ def test_ab_waits_for_labels_and_a_canary_does_not() -> None:
         verdict = decide(plan, healthy(plan, loss=Interval(-0.02, 0.03)), NOW)
         assert verdict.action is action
         assert "may be up to 3 %" in verdict.reasons[-1]
+
+
+@MODES
+def test_without_the_gate_only_labels_promote(mode: str) -> None:
+    plan = plan_of(mode, gated=False)
+    unlabelled = {"loss": Interval(-1, 1), "labelled": (0, 0)}
+    verdict = decide(plan, healthy(plan, **unlabelled), NOW)
+    assert verdict.action is Action.HOLD
+    assert "labels cannot say yet that the loss of accuracy is below the margin of 1 %" in verdict.reasons[0]
+    assert verdict.reasons[0].endswith("; it was started without the gate, so that nothing else can")
+    assert decide(plan, healthy(plan), NOW).action is Action.PROMOTE
+    earlier = plan_of(mode, gated=False, stages=(0.1, 0.5))
+    assert decide(earlier, healthy(earlier, stage=0, **unlabelled), NOW).action is Action.ADVANCE
+
+
+def test_a_shadow_that_hardly_ever_disagrees_needs_no_labels() -> None:
+    plan = plan_of("shadow", gated=False)
+    unlabelled = {"loss": Interval(-1, 1), "labelled": (0, 0)}
+    alike = healthy(plan, **unlabelled, disagreement=Interval(0.0, 0.01))
+    assert decide(plan, alike, NOW).action is Action.PROMOTE
 
 
 def test_evidence_of_another_plan_is_refused() -> None:

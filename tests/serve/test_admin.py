@@ -183,7 +183,7 @@ def test_without_authentication_they_answer_this_machine_alone(grey: Bundle, add
 
     async def ask() -> list[int]:
         transport = httpx.ASGITransport(application, client=(address, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             json = {"json": {"version": "1"}}
             return [(await client.request(m, p, **(json if "live" in p else {}))).status_code for m, p in PATHS]
 

@@ -109,6 +109,8 @@ PATHS = {
     "/livez",
     "/readyz",
     "/model-info",
+    "/model-card",
+    "/explain",
     "/models",
     "/metrics",
     "/predict",

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from click.testing import Result
-from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from eyas.bundle import Bundle
@@ -23,8 +21,7 @@ from eyas.monitor.store import open_store
 from support.bundles import CLASSES, VAL, digits
 from support.server import Server, running
 from support.waiting import wait_until
-
-WATCH_ALL = 1e6  # predictions a second
+from support.watching import WATCH_ALL, clean, metrics, noise, predict, watcher_of
 
 
 @pytest.fixture
@@ -38,24 +35,6 @@ def watched(grey: Bundle, folder: Path) -> Iterator[Server]:
         yield server
 
 
-def clean(count: int) -> tuple[list[Any], list[int]]:
-    """Held-out digits, shuffled: those that come later are by other hands, which is a drift."""
-    images, labels = digits(ImagePolicy(8, 8, 1), VAL)
-    drawn = np.random.default_rng(0).permutation(len(images))[:count]
-    return images[drawn].tolist(), labels[drawn].tolist()
-
-
-def noise(count: int) -> list[Any]:
-    found: list[Any] = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 1)).tolist()
-    return found
-
-
-def predict(server: Server, images: list[Any]) -> list[str]:
-    """One request each; their ids."""
-    with httpx.Client(base_url=server.url) as client:
-        return [client.post("/predict", json={"data": one, "range": 255}).json()["id"] for one in images]
-
-
 def status(server: Server) -> dict[str, Any]:
     answer = httpx.get(f"{server.url}/monitor")
     found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
@@ -65,20 +44,6 @@ def status(server: Server) -> dict[str, Any]:
 def version(server: Server) -> dict[str, Any]:
     found: dict[str, Any] = next(iter(status(server).get("versions", [])), {})
     return found
-
-
-def watcher_of(server: Server) -> int:
-    """The only child that does not listen: it has no socket of TCP."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    ignoring = [int(pid) for pid in children if _ignores_term(int(pid))]
-    assert len(ignoring) == 1
-    return ignoring[0]
-
-
-def _ignores_term(pid: int) -> bool:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    ignored = int(next(line for line in lines if line.startswith("SigIgn")).split()[1], 16)
-    return bool(ignored >> (signal.SIGTERM - 1) & 1)
 
 
 def test_every_prediction_is_counted_and_digits_are_no_drift(watched: Server) -> None:
@@ -103,12 +68,7 @@ def test_noise_raises_an_alarm_that_names_its_kind_and_examples(watched: Server,
     assert 20 <= alarm["at"] <= 100  # two workers tell of them, each in its own time
     assert set(alarm["examples"]) & set(bad)
     assert (folder / "digits" / "digits-1" / "alarms.jsonl").read_text().count("\n") == len(found["alarms"])
-    text = httpx.get(f"{watched.url}/metrics").text
-    samples = {
-        (one.name, *one.labels.values()): one.value
-        for family in text_string_to_metric_families(text)
-        for one in family.samples
-    }
+    samples = metrics(watched)
     assert samples["eyas_drift", "digits", "digits-1"] == 1
     assert sum(value for key, value in samples.items() if key[0] == "eyas_drift_alarms_total") == len(found["alarms"])
     assert sum(value for key, value in samples.items() if key[0] == "eyas_predictions_total") == 180
@@ -208,6 +168,30 @@ def test_replayed_noise_raises_an_alarm_where_the_same_images_as_they_are_raise_
     assert "noise=120: alarm within" in result.output
 
 
+def test_images_that_a_store_has_kept_are_replayed(grey: Bundle, folder: Path) -> None:
+    monitor = {"folder": str(folder), "most_per_second": WATCH_ALL, "keep_images": 1}
+    with running(grey.path, workers=1, monitor=monitor) as server:
+        predict(server, clean(100)[0])
+        wait_until(lambda: (status(server).get("store") or {}).get("written") == 100, seconds=20)
+        store = folder / "predictions.db"
+        result = run(
+            "replay", str(store), "--shift", "noise=120", "--url", server.url, "--clean", "50", "--rate", "1000"
+        )
+    assert result.exit_code == 0, result.output
+    assert "50 images as they are: no alarm" in result.output
+    assert "noise=120: alarm within" in result.output
+
+
+def test_a_store_without_images_cannot_be_replayed(tmp_path: Path) -> None:
+    nowhere = run("replay", str(tmp_path / "nowhere.db"), "--shift", "noise")
+    assert "there is nothing of that name" in str(nowhere.exception)
+    store = open_store(tmp_path / "empty.db")
+    store.check()
+    store.close()
+    empty = run("replay", str(tmp_path / "empty.db"), "--shift", "noise")
+    assert "has none: serve.monitor.keep_images keeps a share" in str(empty.exception)
+
+
 def test_the_command_shows_what_the_service_knows(watched: Server, tmp_path: Path) -> None:
     images, labels = clean(60)
     ids = predict(watched, images)
@@ -225,7 +209,7 @@ def test_the_command_shows_what_the_service_knows(watched: Server, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--knockout", "ten"), "must have a folder ten and others"),
+        (("--knockout", "ten"), "must have images of ten and of others"),
         ((), "one of --shift and --knockout must be given"),
         (("--shift", "noise=much"), "NAME=AMOUNT with a number, got much"),
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from eyas.bundle import Repository
 from eyas.image import ImagePolicy
-from eyas.rollout import Move, Rollout, RolloutStore, Status, make_plan, rollouts_of
+from eyas.rollout import GateReport, Move, Rollout, RolloutStore, Status, make_plan, rollouts_of
 from support.bundles import CLASSES, VAL, digits, make_bundle
 from support.server import Server, running
 from support.waiting import wait_until
@@ -36,10 +36,11 @@ def serving(repository: Repository, folder: Path) -> Any:
     return running(repository.path, workers=2, poll_seconds=0.2, monitor=config)
 
 
-def begin(repository: Repository, **plan: Any) -> RolloutStore:
+def begin(repository: Repository, *, gated: bool = True, **plan: Any) -> RolloutStore:
     store = rollouts_of(repository, "digits")
     values = {"champion": OLD, "challenger": NEW, "salt": "the same users in every run", **QUICK, **plan}
-    store.start(make_plan(values), by="test", why="to try it", now=time())
+    gate = GateReport(()) if gated else None
+    store.start(make_plan(values), by="test", why="to try it", now=time(), gate=gate)
     return store
 
 
@@ -109,6 +110,21 @@ def test_a_good_canary_goes_from_stage_to_stage_and_becomes_live(repository: Rep
         wait_until(lambda: ask(client, many[0])["version"] == NEW, seconds=20)
         assert [entry.move for entry in store.history()] == [Move.START, Move.ADVANCE, Move.PROMOTE]
         assert all(entry.by == "eyas" for entry in store.history()[1:])
+
+
+def test_an_ungated_canary_is_held_at_its_last_stage_until_labels_speak(repository: Repository, tmp_path: Path) -> None:
+    store = begin(repository, gated=False, mode="canary", stages=[0.5], margin=0.3)
+    many, labels = images(400)
+    with serving(repository, tmp_path / "monitor") as server, httpx.Client(base_url=server.url) as client:
+        wait_until(lambda: rollout_of(server) != {}, seconds=20)
+        told = []
+        for image, label in zip(many, labels, strict=True):
+            told.append({"id": ask(client, image)["id"], "label": CLASSES[label]})
+        wait_until(lambda: "started without the gate" in " ".join(rollout_of(server)["reasons"]), seconds=20)
+        assert now_of(store).status is Status.RUNNING
+        assert client.post("/feedback", json={"feedback": told}).status_code == 200
+        wait_until(lambda: now_of(store).status is Status.PROMOTED, seconds=30)
+        assert "the loss of accuracy is at most" in store.history()[-1].why[1]
 
 
 def test_labels_that_say_it_is_worse_take_it_back(repository: Repository, tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_triton_client_finds_server_and_model(client: triton.InferenceServerClie
     assert [one.name for one in about.outputs] == ["logits", "probabilities", "features", "needs_review", "unknown"]
 
 
+def test_every_answer_has_an_id_for_feedback(client: triton.InferenceServerClient, grey: Bundle) -> None:
+    images = tensor(grey.golden().images[:1])
+    answers = [client.infer("digits", [images]).get_response() for _ in range(2)]
+    ids = {answer.parameters["prediction_id"].string_param for answer in answers}
+    assert len(ids) == 2
+    assert "" not in ids
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_triton_client_gets_what_the_graph_gives(
     client: triton.InferenceServerClient, grey: Bundle, dtype: str

@@ -16,12 +16,15 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from eyas.bundle import Bundle, Conformal, DatasetInfo, InputSpec, Parity, open_bundle, write_bundle
 from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
+from eyas.core.schema import DataConfig
+from eyas.data import open_dataset
 from eyas.image import ImagePolicy, from_pixels
 from eyas.monitor import build_reference
 
@@ -50,12 +53,14 @@ def make_bundle(
     cam: bool = False,
     rows: bool = True,
     fails_on_white: bool = False,
+    data: str = "",
 ) -> Bundle:
     """Write a real bundle for images of `size` (height, width) to `path`, and open it.
 
     `sharpness` multiplies the logits: bundles that differ in it give other probabilities for the same classes; below 0
     they name the least likely ones. `cam`: the graph gives maps. `rows`: the reference has what tells unknown images;
-    older ones lack it. `fails_on_white`: the graph fails on white images, which its golden ones are not.
+    older ones lack it. `fails_on_white`: the graph fails on white images, which its golden ones are not. `data`: what
+    its manifest says that it was trained with, as `data.source` has it; its classes are then "0" to "9".
     """
     policy = ImagePolicy(*size, channels)
     (val_images, val_labels), (test_images, test_labels) = digits(policy, VAL), digits(policy, TEST)
@@ -76,7 +81,8 @@ def make_bundle(
         fields = _description(policy, version, fit) | _findings(
             val.probabilities, val_labels, test.probabilities, test_labels, _expected(test_images, fit)
         )
-        draft.finish(**fields | ({"outputs": (*fields["outputs"], "cam")} if cam else {}))
+        fields |= {"outputs": (*fields["outputs"], "cam")} if cam else {}
+        draft.finish(**fields | (_trained_with(data, policy) if data else {}))
     return open_bundle(path)
 
 
@@ -85,6 +91,29 @@ def digits(policy: ImagePolicy, split: slice) -> tuple[NDArray[np.uint8], NDArra
     data = load_digits()
     small = np.rint(data.images[split] * (255 / 16)).astype(np.uint8)[..., None]
     return np.stack([from_pixels(image, policy) for image in small]), data.target[split]
+
+
+def make_folder(path: Path, split: slice) -> Path:
+    """Handwritten digits as the folder of a data set: all of the split to test, 200 others to train."""
+    policy = ImagePolicy(GRID, GRID, 1)
+    for part, rows in (("train", slice(0, 200)), ("test", split)):
+        for index, (image, label) in enumerate(zip(*digits(policy, rows), strict=True)):
+            file = path / part / str(label) / f"{index}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[..., 0]).save(file)
+    return path
+
+
+def _trained_with(source: str, policy: ImagePolicy) -> dict[str, Any]:
+    """The manifest's fields of a data set whose classes are "0" to "9"."""
+    height, width = policy.height, policy.width
+    found = open_dataset(DataConfig(source=source, image_size=(height, width), channels=policy.channels))
+    counts: dict[str, int] = {split.name: len(split) for split in found.splits}
+    return {
+        "classes": found.classes,
+        "training": {"data": {"source": source}},
+        "dataset": DatasetInfo(name=found.name, fingerprint=found.fingerprint, images=counts),
+    }
 
 
 def graph(

@@ -144,7 +144,9 @@ def _parse(file: Path) -> Manifest:
         raise IntegrityError(f"{file} is not valid JSON: {error}") from error
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
-        raise IntegrityError(f"{file} has schema version {version!r}; this eyas reads version {SCHEMA_VERSION}")
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        advice = "; a newer eyas made it: pip install --upgrade eyas" if newer else ""
+        raise IntegrityError(f"{file} has schema version {version!r}; this eyas reads version {SCHEMA_VERSION}{advice}")
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:

@@ -130,7 +130,7 @@ class Manifest(Section):
     parameters: NonNegativeInt
     """Trainable."""
     temperature: PositiveFloat
-    """probabilities = softmax(logits / temperature); inside the graph (Guo et al. 2017)."""
+    """probabilities = softmax(logits / temperature); inside the graph. See `eyas.evaluate.fit_temperature`."""
     conformal: Conformal
     metrics: dict[str, dict[str, Any]]
     """By split: accuracy, top-5, NLL, ECE and their intervals."""
@@ -146,6 +146,14 @@ class Manifest(Section):
     """SHA-256 of every other file in the bundle."""
     digest: str = ""
     """SHA-256 of all the fields above; see `digest_of`. It finds damage, not malice: who edits can hash."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the test split, else of the validation split, else None."""
+        found = (
+            self.metrics[split]["accuracy"] for split in ("test", "val") if "accuracy" in self.metrics.get(split, {})
+        )
+        return next(found, None)
 
 
 def digest_of(values: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from eyas.cli import (
     answer,
+    backup,
     benchmark,
     compare,
     data,
@@ -15,12 +16,14 @@ from eyas.cli import (
     deploy,
     diagnose,
     doctor,
+    explain,
     learn,
     models,
     monitor,
     replay,
     report,
     rollout,
+    smoke,
     track,
     trust,
     tune,
@@ -46,6 +49,7 @@ app.command()(compare.learning_curve)
 app.command()(tune.tune)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
+app.command()(explain.explain)
 app.command()(answer.serve)
 app.command()(monitor.monitor)
 app.command()(monitor.feedback)
@@ -54,8 +58,11 @@ app.command()(trust.token)
 app.command()(trust.sign)
 app.command()(benchmark.benchmark)
 app.add_typer(models.app, name="models")
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(deploy.app, name="deploy")
+app.command()(smoke.smoke)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 

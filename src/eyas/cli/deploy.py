@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from eyas.cli import containers
+from eyas.cli import containers, deploy_doctor, deploy_files, deploy_roll_out
 
 app = typer.Typer(
     help="Write the files that bring a bundle into production, and say what is missing.",
@@ -20,3 +20,9 @@ def _group() -> None:
 
 app.command()(containers.image)
 app.command()(containers.compose)
+app.command()(deploy_files.k8s)
+app.command()(deploy_files.cloudrun)
+app.command()(deploy_files.ecs)
+app.command()(deploy_files.azure)
+app.add_typer(deploy_roll_out.app, name="roll-out")
+app.command()(deploy_doctor.doctor)

@@ -11,7 +11,21 @@ from typing import Any
 
 from eyas.cli.words import AsJson, print_json
 
-EXTRAS = ("serve", "client", "jwks", "signing", "grpc", "otel", "train", "ray", "keras", "pretrained", "track", "wandb")
+EXTRAS = (
+    "serve",
+    "client",
+    "jwks",
+    "signing",
+    "grpc",
+    "otel",
+    "train",
+    "ray",
+    "keras",
+    "pretrained",
+    "track",
+    "wandb",
+    "aws",
+)
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from eyas.bundle import open_bundle
-from eyas.core.config import load_config, load_values
-from eyas.core.errors import DataError
+from eyas.cli.bundle_data import answer_split, data_of
+from eyas.core.config import load_config
 from eyas.core.runs import open_run
 from eyas.data import open_dataset
 from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation, evaluate
-from eyas.infer import Predictor
 from eyas.train import evaluate_clean, evaluate_run
 
 
@@ -37,20 +36,5 @@ def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evalua
         DataError: other classes, an empty split, or its own data in another state or split.
     """
     bundle = open_bundle(path)
-    config = load_values(bundle.manifest.training, overrides, str(path))
-    policy = bundle.policy
-    shaped = {"image_size": (policy.height, policy.width), "channels": policy.channels, "resize": policy.resize}
-    dataset = open_dataset(config.data.model_copy(update=shaped))
-    if config.data.source == bundle.manifest.training["data"]["source"]:
-        # Its own data, split anew or changed since, would be measured on images that it was trained on.
-        dataset.require(bundle.manifest.dataset.fingerprint, path)
-    if dataset.classes != bundle.classes:
-        raise DataError(
-            f"the classes of {dataset.name} must be those of the bundle, in their order: {', '.join(bundle.classes)}; "
-            f"got {', '.join(dataset.classes)}"
-        )
-    chosen = dataset.split(split)
-    if not len(chosen):
-        raise DataError(f"the {split} split of {dataset.name} is empty")
-    answers = Predictor(bundle).run(chosen.take(slice(None)))
-    return evaluate(answers.probabilities, chosen.labels, dataset.classes)
+    found = answer_split(bundle, data_of(bundle, overrides), split)
+    return evaluate(found.probabilities, found.split.labels, found.dataset.classes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.cli.words import AsJson, find_bundle, print_json
-from eyas.core.errors import BundleError, needs_extra
+from eyas.core.errors import BundleError, TrackingError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.bundle import Bundle, Repository
@@ -95,6 +95,44 @@ def remove(repository: Repo, model: Model, version: Version) -> None:
     """
     _open(repository).remove(model, version)
     typer.echo(f"removed {model} {version}")
+
+
+@app.command()
+def mirror(
+    repository: Repo,
+    models: Annotated[
+        list[str] | None, typer.Argument(help="These models alone; all by default.", metavar="[MODEL]...")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(help="The MLflow store; MLFLOW_TRACKING_URI by default, else mlflow.db here.", metavar="URI"),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with every change until Ctrl-C.")] = False,
+) -> None:
+    """Tell an MLflow model registry of all versions, with their files; of the live one and the one on trial as aliases.
+
+    The live version is `champion` there, a running rollout's `challenger`. What the registry has already is left alone.
+
+    Example: eyas models mirror models; eyas models mirror models digits --tracking-uri http://mlflow:5000 --follow
+    """
+    found = _open(repository)
+    for model in models or ():
+        found.versions(model)  # says what there is where there is no such model
+    from eyas.track.delivery.process import require_library
+
+    require_library("mlflow")
+    from eyas.track.delivery.mlflow_store import tracking_uri as default_uri
+    from eyas.track.registry import Mirror, Registry
+    from eyas.track.registry import follow as mirror_on
+
+    made = Mirror(found, Registry(tracking_uri or default_uri()), models or ())
+    if follow:
+        mirror_on(made, typer.echo, lambda trouble: typer.echo(f"warning: {trouble}", err=True))
+    done = made.once()
+    for line in done.news or ["the registry has everything"]:
+        typer.echo(line)
+    if done.troubles:
+        raise TrackingError("; ".join(f"{name}: {trouble}" for name, trouble in done.troubles.items()))
 
 
 def _open(path: Path) -> Repository:

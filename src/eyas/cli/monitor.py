@@ -4,46 +4,54 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from eyas.cli.words import AsJson, print_json
-from eyas.core.errors import InputError, needs_extra
+from eyas.core.errors import ConfigError, InputError, needs_extra
 
 Url = Annotated[
     str | None,
     typer.Option(help="Where the service is; EYAS_URL where left out. The token is EYAS_TOKEN's.", metavar="URL"),
 ]
 AT_ONCE = 1000  # labels in one request
+PATIENCE = 5.0  # seconds that a look may take
 
 
-def monitor(url: Url = None, as_json: AsJson = False) -> None:
-    """Say what a service knows of its predictions: drift and since when, images unlike any before, accuracy.
+def monitor(
+    url: Url = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Look again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.", min=0.1)] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a service knows of its predictions: drift and since when, images unlike any before, accuracy, rollouts.
 
-    Example: eyas monitor --url http://localhost:5000
+    Example: eyas monitor --follow --url http://localhost:5000
     """
+    if follow and as_json:
+        raise ConfigError("--json is one document, and --follow has no end; leave one of them out")
     with needs_extra("client"):
         from eyas.client import Client
+    from eyas.core import console
 
+    if follow:
+        from eyas.cli import monitor_follow
+
+        with Client(url, timeout=PATIENCE, connect_timeout=PATIENCE, tries=1) as client:
+            monitor_follow.follow(client, every, console.out)
+        return
     with Client(url) as client:
         found = client.monitor()
     if as_json:
         print_json(found)
         return
-    from eyas.core import console
+    from rich.text import Text
 
-    columns = ("model", "version", "predictions", "watched", "review", "unknown", "drift", "accuracy")
-    console.out.print(console.table("", columns, [_row(one) for one in found["versions"]]))
-    for one in found["versions"]:
-        for alarm in reversed(one["alarms"][:5]):
-            typer.echo(f"{alarm['raised']}  {one['model']} {one['version']}: {_said(alarm)}")
-        if one["why_not"]:
-            typer.echo(f"{one['model']} {one['version']} is not watched: {one['why_not']}")
-    if store := found["store"]:
-        typer.echo(_kept(store))
-    if found["lost"]:
-        typer.echo(f"{found['lost']} predictions were not told to the monitor, for want of time")
+    from eyas.cli.monitor_view import parts
+
+    for part in parts(found):
+        console.out.print(part, soft_wrap=isinstance(part, Text))
 
 
 def feedback(
@@ -90,47 +98,3 @@ def _read(file: Path) -> dict[str, str]:
         if missing := {"id", "label"} - {*(rows.fieldnames or ())}:
             raise InputError(f"{file} must have the columns id and label, lacks {' and '.join(sorted(missing))}")
         return {row["id"]: row["label"] for row in rows}
-
-
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    count = one["predictions"] or 1
-    return (
-        one["model"],
-        one["version"],
-        f"{one['predictions']:,}",
-        f"{one['watched']:,}",
-        f"{one['needs_review'] / count:.1%}",
-        f"{one['unknown'] / count:.1%}",
-        one["drift"],
-        _accuracy(one["feedback"]),
-    )
-
-
-def _accuracy(feedback: dict[str, Any] | None) -> str:
-    if feedback is None:
-        return "no store"
-    if not feedback["labels"]:
-        return "no labels yet"
-    share = f"{feedback['accuracy']:.1%} ({feedback['lower']:.1%} to {feedback['upper']:.1%})"
-    return f"{share} of {feedback['labels']:,}"
-
-
-def _said(alarm: dict[str, Any]) -> str:
-    classes = ", ".join(f"{one['label']} {one['before']:.1%} → {one['since']:.1%}" for one in alarm["classes"][:5])
-    examples = ", ".join(alarm["examples"][:3])
-    return (
-        f"{alarm['kind']}, by {', '.join(alarm['streams'])}, since prediction {alarm['since']} of {alarm['at']}"
-        f"{f'; {classes}' if classes else ''}{f'; for example {examples}' if examples else ''}"
-    )
-
-
-def _kept(store: dict[str, Any]) -> str:
-    dropped = ", ".join(f"{count} {reason}" for reason, count in store["dropped"].items())
-    return (
-        f"{store['written']:,} predictions are in {store['place']}"
-        f"{f'; dropped: {dropped}' if dropped else ''}{_now(store)}"
-    )
-
-
-def _now(store: dict[str, Any]) -> str:
-    return f"; now: {store['trouble']}" if store["trouble"] else ""

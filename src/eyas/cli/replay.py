@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,19 +22,28 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5  # between two looks at the monitor
 SETTLE_SECONDS = 3.0  # for the monitor to hear of the last ones
+MOST_KEPT = 10_000  # images of a store
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Picture:
+    """An image, read when it is needed."""
+
+    label: str
+    """Its folder's name; of a store, the index of its true class where that is known, else of the one predicted."""
+    source: Callable[[], Path | bytes]
+
+
+@dataclass(frozen=True)
 class _Images:
     """What is played, over and over in another order each time."""
 
-    files: Sequence[Path]
+    pictures: Sequence[_Picture]
     seed: int
     left_out: str | None = None
-    """A class, the name of its folder."""
+    """A class."""
     shift: str | None = None
     amount: float | None = None
-    _read: dict[Path, Pixels] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Pixels]:
         import numpy as np
@@ -41,32 +51,39 @@ class _Images:
         from eyas.monitor.shifts import shifted
 
         rng = np.random.default_rng(self.seed)
-        files = [file for file in self.files if file.parent.name != self.left_out]
+        kept = [at for at, picture in enumerate(self.pictures) if picture.label != self.left_out]
         while True:
-            for at in rng.permutation(len(files)).tolist():
-                image = self._image(files[at])
+            for at in rng.permutation(kept).tolist():
+                image = self._image(at)
                 yield shifted(image, self.shift, self.amount, rng) if self.shift else image
 
-    def _image(self, file: Path) -> np.ndarray[Any, Any]:
-        if file not in self._read:
-            import numpy as np
+    def _image(self, at: int) -> np.ndarray[Any, Any]:
+        import numpy as np
 
-            from eyas.image import open_image
+        from eyas.image import open_image
 
-            picture = open_image(file)
-            picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
-            pixels = np.asarray(picture, np.uint8)
-            self._read[file] = pixels if pixels.ndim == 3 else pixels[..., None]
-        return self._read[file]
+        picture = open_image(self.pictures[at].source())
+        picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
+        pixels = np.asarray(picture, np.uint8)
+        return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def replay(
-    folder: Annotated[Path, typer.Argument(help="Image files; a class's in a folder of its name.", metavar="FOLDER")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of image files, a class's in a folder of its name; or a prediction store, a file or a URL: "
+            "the images that it has kept.",
+            metavar="FOLDER|STORE",
+        ),
+    ],
     shift: Annotated[
         str | None,
         typer.Option(help="noise, blur, rotate, translate, darken, contrast or occlude.", metavar="NAME[=AMOUNT]"),
     ] = None,
-    knockout: Annotated[str | None, typer.Option(help="A class that no longer comes.", metavar="CLASS")] = None,
+    knockout: Annotated[
+        str | None, typer.Option(help="A class that no longer comes; of a store, its index.", metavar="CLASS")
+    ] = None,
     clean: Annotated[int, typer.Option(help="Images as they are, before.", min=0)] = 500,
     changed: Annotated[int, typer.Option(help="Changed images after them, at most.", min=1)] = 2000,
     rate: Annotated[float, typer.Option(help="Images a second, at most.", min=0.1)] = 100.0,
@@ -77,25 +94,23 @@ def replay(
 
     The service counts them as any others: try it on one that stands apart. Where no alarm comes, the exit code is 1.
 
-    Example: eyas replay holdout --shift rotate=40 --url http://localhost:5000
+    Example: eyas replay holdout --shift rotate=40 --url http://localhost:5000;
+    eyas replay monitor/predictions.db --knockout 3
     """
     with needs_extra("client"):
         from eyas.client import Client
-        from eyas.files import find_images
 
-    files = [one.source for one in find_images([folder]) if isinstance(one.source, Path)]
-    if not files:
-        raise InputError(f"{folder} must hold image files, has none")
-    classes = {file.parent.name for file in files}
+    pictures = _in_folder(Path(source)) if Path(source).is_dir() else _in_store(source)
+    classes = {picture.label for picture in pictures}
     if knockout is not None and (knockout not in classes or len(classes) < 2):
-        raise InputError(f"{folder} must have a folder {knockout} and others, has {', '.join(sorted(classes))}")
+        raise InputError(f"{source} must have images of {knockout} and of others, has {', '.join(sorted(classes))}")
     if (shift is None) == (knockout is None):
         raise InputError("one of --shift and --knockout must be given")
     name, _, amount = (shift or "").partition("=")
-    after = _Images(files, seed + 1, knockout, name or None, _number(amount))
+    after = _Images(pictures, seed + 1, knockout, name or None, _number(amount))
     with Client(url) as client:
         before = _alarms(client)
-        sent = _play(client, _Images(files, seed), clean, rate, before)
+        sent = _play(client, _Images(pictures, seed), clean, rate, before)
         if sent.alarm:
             typer.echo(f"alarm after {sent.count} images as they are: {sent.alarm}")
             raise typer.Exit(1)
@@ -105,6 +120,45 @@ def replay(
     typer.echo(f"{what}: {f'alarm within {sent.count} images, {sent.alarm}' if sent.alarm else 'no alarm'}")
     if sent.alarm is None:
         raise typer.Exit(1)
+
+
+def _in_folder(folder: Path) -> list[_Picture]:
+    with needs_extra("client"):
+        from eyas.files import find_images
+
+    files = [one.source for one in find_images([folder]) if isinstance(one.source, Path)]
+    if not files:
+        raise InputError(f"{folder} must hold image files, has none")
+    return [_Picture(file.parent.name, partial(Path, file)) for file in files]
+
+
+def _in_store(place: str) -> list[_Picture]:
+    """The newest images that a service's store has kept."""
+    with needs_extra("client"):
+        from eyas.monitor.store import Filter, open_store
+
+    if "://" not in place and not Path(place).is_file():
+        raise InputError(f"{place} must be a folder of images or a prediction store, there is nothing of that name")
+    store = open_store(place)
+    rows = store.recent(MOST_KEPT, Filter(has_image=True)).rows
+    found = [row for row in rows if row.prediction.arm != "shadow"]
+    if len(models := {row.prediction.model for row in found}) > 1:
+        raise InputError(f"{place} must hold images of one model, has those of {', '.join(sorted(models))}")
+    if not found:
+        raise InputError(f"{place} must hold images, has none: serve.monitor.keep_images keeps a share of them")
+
+    def content(id_: str) -> bytes:
+        if (image := store.image(id_)) is None:
+            raise InputError(f"{place} no longer has the image of {id_}")
+        return image.content
+
+    return [
+        _Picture(
+            str(row.feedback.true_class if row.feedback else row.prediction.predicted),
+            partial(content, row.prediction.id),
+        )
+        for row in found
+    ]
 
 
 @dataclass(frozen=True)

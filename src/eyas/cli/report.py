@@ -1,4 +1,4 @@
-"""`eyas report`: a run or a study as a document to hand in or to read."""
+"""`eyas report`: a run, a study or what a service's monitor has found, as a document to hand in or to read."""
 
 from __future__ import annotations
 
@@ -13,42 +13,87 @@ from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.report.document import Document
+    from eyas.report.monitoring import Asked
 
 
 def report(
-    path: Annotated[Path, typer.Argument(help="A run folder, or a study's.", metavar="RUN|STUDY")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A run folder, a study's, or that of a service's monitor.", metavar="RUN|STUDY|MONITOR"),
+    ],
     lang: Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG")] = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Typeset a PDF (so too where no form is named).")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write one HTML page that needs nothing else.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the report; RUN by default.", metavar="DIR")] = None,
+    days: Annotated[float | None, typer.Option(help="Of a monitor: the last ones alone.", metavar="N")] = None,
+    model: Annotated[str | None, typer.Option(help="Of a monitor: this model alone.")] = None,
+    version: Annotated[str | None, typer.Option(help="Of a monitor: this version alone.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Of a monitor: the service's serve.monitor.store, where it has one.", metavar="FILE|URL"),
+    ] = None,
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
     Of a study: its arms, their ranking, how sure it is, and the conclusion. Of a search by eyas tune: whether it beat
     the baseline, the best configuration, trials, cost, pictures, and what was not tested. A run's test split is
-    measured for it, and recorded in the run unless --out names another folder.
+    measured for it, and recorded in the run unless --out names another folder. Of a monitor: traffic, each alarm with
+    what changed and the images that caused it, and the accuracy by labels.
 
-    Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-optimizers-1 --lang fr
+    Example: eyas report runs/digits-cnn-1 --pdf --html; eyas report runs/digits-optimizers-1 --lang fr; eyas report
+    monitor --html --days 7
     """
     from eyas.core.language import require_language
 
     require_language(lang)
     with needs_extra("train"):
         from eyas.report import write_html, write_pdf
+        from eyas.report.monitoring import Asked
 
+    asked = Asked(days, model, version)
     with tempfile.TemporaryDirectory() as folder:
-        today = datetime.now().astimezone().date()
-        if (path / "tune.yaml").exists():
-            document = _of_search(path, lang, Path(folder), today)
-        elif (path / "study.yaml").exists():
-            document = _of_study(path, lang, Path(folder), today)
-        else:
-            document = _of_run(path, lang, Path(folder), today, record=out is None)
+        document = _document(path, lang, Path(folder), asked, store, record=out is None)
         for wanted, write, suffix in ((pdf or not html, write_pdf, "pdf"), (html, write_html, "html")):
             if wanted:
                 file = (out or path) / f"report-{lang}.{suffix}"
                 write(document, file)
                 typer.echo(f"wrote {file}")
+
+
+def _document(path: Path, lang: str, folder: Path, asked: Asked, store: str | None, *, record: bool) -> Document:
+    from eyas.monitor.folder import is_monitor_folder
+    from eyas.report.monitoring import Asked
+
+    today = datetime.now().astimezone().date()
+    if store or is_monitor_folder(path):
+        return _of_monitor(path, lang, folder, today, asked, store)
+    if asked != Asked():
+        raise ConfigError(f"--days, --model and --version need the folder of a service's monitor, got {path}")
+    if (path / "tune.yaml").exists():
+        return _of_search(path, lang, folder, today)
+    if (path / "study.yaml").exists():
+        return _of_study(path, lang, folder, today)
+    if not any(path.glob("config.yaml")) and not any(path.glob("*/config.yaml")):
+        raise ConfigError(f"{path} must be a run, a study or the folder of a service's monitor; it is none of them")
+    return _of_run(path, lang, folder, today, record=record)
+
+
+def _of_monitor(path: Path, lang: str, folder: Path, on: date, asked: Asked, store: str | None) -> Document:
+    from time import time
+
+    from eyas.monitor.folder import PREDICTIONS
+    from eyas.monitor.store import open_store
+    from eyas.report.monitoring import gather, monitor_document
+
+    if store is None and not (path / PREDICTIONS).is_file():
+        raise ConfigError(f"{path} has no {PREDICTIONS}: --store must name the store, as serve.monitor.store does")
+    if store and "://" not in store and not Path(store).is_file():
+        raise ConfigError(f"--store must be the file or URL of a prediction store, got {store}")
+    opened = open_store(store or path / PREDICTIONS)
+    try:
+        return monitor_document(gather(path, opened, asked, time()), lang, folder, on)
+    finally:
+        opened.close()
 
 
 def _of_run(path: Path, lang: str, folder: Path, on: date, *, record: bool) -> Document:

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eyas.cli.models import Model, Repo
 from eyas.cli.words import AsJson, print_json
-from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.errors import ConfigError, DataError, MissingExtraError, RolloutError, needs_extra
 
 if TYPE_CHECKING:
-    from eyas.rollout import Entry, Move, Rollout, RolloutStore
+    from eyas.bundle import Repository
+    from eyas.rollout import Entry, GateReport, Move, Rollout, RolloutPlan, RolloutStore
 
 Challenger = Annotated[str, typer.Argument(help="The version that is to take over.", metavar="VERSION")]
 Why = Annotated[str, typer.Option("--why", help="Kept in the history.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose test images both versions answer, as data.source has it; those beside the challenger's training "
+        "where left out.",
+        metavar="DATA",
+    ),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A key of the plan: margin=0.02, stage_seconds=3600, …", metavar="KEY=VALUE"),
+]
+WORDS = {True: "passed", False: "failed", None: "not measured"}
 app = typer.Typer(
     help="Let a new version take over by degrees; the service that serves the repository deals out the requests, "
     "judges, and takes it back where it is worse.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+@app.command()
+def check(
+    repository: Repo,
+    model: Model,
+    challenger: Challenger,
+    data: Data = None,
+    plan: Keys = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the gate whether a version may take over: accuracy, every class, calibration and latency beside the live one.
+
+    Both answer the same test images on this machine. Exit code 1: it may not.
+
+    Example: eyas rollout check models digits 2 --set margin=0.05
+    """
+    found = _open(repository, model)
+    report = _judge(found, model, _plan(found, model, challenger, _values(plan or [])), data)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for line in _gate_lines(report.to_json()):
+            typer.echo(line)
+        typer.echo(f"{challenger} {'passes' if report.passed else 'does not pass'}")
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -36,32 +77,25 @@ def start(
         str | None, typer.Option(help="Let it answer this share first, then more: 5% or 1%,10%,50%,100%.")
     ] = None,
     ab: Annotated[str | None, typer.Option(help="Let it answer this share until labels decide: 50%.")] = None,
-    plan: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A key of the plan: margin=0.02, stage_seconds=3600, …", metavar="KEY=VALUE"),
-    ] = None,
+    plan: Keys = None,
+    data: Data = None,
+    ungated: Annotated[
+        bool, typer.Option("--ungated", help="Do not ask the gate; then only labels can show that it is no worse.")
+    ] = False,
     why: Why = "",
 ) -> None:
-    """Begin a rollout of a published version, beside the one that is live.
+    """Begin a rollout of a published version, beside the one that is live, once `eyas rollout check` passes.
 
-    Example: eyas rollout start models digits digits-2 --canary 5% --set stage_seconds=3600
+    Example: eyas rollout start models digits 2 --canary 5% --set stage_seconds=3600
     """
-    with needs_extra("serve"):
-        from eyas.bundle import Repository
-        from eyas.rollout import make_plan
+    if ungated and data is not None:
+        raise ConfigError("--data is for the gate, which --ungated leaves out; give one of them")
+    found = _open(repository, model)
+    planned = _plan(found, model, challenger, _mode(shadow, canary, ab) | _values(plan or []))
+    from eyas.rollout import begin
 
-    found = Repository(repository)
-    live = found.live(model)
-    if live is None:
-        raise ConfigError(f"{model} has no live version that {challenger} could be compared with; eyas models live")
-    classes = [found.open(model, version).classes for version in (live.version, challenger)]
-    if classes[0] != classes[1]:
-        raise ConfigError(
-            f"{challenger} must have the classes of {live.version}, in their order: labels are told by them"
-        )
-    values = _mode(shadow, canary, ab) | _values(plan or [])
-    values |= {"champion": live.version, "challenger": challenger}
-    begun = _store(repository, model).start(make_plan(values), by=_who(), why=why or "started", now=time())
+    judged = None if ungated else lambda: _judge_or_say(found, model, planned, data)
+    begun = begin(found, model, planned, by=_who(), why=why, judged=judged)
     typer.echo(_said(begun))
     typer.echo(f"next: eyas rollout status {repository} {model}")
 
@@ -72,7 +106,7 @@ def status(repository: Repo, model: Model, as_json: AsJson = False) -> None:
 
     Example: eyas rollout status models digits
     """
-    store = _store(repository, model)
+    store = _store(_open(repository, model), model)
     rollout, entries = store.current(), store.history()
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
@@ -84,60 +118,107 @@ def status(repository: Repo, model: Model, as_json: AsJson = False) -> None:
     for entry in entries:
         if entry.after.number == rollout.number:
             typer.echo(_line(entry))
+            for line in _gate_lines((entry.evidence or {}).get("gate", {})):
+                typer.echo(f"    {line}")
 
 
 @app.command()
 def pause(repository: Repo, model: Model, why: Why = "") -> None:
     """Leave the shares as they are; nothing goes on by itself."""
-    _move(repository, model, "pause", why)
+    _move(_open(repository, model), model, "pause", why)
 
 
 @app.command()
 def resume(repository: Repo, model: Model, why: Why = "") -> None:
     """Let a paused rollout go on."""
-    _move(repository, model, "resume", why)
+    _move(_open(repository, model), model, "resume", why)
 
 
 @app.command()
 def advance(repository: Repo, model: Model, why: Why = "") -> None:
     """Go to the next stage now."""
-    _move(repository, model, "advance", why)
+    _move(_open(repository, model), model, "advance", why)
 
 
 @app.command()
-def promote(repository: Repo, model: Model, why: Why = "") -> None:
-    """Make the challenger the live version now."""
-    with needs_extra("serve"):
-        from eyas.bundle import Repository
+def promote(
+    repository: Repo,
+    model: Model,
+    why: Why = "",
+    data: Data = None,
+    force: Annotated[bool, typer.Option("--force", help="Whatever is known of it; the history says so.")] = False,
+) -> None:
+    """Make the challenger the live version now.
 
-    rollout = _store(repository, model).current()
-    if rollout and not rollout.over:
-        Repository(repository).set_live(model, rollout.plan.challenger)
-    _move(repository, model, "promote", why, early=True)
+    One that was started ungated must be shown to be no worse: by labels, or by the gate on the images of --data.
+    """
+    found = _open(repository, model)
+    rollout = _store(found, model).current()
+    gate = _judge(found, model, rollout.plan, data) if data is not None and rollout and not rollout.over else None
+    _move(found, model, "promote", why, force=force, gate=gate)
 
 
 @app.command("rollback")
 def roll_back(repository: Repo, model: Model, why: Why = "") -> None:
     """Give all requests back to the champion now."""
-    _move(repository, model, "roll back", why)
+    _move(_open(repository, model), model, "roll back", why)
 
 
-def _move(repository: Path, model: str, name: str, why: str, **more: Any) -> None:
+def _open(path: Path, model: str) -> Repository:
     with needs_extra("serve"):
-        from eyas.rollout import Move
+        import eyas.rollout  # noqa: F401  (NumPy, which the extra brings)
+        from eyas.bundle import Repository
+
+    found = Repository(path)
+    found.versions(model)  # says what there is where there is no such model
+    return found
+
+
+def _store(repository: Repository, model: str) -> RolloutStore:
+    from eyas.rollout import rollouts_of
+
+    return rollouts_of(repository, model)
+
+
+def _move(repository: Repository, model: str, name: str, why: str, **more: Any) -> None:
+    from eyas.rollout import Move, move_by_hand
 
     move: Move = Move(name)
-    typer.echo(_said(_store(repository, model).move(move, by=_who(), why=why or "by hand", now=time(), **more)))
+    typer.echo(_said(move_by_hand(repository, model, move, by=_who(), why=why, **more)))
 
 
-def _store(repository: Path, model: str) -> RolloutStore:
-    with needs_extra("serve"):
-        from eyas.bundle import Repository
-        from eyas.rollout import rollouts_of
+def _plan(repository: Repository, model: str, challenger: str, values: dict[str, Any]) -> RolloutPlan:
+    from eyas.rollout import plan_for
 
-    found = Repository(repository)
-    found.versions(model)  # says what there is where there is no such model
-    return rollouts_of(found, model)
+    return plan_for(repository, model, challenger, values)
+
+
+def _judge(repository: Repository, model: str, plan: RolloutPlan, data: str | None) -> GateReport:
+    with needs_extra("train"):  # which opens images with labels
+        from eyas.cli.gate import judge_versions
+        from eyas.rollout import GateRule
+
+        champion, challenger = (repository.open(model, version) for version in (plan.champion, plan.challenger))
+        return judge_versions(champion, challenger, GateRule.of(plan), data)
+
+
+def _judge_or_say(repository: Repository, model: str, plan: RolloutPlan, data: str | None) -> GateReport:
+    """And how to do without."""
+    try:
+        report = _judge(repository, model, plan, data)
+        report.require_passed(plan.challenger)
+    except (DataError, MissingExtraError, RolloutError) as error:
+        raise type(error)(f"{error}; --ungated starts without the gate") from error
+    for line in _gate_lines(report.to_json()):
+        typer.echo(line)
+    return report
+
+
+def _gate_lines(report: dict[str, Any]) -> Iterator[str]:
+    """What `GateReport.to_json` holds, in words."""
+    for one in report.get("checks", ()):
+        yield f"{WORDS[one['passed']]}  {one['name']}: {one['words']}"
+    yield from report.get("notes", ())
 
 
 def _mode(shadow: bool, canary: str | None, ab: str | None) -> dict[str, Any]:

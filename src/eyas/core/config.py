@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from eyas.core.errors import ConfigError
 from eyas.core.schema import ARCHITECTURES, Config
+from eyas.core.schema.addresses import SECRET
 
 # Their values are words whatever they look like: `export.version=1.10` is not the number 1.1.
 TEXT_KEYS = ("name", "runs_dir", "data.source", "data.fixes", "export.version", "serve.host")
@@ -177,7 +178,8 @@ def _explain(error: ValidationError, where: str, overridden: Collection[str]) ->
             origin = "on the command line" if given else f"in {where}"
             yield f"unknown key {path} {origin}{_did_you_mean(path, str(tags[0]) if tags else '')}"
         else:
-            yield f"{path} {_rule(problem['msg'])}, got {problem['input']!r}"
+            got = "" if problem["type"] == SECRET else f", got {problem['input']!r}"
+            yield f"{path} {_rule(problem['msg'])}{got}"
 
 
 def _did_you_mean(path: str, architecture: str) -> str:

@@ -9,6 +9,7 @@ EyasError                  exit code 1
 │   └── ResumeError        4   a checkpoint that does not belong to this run
 ├── BundleError            5
 │   ├── IntegrityError     5   a file differs from its recorded hash, or the schema is unknown
+│   ├── BackupError        5   a backup that cannot be made, or does not fit where it is to go
 │   ├── ParityError        5   the exported graph and the trained network disagree
 │   └── RolloutError       5   a move that a rollout cannot make
 ├── InputError             6   an image or array given for prediction
@@ -18,9 +19,9 @@ EyasError                  exit code 1
 ├── TrackingError          9   a tracker does not take what waits for it
 └── StoreError             10  the prediction store cannot be opened, read or written
 
-Three rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises,
-`serve.http.problems` a ServingError with an HTTP status, and `monitor.store.engine` a StoreError for a row that the
-database refuses.
+Some rooms refine these for themselves: `data.sources.download` has a DataError that a server's refusal raises,
+`serve.http.problems` a ServingError with an HTTP status, `serve.alerts.posting` one for an event that a receiver does
+not take, and `monitor.store.engine` a StoreError for a row that the database refuses.
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ class BundleError(EyasError):
 
 class IntegrityError(BundleError):
     """A bundle whose content is not what its manifest says."""
+
+
+class BackupError(BundleError):
+    """A backup that cannot be made, or does not fit the place where it is to be restored."""
 
 
 class ParityError(BundleError):

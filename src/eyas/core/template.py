@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from eyas.core.schema import Config
+from eyas.core.schema.addresses import WITH_SECRETS
 
 WIDTH = 100
 HEADER = """\
@@ -34,7 +35,7 @@ def _section(model: BaseModel, indent: str) -> Iterator[str]:
             yield f"{indent}{name}:"
             yield from _section(value, indent + "  ")
         else:
-            yield f"{indent}{name}: {_scalar(model.model_dump(mode='json')[name])}"
+            yield f"{indent}{name}: {_scalar(model.model_dump(mode='json', context=WITH_SECRETS)[name])}"
 
 
 def _scalar(value: object) -> str:

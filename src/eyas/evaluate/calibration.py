@@ -36,10 +36,15 @@ def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.floating[Any
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float:
-    """The temperature T in [0.05, 20] whose softmax(z / T) has the least NLL on held-out images.
+    """The temperature T in [0.05, 20] at which the mean confidence on held-out images is the accuracy on them.
 
-    With β = 1 / T the NLL is convex: its slope is mean(Σ_k p_k z_k - z_y) and its curvature is the mean variance of z
-    under p, so the minimum is where the slope crosses 0, found by Newton's steps kept inside a shrinking bracket.
+    Confidence is the probability of the predicted class. It falls as T rises and accuracy stays, so there is one such
+    T, found by Newton's steps kept inside a shrinking bracket; the end of the range that is nearest to it where it
+    lies outside.
+
+    The T of least NLL (Guo et al. 2017, *On Calibration of Modern Neural Networks*, §4.2) looks at the probabilities of
+    all classes: of networks taught with label smoothing it leaves a larger gap between confidence and accuracy, see
+    docs/decisions/0028-confidence-is-calibrated-by-its-mean.md.
 
     Args:
         logits: (N, K) of images that the network was not trained on.
@@ -47,47 +52,46 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
 
     Returns:
         T; 1.0, which changes nothing, where the images cannot tell: there are none, every logit in a row is the same,
-        or every answer is right (then the NLL falls for ever as T → 0, and the best T would say "certain").
+        or every answer is right (then the best T would say "certain").
 
     Raises:
         DataError: shapes that do not fit, logits that are not finite, labels out of range.
 
-    Source: Guo et al. 2017, *On Calibration of Modern Neural Networks*, §4.2.
+    Source: Clarté, Loureiro, Krzakala & Zdeborová 2023, *Expectation consistency for calibration of neural networks*.
     """
     check_scores("logits", logits)
     check_labels(labels, *logits.shape)
     z = _shifted(logits)
-    truth = z[np.arange(len(z)), labels]
-    # After the shift the largest logit of a row is 0: all of `truth` at 0 is all right, or tied with the best.
-    if not truth.any():
+    right = (z.argmax(axis=1) == labels).mean() if len(z) else 1.0
+    if right == 1 or not z.any():
         return 1.0
-    beta = _root(z, float(truth.mean()), 1 / T_MAX, 1 / T_MIN)
+    beta = _root(z, float(right), 1 / T_MAX, 1 / T_MIN)
     return float(np.clip(1 / beta, T_MIN, T_MAX))
 
 
-def _root(z: NDArray[np.float64], truth: float, low: float, high: float) -> float:
-    """The β in [low, high] where the slope of the NLL is 0, or the end that is nearest to it."""
-    if _slope(z, truth, low)[0] >= 0:
+def _root(z: NDArray[np.float64], right: float, low: float, high: float) -> float:
+    """The β = 1 / T in [low, high] where the gap is 0, or the end that is nearest to it."""
+    if _gap(z, right, low)[0] >= 0:
         return low
-    if _slope(z, truth, high)[0] <= 0:
+    if _gap(z, right, high)[0] <= 0:
         return high
     beta = 1.0
     for _ in range(STEPS):
-        slope, curvature = _slope(z, truth, beta)
-        low, high = (low, beta) if slope > 0 else (beta, high)
-        following = beta - slope / curvature if curvature > 0 else low
+        gap, slope = _gap(z, right, beta)
+        low, high = (low, beta) if gap > 0 else (beta, high)
+        following = beta - gap / slope if slope > 0 else low
         if abs(following - beta) <= PRECISION * beta:
             break
         beta = following if low < following < high else (low * high) ** 0.5
     return beta
 
 
-def _slope(z: NDArray[np.float64], truth: float, beta: float) -> tuple[float, float]:
-    """First and second derivative of the NLL by β."""
-    p = _softmax(beta * z)
-    mean = (p * z).sum(axis=1)
-    variance = (p * z * z).sum(axis=1) - mean**2
-    return float(mean.mean()) - truth, float(variance.mean())
+def _gap(z: NDArray[np.float64], right: float, beta: float) -> tuple[float, float]:
+    """Mean confidence less accuracy, and its derivative by β, which is not negative."""
+    powers = np.exp(beta * z)
+    total = powers.sum(axis=1)  # the largest power of each row is 1, and its share the confidence
+    slope = -(powers * z).sum(axis=1) / total**2
+    return float((1 / total).mean()) - right, float(slope.mean())
 
 
 def _shifted(logits: Floats) -> NDArray[np.float64]:

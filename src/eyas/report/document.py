@@ -74,6 +74,30 @@ class Figure(Block):
 
 
 @dataclass(frozen=True)
+class Picture:
+    """One of a gallery."""
+
+    file: str
+    """Its name in the folder."""
+    title: str
+    mark: str = ""
+    """A word of warning; empty where there is none."""
+    note: str = ""
+    id: str = ""
+    small: bool = False
+    """So few pixels that each is to be seen."""
+
+
+@dataclass(frozen=True)
+class Gallery(Block):
+    """Small pictures side by side, each with its words; counted among the figures."""
+
+    kind: ClassVar[str] = "gallery"
+    caption: str
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
 class Section:
     """A heading and what stands under it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -30,6 +31,10 @@ def _rising(stages: tuple[float, ...]) -> tuple[float, ...]:
     if not all(low < high for low, high in zip((0.0, *stages), (*stages, 1.1), strict=True)) or stages[-1:] > (1.0,):
         raise ValueError("be shares that rise, above 0 and up to 1, such as 1%,10%,50%,100%")
     return stages
+
+
+def _usual_stages(values: dict[str, Any]) -> tuple[float, ...]:
+    return STAGES.get(values.get("mode", ""), (1.0,))
 
 
 def _salt(salt: str) -> str:
@@ -72,7 +77,7 @@ class RolloutPlan(Section):
     """The version that is live."""
     challenger: Name
     """The version that is to be."""
-    stages: Annotated[tuple[float, ...], AfterValidator(_rising)] = ()
+    stages: Annotated[tuple[float, ...], AfterValidator(_rising)] = Field(default_factory=_usual_stages, min_length=1)
     """The challenger's shares of the requests, one after the other. Unset: 1, 10, 50 and 100 % for a canary; 1, 10 and
     50 % for `ab`; 100 % for a shadow."""
     stage_requests: PositiveInt = 500
@@ -106,15 +111,11 @@ class RolloutPlan(Section):
     """Of the challenger, whatever the champion's. Unset: anything."""
     disagreement: Fraction = 0.1
     """Share of images on which a shadow may answer with another class."""
+    gated: bool = False
+    """Whether it passed the gate on the test images at its start; what starts it says so. Without the gate, only labels
+    can show that the challenger is no worse."""
     salt: Annotated[str, AfterValidator(_salt)] = Field(default_factory=new_salt)
     """Deals the users to the arms; drawn anew for each rollout."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _usual_stages(cls, values: Any) -> Any:
-        if isinstance(values, dict) and not values.get("stages"):
-            return {**values, "stages": STAGES.get(values.get("mode", "canary"), (1.0,))}
-        return values
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -132,13 +133,19 @@ class RolloutPlan(Section):
         return len(self.stages) - 1
 
 
-def make_plan(values: Mapping[str, Any]) -> RolloutPlan:
+def make_plan(values: Mapping[str, Any], *, strict: bool = False) -> RolloutPlan:
     """A plan from plain values.
+
+    Args:
+        values: by key.
+        strict: take them as JSON has them: a number is no text, and no truth value.
 
     Raises:
         ConfigError: unknown keys, or values that break their rule; it names each.
     """
     try:
+        if strict:
+            return RolloutPlan.model_validate_json(json.dumps(dict(values)), strict=True)
         return RolloutPlan.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError("\n".join(_said(problem) for problem in error.errors())) from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,12 +25,14 @@ from eyas.bundle.writing import only_writer, sync
 from eyas.core import io
 from eyas.core.errors import IntegrityError, RolloutError
 from eyas.core.schema import Section
+from eyas.rollout.gate import GateReport
 from eyas.rollout.moves import Move, Rollout, Status, moved, named
 from eyas.rollout.plan import RolloutPlan
 
 FOLDER = ".rollouts"
 CURRENT, HISTORY = "rollout.json", "history.jsonl"
 LOCK_SECONDS = 10.0
+UNGATED = "started without the gate"
 BLOCK = 1 << 16  # bytes; several lines
 
 Kept = TypeVar("Kept", bound=Section)
@@ -51,7 +53,7 @@ class Entry(Section):
     stage_before: int | None
     after: Rollout
     evidence: dict[str, Any] | None = None
-    """What was known, by `Evidence.to_json`."""
+    """What was known, by `Evidence.to_json`; under `gate` what the gate said, by `GateReport.to_json`."""
 
 
 class RolloutStore:
@@ -94,27 +96,48 @@ class RolloutStore:
                 raise IntegrityError(f"{self.folder / HISTORY}: line {step} must be step {step}, is {entry.after.step}")
         return entries
 
-    def start(self, plan: RolloutPlan, *, by: str, why: str, now: float) -> Rollout:
+    def require_over(self) -> None:
+        """Refuse to begin while a rollout is under way.
+
+        Raises:
+            RolloutError: it is not over.
+        """
+        _require_over(self.current())
+
+    def start(self, plan: RolloutPlan, *, by: str, why: str, now: float, gate: GateReport | None = None) -> Rollout:
         """Begin a rollout, once the one before is over.
 
         Args:
-            plan: of it.
+            plan: of it; whether it is gated is said by `gate` alone.
             by: who.
             why: in words.
             now: seconds since 1970.
+            gate: what the gate has said; None where it was not asked.
 
         Raises:
-            RolloutError: another one is not over.
+            RolloutError: another one is not over, or the gate does not let it through.
             BundleError: another process holds the lock.
         """
+        if gate is not None:
+            gate.require_passed(plan.challenger)
         with only_writer(self.folder, self._lock_seconds):
             last = self._settled()
-            if last and not last.over:
-                raise RolloutError(f"{named(last)} is {last.status}; end it before another one starts")
+            _require_over(last)
             number, step = (last.number + 1, last.step + 1) if last else (1, 1)
+            plan = plan.model_copy(update={"gated": gate is not None})
             begun = Rollout(number=number, step=step, plan=plan, status=Status.RUNNING, stage=0, since=now)
-            entry = Entry(time=now, by=by, why=(why,), move=Move.START, before=None, stage_before=None, after=begun)
-            return self._write(entry)
+            return self._write(
+                Entry(
+                    time=now,
+                    by=by,
+                    why=(why,) if gate else (why, UNGATED),
+                    move=Move.START,
+                    before=None,
+                    stage_before=None,
+                    after=begun,
+                    evidence={"gate": gate.to_json()} if gate else None,
+                )
+            )
 
     def move(
         self,
@@ -127,6 +150,7 @@ class RolloutStore:
         evidence: Mapping[str, Any] | None = None,
         expected: int | None = None,
         early: bool = False,
+        first: Callable[[Rollout], object] | None = None,
     ) -> Rollout:
         """Make a move; on return the disk has it.
 
@@ -139,6 +163,7 @@ class RolloutStore:
             evidence: what was known, as plain JSON.
             expected: the step that the decision was made on; another process may have moved since.
             early: promote it before its last stage.
+            first: done before the move is, once it is known to be legal; where it raises, there is no move.
 
         Raises:
             RolloutError: there is no rollout, the move does not lead on from where it stands, or it has moved since.
@@ -153,6 +178,8 @@ class RolloutStore:
                     f"{named(last)} has moved since: it was at step {expected}, is at {last.step}, {last.status}"
                 )
             after = moved(last, move, now, stage, early=early)
+            if first:
+                first(last)
             reasons = (why,) if isinstance(why, str) else tuple(why)
             known = dict(evidence) if evidence is not None else None
             return self._write(
@@ -191,6 +218,11 @@ class RolloutStore:
 def rollouts_of(repository: Repository, model: str, lock_seconds: float = LOCK_SECONDS) -> RolloutStore:
     """Of a model in a repository: they lie beside its versions."""
     return RolloutStore(repository.path / model / FOLDER, lock_seconds)
+
+
+def _require_over(last: Rollout | None) -> None:
+    if last and not last.over:
+        raise RolloutError(f"{named(last)} is {last.status}; end it before another one starts")
 
 
 def _read(kind: type[Kept], line: bytes, name: str, folder: Path) -> Kept:

@@ -137,12 +137,24 @@ def _unfinished(plan: RolloutPlan, evidence: Evidence, now: float) -> Iterator[s
         yield f"{max(0.0, now - evidence.since):.0f} of at least {plan.stage_seconds:g} s at {share}"
 
 
+def no_worse(plan: RolloutPlan, loss: float, disagreement: float) -> bool:
+    """Whether the challenger is shown to lose no more than the margin: by labels, or since it seldom answers otherwise.
+
+    Args:
+        loss: upper bound of what it loses of accuracy.
+        disagreement: upper bound of the share of images on which it names another class.
+    """
+    return min(loss, disagreement) <= plan.margin
+
+
 def _unproved(plan: RolloutPlan, evidence: Evidence) -> Iterator[str]:
     low, high = evidence.loss
-    if plan.mode == "ab" and not high <= plan.margin:
+    needs_proof = plan.mode == "ab" or not plan.gated
+    if needs_proof and not no_worse(plan, high, evidence.disagreement.high):
+        ungated = "; it was started without the gate, so that nothing else can" if not plan.gated else ""
         yield (
             f"labels cannot say yet that the loss of accuracy is below the margin of {percent(plan.margin)}: it may be "
-            f"up to {percent(high)}, and down to {percent(low)} ({_labels(evidence)})"
+            f"up to {percent(high)}, and down to {percent(low)} ({_labels(evidence)}){ungated}"
         )
     if plan.mode == "shadow" and not evidence.disagreement.high <= plan.disagreement:
         yield (

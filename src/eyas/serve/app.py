@@ -8,6 +8,7 @@ import msgspec
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.serve import ui
 from eyas.serve.endpoints import endpoints, metrics
 from eyas.serve.http import Answer, Application, Endpoint, Request
 from eyas.serve.http.application import Observer
@@ -53,7 +54,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
     limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
-    every = gate.extend((*table, *described))
+    every = gate.extend((*table, *described, *ui.endpoints(service, table)))
 
     def shed(request: Request, endpoint: Endpoint) -> None:
         """First of all, so that what cannot be answered costs little."""

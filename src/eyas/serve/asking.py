@@ -5,11 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import count
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-Action = Literal["state", "live", "rollback", "reload"]
+Action = Literal[
+    "state",
+    "live",
+    "rollback",
+    "reload",
+    "rollout",
+    "rollout start",
+    "rollout pause",
+    "rollout resume",
+    "rollout advance",
+    "rollout promote",
+    "rollout rollback",
+]
 
 
 class Ask(msgspec.Struct, tag=True, frozen=True):
@@ -22,6 +34,12 @@ class Ask(msgspec.Struct, tag=True, frozen=True):
     version: str = ""
     by: str = ""
     """Who asks, for the repository's records."""
+    why: str = ""
+    """Of a rollout: for its history."""
+    force: bool = False
+    """A rollout is to be promoted whatever is known of it."""
+    plan: dict[str, Any] = {}
+    """Of a rollout that is to start."""
 
 
 class Told(msgspec.Struct, tag=True, frozen=True):
@@ -47,13 +65,17 @@ class Asking:
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[Told]] = {}
 
-    async def ask(self, action: Action, model: str = "", version: str = "", by: str = "") -> Told:
-        """What comes of it, however long that takes."""
+    async def ask(self, action: Action, model: str = "", version: str = "", by: str = "", **more: Any) -> Told:
+        """What comes of it, however long that takes.
+
+        Args:
+            more: other fields of `Ask`.
+        """
         number = next(self._numbers)
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
-            self._send(Ask(number, action, model, version, by))
+            self._send(Ask(number, action, model, version, by, **more))
             return await future
         finally:
             del self._waiting[number]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Manifest
+from eyas.explain import Explanation, explain
 from eyas.infer import Prediction, Predictor
 from eyas.monitor.streaming import open_scoring
 from eyas.serve.numbers import FEW, short
@@ -56,6 +56,10 @@ class Model:
         took = (perf_counter() - began) / max(1, len(images))
         self.seconds = min(took, CREEP * self.seconds)
         return prediction
+
+    def explain(self, image: NDArray[np.uint8], method: str, index: int | None, seconds: float) -> Explanation:
+        """Which parts of one (H, W, C) uint8 image speak for a class; see `eyas.explain`."""
+        return explain(self._predictor, image, method, index, seconds=seconds)
 
     def answer(self, prediction: Prediction, name: str) -> Answer:
         """A prediction as the service tells it."""
@@ -106,7 +110,7 @@ def _describe(manifest: Manifest, name: str, outlier_rate: float | None) -> Mode
         input_shape=f"(None, {spec.height}, {spec.width}, {spec.channels})",
         output_shape=f"(None, {classes})",
         num_trainable_params=manifest.parameters,
-        metrics=_accuracy(manifest.metrics),
+        metrics=manifest.accuracy,
         preprocessor=Preprocessor(
             target_size=(spec.height, spec.width),
             normalize=True,  # scaling to [0, 1], mean and deviation are inside every bundle's graph
@@ -128,9 +132,3 @@ def _describe(manifest: Manifest, name: str, outlier_rate: float | None) -> Mode
         dataset=manifest.dataset.name,
         dataset_fingerprint=manifest.dataset.fingerprint,
     )
-
-
-def _accuracy(metrics: dict[str, dict[str, Any]]) -> float | None:
-    """Of the test split, else of the validation split, else None."""
-    found = (metrics[split]["accuracy"] for split in ("test", "val") if "accuracy" in metrics.get(split, {}))
-    return next(found, None)

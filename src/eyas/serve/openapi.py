@@ -63,7 +63,10 @@ def document(service: Service, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         asked = {"security": [{"token": [endpoint.scope]}]} if tokens and endpoint.scope else {}
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, refs, examples) | asked
+        methods, operation = paths.setdefault(endpoint.path, {}), _operation(endpoint, refs, examples)
+        if methods and endpoint.method == "POST":  # an id is for one operation alone
+            operation["operationId"] += "_post"
+        methods[endpoint.method.lower()] = operation | asked
     return {
         "openapi": "3.1.0",
         "info": _info(service),
@@ -118,7 +121,7 @@ def _operation(endpoint: Endpoint, refs: dict[Any, dict[str, Any]], examples: di
         "responses": _responses(endpoint, refs),
     }
     parameters = [_path_parameter(name, examples.get(name)) for name in re.findall(r"\{(\w+)\}", endpoint.path)]
-    parameters += [_parameter("query", name, says, STRING) for name, says in endpoint.query.items()]
+    parameters += [_query_parameter(name, says) for name, says in endpoint.query.items()]
     parameters += [_parameter("header", name, says, COUNT) for name, says in endpoint.headers.items()]
     if parameters:
         operation["parameters"] = parameters
@@ -153,6 +156,14 @@ def _told(*names: str) -> dict[str, Any]:
 def _path_parameter(name: str, example: str | None) -> dict[str, Any]:
     made = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     return made | ({"example": example} if example else {})
+
+
+def _query_parameter(name: str, says: str | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(says, str):
+        return _parameter("query", name, says, STRING)
+    return _parameter(
+        "query", name, says["description"], {key: value for key, value in says.items() if key != "description"}
+    )
 
 
 def _parameter(place: str, name: str, says: str, schema: dict[str, Any]) -> dict[str, Any]:

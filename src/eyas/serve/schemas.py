@@ -187,3 +187,37 @@ class AdminModels(msgspec.Struct):
     """What is being changed now."""
     workers: list[AdminWorker]
     models: list[AdminModel]
+
+
+class AdminMove(msgspec.Struct):
+    """One move of a rollout."""
+
+    time: float
+    """Seconds since 1970."""
+    by: str
+    """Who; `eyas` where a verdict did."""
+    why: list[str]
+    move: str
+    status: str
+    """After it."""
+    share: float
+    """Of the requests that the challenger answers then; of a shadow, that it is asked as well."""
+    evidence: dict[str, Any] | None
+    """What was known; under `gate` what the gate said of the test images."""
+
+
+class AdminRollout(msgspec.Struct):
+    """The last rollout of a model."""
+
+    model: str
+    number: int
+    """Of the model's rollouts."""
+    status: str
+    """`running`, `paused`, `promoted`, `rolled back` or `aborted`."""
+    stage: int
+    """From 1."""
+    share: float
+    plan: dict[str, Any]
+    """As it was fixed at the start, without the salt."""
+    history: list[AdminMove]
+    """All of its moves, the first one first."""

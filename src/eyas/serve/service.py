@@ -48,7 +48,7 @@ class Service:
         self.lane = Lane(self.config.max_wait_seconds, self.config.timeout_seconds, self.meter.waiting)
         self._batcher = Batcher(self.lane, self._run)
         self._shadows = Shadows(self.lane, self._run, self.meter)
-        self._user_header = self.config.user_header.lower()
+        self.user_header = self.config.user_header.lower()
 
     def find(self, request: Request, name: str = "", version: str = "") -> Model:
         """The model that a request is for; see `Models.find`."""
@@ -64,7 +64,7 @@ class Service:
         Raises:
             Problem: as of `Models.find`.
         """
-        route = self.route_of(request.header(self._user_header) or request.subject or "", name, version)
+        route = self.route_of(request.header(self.user_header) or request.subject or "", name, version)
         request.model = route.model.name, route.model.version
         request.prediction = route.id
         return route

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from eyas import __version__
 from eyas.core.schema import Config
 from eyas.data import Dataset
+from eyas.track.delivery.mlflow_store import tracking_uri, without_secrets
 from eyas.track.delivery.spool import Record
-from eyas.track.delivery.to_mlflow import tracking_uri, without_secrets
 from eyas.train.callbacks import RunStart
 from eyas.train.optim.choosing import DEFAULT_LEARNING_RATE
 

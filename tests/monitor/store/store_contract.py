@@ -125,7 +125,7 @@ class StoreContract(ReadingContract):
 
     def test_feedback_that_comes_first_joins_later(self, store: PredictionStore) -> None:
         store.write([label()])
-        assert store.outcomes() == ()
+        assert (store.outcomes(), store.last_outcome()) == ((), 0)
         store.write([prediction("b"), PREDICTION])
         assert met(store.outcomes()) == [("a", 1)]
         assert store.by_id("a")[0].feedback == label()
@@ -139,6 +139,7 @@ class StoreContract(ReadingContract):
         assert store.by_id("a")[0].feedback == label(true_class=2, time=NOON + 61)
         assert met(store.outcomes(after=before[-1].number)) == [("a", 2)]
         assert met(store.outcomes()) == [("b", 0), ("a", 2)]
+        assert store.last_outcome() == store.outcomes()[-1].number
 
     def test_outcomes_are_followed_in_the_order_of_feedback(self, store: PredictionStore) -> None:
         store.write([*predictions(9), *predictions(9, version="2", arm="shadow")])
@@ -236,12 +237,22 @@ class StoreContract(ReadingContract):
         assert sorted(ids(store)) == sorted({str(n) for n in range(20)} - {"13"})
         assert (state.predictions, state.dropped, state.waiting, state.failing_since) == (19, {"refused": 2}, 0, None)
 
-    @pytest.mark.parametrize(("schema", "age"), [(0, "an older"), (99, "a newer")])
-    def test_another_schema_is_said(self, where: str, store: PredictionStore, schema: int, age: str) -> None:
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ("UPDATE eyas_store SET value = 0", "must have schema 1 or a newer one, got 0: no eyas that was released"),
+            ("DELETE FROM eyas_store", "must have schema 1 or a newer one, got 0: no eyas that was released"),
+            (
+                "UPDATE eyas_store SET value = 99",
+                "must have schema 1 or an older one, got 99: a newer eyas wrote it; pip install --upgrade eyas",
+            ),
+        ],
+    )
+    def test_another_schema_is_said(self, where: str, store: PredictionStore, change: str, words: str) -> None:
         store.check()
         store.close()
-        self.execute(where, f"UPDATE eyas_store SET value = {schema} WHERE name = 'schema'")
-        with pytest.raises(StoreError, match=f"must have schema 1, got {schema}: {age} eyas wrote it"):
+        self.execute(where, f"{change} WHERE name = 'schema'")
+        with pytest.raises(StoreError, match=words):
             store.by_id("a")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from store_samples import NOON, label, prediction, predictions
@@ -14,8 +15,11 @@ from eyas.monitor.store import (
     Confusion,
     Cursor,
     Filter,
+    Image,
     PredictionStore,
+    Scored,
     VersionAccuracy,
+    VersionTotals,
     open_store,
 )
 from eyas.monitor.store.reading import OUTCOMES, STORED
@@ -68,6 +72,8 @@ class ReadingContract:
             (Filter(needs_review=True), {"c"}),
             (Filter(needs_review=False), {"a", "b", "d"}),
             (Filter(unknown=True, version="2"), {"d"}),
+            (Filter(has_image=True), {"a", "d"}),
+            (Filter(has_image=False, version="1"), {"b", "c"}),
             (Filter(since=NOON + 1, until=NOON + 3), {"b", "c"}),
             (Filter(labelled=True, needs_review=True, since=NOON + 3), set()),
         ],
@@ -80,6 +86,7 @@ class ReadingContract:
                 prediction("c", time=NOON + 2, needs_review=True),
                 prediction("d", time=NOON + 3, version="2", arm="challenger", unknown=True),
                 *(label("a", 1), label("b", 0), label("c", 0)),
+                *(Image(name, NOON, "image/png", b"1") for name in ("a", "d")),
             ]
         )
         assert {row.prediction.id for row in store.recent(10, where_).rows} == expected
@@ -90,6 +97,30 @@ class ReadingContract:
             store.recent(most)
         with pytest.raises(InputError, match=r"must be in \[1, 10000\]"):
             store.outcomes(most=most)
+
+    def test_scores_from_either_end(self, store: PredictionStore) -> None:
+        store.write(
+            [*predictions(5), prediction("x", version="2", time=NOON + 9, energy=None, unknown=True), label("x", 2)]
+        )
+        mine = Filter(version="1")
+        assert [one.id for one in store.scored(3, mine)] == ["4", "3", "2"]
+        assert [one.id for one in store.scored(3, mine, newest=False)] == ["0", "1", "2"]
+        (newest,) = store.scored(1)
+        assert newest == Scored("x", NOON + 9, 1, 0.7, True, None, 12.25, 2)
+        assert newest.unknown is True
+        with pytest.raises(InputError, match=r"must be in \[1, 10000\]"):
+            store.scored(0)
+
+    def test_totals(self, store: PredictionStore) -> None:
+        assert store.totals_by_version() == ()
+        other = predictions(3, version="2", arm="shadow", needs_review=True, unknown=True)
+        store.write([*predictions(4), *other])
+        first, second = (
+            VersionTotals("digits", "1", 4, NOON, NOON + 3, 0, 0),
+            VersionTotals("digits", "2", 3, NOON, NOON + 2, 3, 3),
+        )
+        assert store.totals_by_version() == (first, second)
+        assert store.totals_by_version(Filter(since=NOON + 3)) == (replace(first, predictions=1, first=NOON + 3),)
 
     def test_counts_by_time(self, store: PredictionStore) -> None:
         start = NOON - NOON % 3600

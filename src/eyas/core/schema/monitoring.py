@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from eyas.core.schema.section import Fraction, Section
+from eyas.core.schema.addresses import SECRET, SecretUrl
+from eyas.core.schema.section import Section
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -29,12 +39,19 @@ class MonitoringConfig(Section):
     are counted and stored."""
     keep_days: PositiveInt = 30
     """Predictions older than this leave the store."""
-    keep_images: Fraction = 0.0
+    keep_images: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of predictions whose image is stored, too, as PNG."""
     keep_image_days: PositiveInt = 7
     """Images older than this leave the store; at most `keep_days`."""
     save_seconds: NonNegativeFloat = 10.0
     """Between two times that the monitor's state is saved; after a crash the tests go on from there."""
+    webhooks: tuple[SecretUrl, ...] = ()
+    """URLs that alarms and the moves of rollouts are posted to, as JSON. What is secret in them is neither logged nor
+    kept with a run."""
+    webhook_token_file: str | None = None
+    """A file whose content every webhook gets as a bearer token; it is read anew each time."""
+    alertmanager: SecretUrl | None = None
+    """A Prometheus Alertmanager that is told the same, such as http://alertmanager:9093. Unset: none is."""
 
     @field_validator("keep_image_days")
     @classmethod
@@ -42,3 +59,14 @@ class MonitoringConfig(Section):
         if days > (most := info.data.get("keep_days", days)):
             raise ValueError(f"be at most keep_days, which is {most}")
         return days
+
+    @field_validator("webhooks", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _token_has_a_reader(self) -> Self:
+        if self.webhook_token_file and not self.webhooks:
+            raise PydanticCustomError(SECRET, "Value error, have webhooks where it has webhook_token_file")
+        return self

@@ -56,6 +56,8 @@ class ServeConfig(Section):
     its workers."""
     outlier_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Share of images like the held-out ones that may be called unknown. 0: nothing is said of that."""
+    ui: bool = True
+    """Whether there is a page at `/`, for browsers."""
     access_log: bool = False
     """A line for every answer, on standard error."""
     json_logs: bool = False
@@ -80,6 +82,8 @@ class ServeConfig(Section):
     """For scripts of pages from elsewhere."""
     tls: TlsConfig | None = None
     """`null`: plain HTTP."""
+    explain_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
+    """That an explanation may take, roughly; after twice as many it is given up. 0: there is no /explain."""
     user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "X-User-Id"
     """Names the user, who then stays with one arm of a rollout. It is hashed, and never kept."""
     monitor: MonitoringConfig | None = MonitoringConfig()

@@ -8,12 +8,12 @@ for outcome in store.outcomes(Filter(version="3"), after=last):
     ...                              # each prediction that has met its label since
 """
 
-from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy
-from eyas.monitor.store.engine import RefusedRowError, StoreSize
+from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy, VersionTotals
+from eyas.monitor.store.engine import RefusedRowError, StoreContent, StoreSize
 from eyas.monitor.store.filters import Cursor, Filter
-from eyas.monitor.store.opening import open_store
+from eyas.monitor.store.opening import open_store, require_there
 from eyas.monitor.store.predictions import PredictionStore
-from eyas.monitor.store.reading import Outcome, Page, StoredPrediction
+from eyas.monitor.store.reading import Outcome, Page, Scored, StoredPrediction
 from eyas.monitor.store.retention import Removed, Retention
 from eyas.monitor.store.rows import ARMS, Arm, Feedback, Image, Prediction, Record, pack_scores
 from eyas.monitor.store.waiting import Reason, WriterLimits
@@ -38,12 +38,16 @@ __all__ = [
     "RefusedRowError",
     "Removed",
     "Retention",
+    "Scored",
+    "StoreContent",
     "StoreSize",
     "StoreWriter",
     "StoredPrediction",
     "VersionAccuracy",
+    "VersionTotals",
     "WriterLimits",
     "WriterState",
     "open_store",
     "pack_scores",
+    "require_there",
 ]

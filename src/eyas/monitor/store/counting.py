@@ -18,6 +18,10 @@ LABELLED = "FROM eyas_predictions p WHERE p.true_class IS NOT NULL AND {clauses}
 BY_VERSION = f"SELECT p.model, p.version, p.arm, COUNT(*), {RIGHT} {LABELLED} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
 BY_CLASS = f"SELECT p.true_class, COUNT(*), {RIGHT} {LABELLED} GROUP BY 1 ORDER BY 1"
 CONFUSION = f"SELECT p.true_class, p.predicted, COUNT(*) {LABELLED} GROUP BY 1, 2 ORDER BY 1, 2"
+TOTALS = """
+    SELECT p.model, p.version, COUNT(*), MIN(p.time), MAX(p.time), SUM(CASE WHEN p.needs_review THEN 1 ELSE 0 END),
+        SUM(CASE WHEN p.unknown THEN 1 ELSE 0 END)
+    FROM eyas_predictions p WHERE {clauses} GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,21 @@ class Bucket:
     correct: int
     mean_confidence: float
     mean_latency_ms: float
+
+
+@dataclass(frozen=True)
+class VersionTotals:
+    """All predictions of a version."""
+
+    model: str
+    version: str
+    predictions: int
+    first: float
+    """Unix seconds, of the oldest."""
+    last: float
+    """Of the newest."""
+    needs_review: int
+    unknown: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,11 @@ def buckets(engine: Engine, seconds: float, where: Filter = EVERYTHING, most: in
     with engine.reading() as session:
         found = session.rows(sql, [float(seconds), *values, most])
     return tuple(Bucket(row[0] * float(seconds), *row[1:]) for row in reversed(found))
+
+
+def totals_by_version(engine: Engine, where: Filter = EVERYTHING) -> tuple[VersionTotals, ...]:
+    """By model and version, all arms together; one without predictions is not there."""
+    return tuple(VersionTotals(*row) for row in _counts(engine, TOTALS, where))
 
 
 def accuracy_by_version(engine: Engine, where: Filter = EVERYTHING) -> tuple[VersionAccuracy, ...]:

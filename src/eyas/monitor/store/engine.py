@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -42,6 +43,15 @@ class StoreSize:
     """Of it, what rows to come will fill; 0 where the database does not tell."""
 
 
+@dataclass(frozen=True)
+class StoreContent:
+    """How many rows there are of each kind."""
+
+    predictions: int
+    images: int
+    feedback: int
+
+
 class Session(Protocol):
     """SQL with `?` for each value, inside a transaction."""
 
@@ -71,6 +81,9 @@ class Engine(Protocol):
 
     def reading(self) -> AbstractContextManager[Session]:
         """A transaction that waits for no writer."""
+
+    def copy_to(self, file: Path) -> StoreContent:
+        """Everything of one moment as a new SQLite file; writers wait for it no longer than for a reader."""
 
     def size(self) -> StoreSize:
         """What it takes of the disk."""

@@ -8,6 +8,7 @@ from eyas.core.errors import InputError
 
 Clauses = tuple[str, list[object]]
 """SQL about `eyas_predictions p`, and the values of its marks."""
+IMAGE = "EXISTS (SELECT 1 FROM eyas_images i WHERE i.id = p.id)"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Filter:
     """Of those with a label."""
     needs_review: bool | None = None
     unknown: bool | None = None
+    has_image: bool | None = None
     since: float | None = None
     """Unix seconds, this one included."""
     until: float | None = None
@@ -40,6 +42,7 @@ class Filter:
             _either(self.correct, "p.true_class = p.predicted", "p.true_class <> p.predicted"),
             _either(self.needs_review, "p.needs_review", "NOT p.needs_review"),
             _either(self.unknown, "p.unknown", "NOT p.unknown"),
+            _either(self.has_image, IMAGE, f"NOT {IMAGE}"),
         ]
         sql = " AND ".join([*(clause for clause, _ in pairs), *filter(None, words)])
         return sql or "1 = 1", [value for _, value in pairs]

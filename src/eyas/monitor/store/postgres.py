@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from eyas.core.errors import ConfigError, StoreError
-from eyas.monitor.store.engine import Dialect, Held, RefusedRowError, StoreSize
-from eyas.monitor.store.tables import has_tables, make_tables
+from eyas.monitor.store.copying import copy_rows, settle
+from eyas.monitor.store.engine import Dialect, Held, RefusedRowError, StoreContent, StoreSize
+from eyas.monitor.store.sqlite import SqliteEngine
+from eyas.monitor.store.tables import SCHEMA, Schema, is_current, make_tables
 
 PATIENCE_SECONDS = 10.0
 """For one statement, and for a writer before this one."""
@@ -43,8 +46,8 @@ class PostgresEngine:
 
     dialect = POSTGRES
 
-    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
-        self._url, self._patience, self.where = url, patience, address(url)
+    def __init__(self, url: str, patience: float = PATIENCE_SECONDS, schema: Schema = SCHEMA) -> None:
+        self._url, self._patience, self._schema, self.where = url, patience, schema, address(url)
         self._writer, self._reader = self._held(), self._held()
 
     def _held(self) -> Held[Connection]:
@@ -62,6 +65,17 @@ class PostgresEngine:
         """See `Engine.reading`."""
         with self._failures(), self._reader.use() as connection, self._transaction(connection) as session:
             yield session
+
+    def copy_to(self, file: Path) -> StoreContent:
+        """See `Engine.copy_to`."""
+        copy = SqliteEngine(file)
+        try:
+            with self.reading() as session, copy.writing() as target:
+                session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                copy_rows(session, target)
+        finally:
+            copy.close()
+        return settle(file)
 
     def size(self) -> StoreSize:
         """See `Engine.size`."""
@@ -91,9 +105,9 @@ class PostgresEngine:
         )
         try:
             with self._transaction(connection) as session:
-                if not has_tables(session, POSTGRES, self.where):
+                if not is_current(session, POSTGRES, self._schema, self.where):
                     session.rows(f"SELECT pg_advisory_xact_lock({LOCK})")
-                    make_tables(session, POSTGRES, self.where)
+                    make_tables(session, POSTGRES, self._schema, self.where)
         except BaseException:
             connection.close()
             raise

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Event
 
-from eyas.monitor.store import counting, reading, retention, writing
-from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy
-from eyas.monitor.store.engine import Engine, StoreSize
+from eyas.core.errors import StoreError
+from eyas.monitor.store import copying, counting, reading, retention, writing
+from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy, VersionTotals
+from eyas.monitor.store.engine import Engine, StoreContent, StoreSize
 from eyas.monitor.store.filters import EVERYTHING, Cursor, Filter
-from eyas.monitor.store.reading import Outcome, Page, StoredPrediction
+from eyas.monitor.store.reading import Outcome, Page, Scored, StoredPrediction
 from eyas.monitor.store.retention import Removed, Retention
 from eyas.monitor.store.rows import Image, Record
 
@@ -47,13 +49,25 @@ class PredictionStore:
         """See `reading.recent`."""
         return reading.recent(self._engine, most, where, older)
 
+    def scored(self, most: int, where: Filter = EVERYTHING, *, newest: bool = True) -> tuple[Scored, ...]:
+        """See `reading.scored`."""
+        return reading.scored(self._engine, most, where, newest=newest)
+
     def outcomes(self, where: Filter = EVERYTHING, after: int = 0, most: int = 1000) -> tuple[Outcome, ...]:
         """See `reading.outcomes`."""
         return reading.outcomes(self._engine, where, after, most)
 
+    def last_outcome(self) -> int:
+        """See `reading.last_outcome`."""
+        return reading.last_outcome(self._engine)
+
     def buckets(self, seconds: float, where: Filter = EVERYTHING, most: int = 1000) -> tuple[Bucket, ...]:
         """See `counting.buckets`."""
         return counting.buckets(self._engine, seconds, where, most)
+
+    def totals_by_version(self, where: Filter = EVERYTHING) -> tuple[VersionTotals, ...]:
+        """See `counting.totals_by_version`."""
+        return counting.totals_by_version(self._engine, where)
 
     def accuracy_by_version(self, where: Filter = EVERYTHING) -> tuple[VersionAccuracy, ...]:
         """See `counting.accuracy_by_version`."""
@@ -70,6 +84,24 @@ class PredictionStore:
     def sweep(self, kept: Retention, now: float, stop: Event | None = None) -> Removed:
         """See `retention.sweep`."""
         return retention.sweep(self._engine, kept, now, stop)
+
+    def copy_to(self, file: Path) -> StoreContent:
+        """Everything of one moment as a new SQLite file, while others write; a store as any other.
+
+        Raises:
+            StoreError: either cannot be used, or `file` is there already.
+        """
+        if file.exists():
+            raise StoreError(f"{file} exists already and is never overwritten")
+        return self._engine.copy_to(file)
+
+    def take_in(self, other: PredictionStore) -> None:
+        """Add all rows of another store, or none. What is there already stays; of two labels the later one holds.
+
+        Other writers wait until it is done.
+        """
+        with other._engine.reading() as source, self._engine.writing() as target:
+            copying.copy_rows(source, target)
 
     def size(self) -> StoreSize:
         """What it takes of the disk, in bytes."""

@@ -17,6 +17,9 @@ STORED = f"""
     SELECT p.number, f.true_class, f.time, f.source, EXISTS (SELECT 1 FROM eyas_images i WHERE i.id = p.id),
         {PREDICTION}
     FROM eyas_predictions p LEFT JOIN eyas_feedback f ON f.id = p.id"""
+SCORED = """
+    SELECT p.id, p.time, p.predicted, p.confidence, p.unknown, p.energy, p.distance, p.true_class
+    FROM eyas_predictions p WHERE {clauses} ORDER BY p.time {order}, p.number {order} LIMIT ?"""
 OUTCOMES = """
     SELECT p.outcome, p.id, p.predicted, p.true_class, p.confidence, p.model, p.version, p.arm, p.time
     FROM eyas_predictions p WHERE p.outcome > ? AND {clauses} ORDER BY p.outcome LIMIT ?"""
@@ -45,6 +48,21 @@ class Page:
     rows: tuple[StoredPrediction, ...]
     older: Cursor | None
     """For the next page; None where this is the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a prediction was judged by, without its probabilities: many of them fit into the memory."""
+
+    id: str
+    time: float
+    """Unix seconds."""
+    predicted: int
+    confidence: float
+    unknown: bool
+    energy: float | None
+    distance: float | None
+    true_class: int | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,20 @@ def recent(engine: Engine, most: int, where: Filter = EVERYTHING, older: Cursor 
     return Page(rows, last)
 
 
+def scored(engine: Engine, most: int, where: Filter = EVERYTHING, *, newest: bool = True) -> tuple[Scored, ...]:
+    """The newest rows by time, newest first, or the oldest, oldest first.
+
+    Raises:
+        InputError: `most` is not in [1, 10000].
+    """
+    _require_count(most)
+    clauses, values = where.clauses()
+    sql = SCORED.format(clauses=clauses, order="DESC" if newest else "ASC")
+    with engine.reading() as session:
+        found = session.rows(sql, [*values, most])
+    return tuple(_scored(row) for row in found)
+
+
 def outcomes(engine: Engine, where: Filter = EVERYTHING, after: int = 0, most: int = 1000) -> tuple[Outcome, ...]:
     """Predictions with their labels, in the order in which the two met, behind the outcome number `after`.
 
@@ -118,11 +150,24 @@ def outcomes(engine: Engine, where: Filter = EVERYTHING, after: int = 0, most: i
         return tuple(Outcome(*row) for row in session.rows(OUTCOMES.format(clauses=clauses), [after, *values, most]))
 
 
+def last_outcome(engine: Engine) -> int:
+    """The number of the outcome that was given last; 0 before the first."""
+    with engine.reading() as session:
+        number: int = session.rows("SELECT value FROM eyas_store WHERE name = 'outcomes'")[0][0]
+    return number
+
+
 def _stored(row: tuple[Any, ...]) -> StoredPrediction:
     number, true_class, time, source, has_image, *values = row
     prediction = read_prediction(tuple(values))
     feedback = None if true_class is None else Feedback(prediction.id, true_class, time, source)
     return StoredPrediction(number, prediction, feedback, bool(has_image))
+
+
+def _scored(row: tuple[Any, ...]) -> Scored:
+    """SQLite has 0 and 1 for booleans."""
+    id_, time, predicted, confidence, unknown, energy, distance, true_class = row
+    return Scored(id_, time, predicted, confidence, bool(unknown), energy, distance, true_class)
 
 
 def _require_count(most: int) -> None:

@@ -10,8 +10,9 @@ from time import monotonic, sleep
 from typing import Any
 
 from eyas.core.errors import StoreError
-from eyas.monitor.store.engine import Dialect, Held, RefusedRowError, StoreSize
-from eyas.monitor.store.tables import has_tables, make_tables
+from eyas.monitor.store.copying import settle
+from eyas.monitor.store.engine import Dialect, Held, RefusedRowError, StoreContent, StoreSize
+from eyas.monitor.store.tables import SCHEMA, Schema, is_current, make_tables
 
 BUSY_SECONDS = 5.0
 """That a transaction waits for another process's."""
@@ -39,12 +40,13 @@ class SqliteEngine:
     Args:
         path: the file; two more lie beside it while it is open.
         busy_seconds: that a transaction waits for another process's.
+        schema: that the tables are to have; older ones are brought to it.
     """
 
     dialect = SQLITE
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        self._path, self._busy, self.where = path, busy_seconds, str(path)
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS, schema: Schema = SCHEMA) -> None:
+        self._path, self._busy, self._schema, self.where = path, busy_seconds, schema, str(path)
         self._writer, self._reader = self._held(), self._held()
 
     def _held(self) -> Held[_Connection]:
@@ -61,6 +63,13 @@ class SqliteEngine:
         """See `Engine.reading`."""
         with self._failures(), self._reader.use() as connection, connection.transaction("DEFERRED"):
             yield connection
+
+    def copy_to(self, file: Path) -> StoreContent:
+        """See `Engine.copy_to`."""
+        with self._failures():
+            with self._reader.use() as connection:
+                connection.copy_to(file)
+            return settle(file)
 
     def size(self) -> StoreSize:
         """See `Engine.size`."""
@@ -111,9 +120,9 @@ class SqliteEngine:
             )
         connection.rows("PRAGMA synchronous = NORMAL")
         connection.rows(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        if not has_tables(connection, SQLITE, self.where):
+        if not is_current(connection, SQLITE, self._schema, self.where):
             with connection.transaction("IMMEDIATE"):
-                make_tables(connection, SQLITE, self.where)
+                make_tables(connection, SQLITE, self._schema, self.where)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -154,6 +163,14 @@ class _Connection:
     def run_to_the_end(self, command: str) -> None:
         """A command that does a part at each step and gives no rows: `execute` would take one step only."""
         self._sqlite.executescript(command)
+
+    def copy_to(self, file: Path) -> None:
+        """In one step: between several, each write by another process would make it begin anew."""
+        target = sqlite3.connect(file)
+        try:
+            self._sqlite.backup(target, pages=-1)
+        finally:
+            target.close()
 
     def pragma(self, name: str) -> int:
         """The value of a setting."""

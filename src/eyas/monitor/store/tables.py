@@ -1,12 +1,12 @@
-"""The tables of the store, alike in both databases, and the number of their form."""
+"""The tables of the store, alike in both databases, and how older ones become these."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from eyas.core.errors import StoreError
 from eyas.monitor.store.engine import Dialect, Session
-
-SCHEMA = 1
-"""Raised by one with every change of the tables."""
 
 TABLES = (
     "CREATE TABLE eyas_store (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
@@ -50,30 +50,77 @@ TABLES = (
     "CREATE INDEX eyas_outcomes ON eyas_predictions (version, outcome) WHERE outcome IS NOT NULL",
     "CREATE INDEX eyas_feedback_by_time ON eyas_feedback (time)",
     "CREATE INDEX eyas_images_by_time ON eyas_images (time)",
-    f"INSERT INTO eyas_store VALUES ('schema', {SCHEMA}), ('outcomes', 0)",
 )
 """`true_class` of a prediction repeats its feedback, and `outcome` numbers when the two met, or the feedback changed:
 what follows new outcomes needs one index and no join."""
+ADD_NUMBERS = "INSERT INTO eyas_store VALUES ('schema', ?), ('outcomes', 0)"
+SET_SCHEMA = "UPDATE eyas_store SET value = ? WHERE name = 'schema'"
 
 
-def has_tables(session: Session, dialect: Dialect, where: str) -> bool:
-    """Whether the tables are there.
+@dataclass(frozen=True)
+class Schema:
+    """A form of the tables."""
+
+    number: int
+    """Raised by one with every change of the tables."""
+    tables: tuple[str, ...]
+    """Commands that make them where there are none."""
+    steps: Mapping[int, tuple[str, ...]]
+    """Commands that bring tables of a number to the next one. They add and take nothing away: while a fleet is
+    upgraded, an older eyas that has the database open goes on with it."""
+
+
+SCHEMA = Schema(1, TABLES, {})
+
+
+def is_current(session: Session, dialect: Dialect, schema: Schema, where: str) -> bool:
+    """Whether the tables are there, in this form.
 
     Raises:
-        StoreError: they have another form.
+        StoreError: they have a newer form.
     """
+    found = _number(session, dialect)
+    if found is not None and found > schema.number:
+        raise StoreError(
+            f"{where} must have schema {schema.number} or an older one, got {found}: a newer eyas wrote it; "
+            "pip install --upgrade eyas, or name another store"
+        )
+    return found == schema.number
+
+
+def make_tables(session: Session, dialect: Dialect, schema: Schema, where: str) -> None:
+    """Make the tables, or bring older ones to this form, unless another process has meanwhile.
+
+    Within a transaction for writing: all of it is done, or nothing.
+
+    Raises:
+        StoreError: they have a newer form, or one that no step leads on from.
+    """
+    if is_current(session, dialect, schema, where):
+        return
+    found = _number(session, dialect)
+    if found is None:
+        _run(session, dialect, schema.tables)
+        session.run(ADD_NUMBERS, [schema.number])
+        return
+    for number in range(found, schema.number):
+        if number not in schema.steps:
+            raise StoreError(
+                f"{where} must have schema {min(schema.steps, default=schema.number)} or a newer one, got {found}: "
+                "no eyas that was released wrote it; name another store"
+            )
+        _run(session, dialect, schema.steps[number])
+    session.run(SET_SCHEMA, [schema.number])
+
+
+def _number(session: Session, dialect: Dialect) -> int | None:
+    """None where there are no tables; 0 where they do not say."""
     if not session.rows(dialect.has_tables):
-        return False
+        return None
     found = session.rows("SELECT value FROM eyas_store WHERE name = 'schema'")
-    version = found[0][0] if found else None
-    if version != SCHEMA:
-        age = "a newer" if version and version > SCHEMA else "an older"
-        raise StoreError(f"{where} must have schema {SCHEMA}, got {version}: {age} eyas wrote it")
-    return True
+    return int(found[0][0]) if found else 0
 
 
-def make_tables(session: Session, dialect: Dialect, where: str) -> None:
-    """Make the tables, unless another process has meanwhile. Within a transaction for writing."""
-    if not has_tables(session, dialect, where):
-        for command in TABLES:
-            session.run(command.format(number=dialect.number, content=dialect.content))
+def _run(session: Session, dialect: Dialect, commands: tuple[str, ...]) -> None:
+    for command in commands:
+        session.run(command.format(number=dialect.number, content=dialect.content))

@@ -16,6 +16,8 @@ from eyas.monitor.store.rows import (
     prediction_values,
 )
 
+_Values = tuple[list[tuple[object, ...]], list[tuple[object, ...]], list[tuple[object, ...]]]
+"""Of predictions, images and feedback, as the databases take them."""
 IDS_AT_ONCE = 500
 ADD_PREDICTION = """
     INSERT INTO eyas_predictions (id, time, model, version, arm, predicted, confidence, scores, needs_review, unknown,
@@ -42,17 +44,36 @@ def write(engine: Engine, records: Sequence[Record]) -> None:
         RefusedRowError: the database refuses one of them.
         StoreError: the database cannot be used.
     """
+    values = _values(records)
+    with engine.writing() as session:
+        _add(session, values, _labelled(records))
+
+
+def add(session: Session, records: Sequence[Record]) -> None:
+    """As `write`, within a transaction for writing."""
+    _add(session, _values(records), _labelled(records))
+
+
+def _values(records: Sequence[Record]) -> _Values:
     for record in records:
         if not isinstance(record, Record):
             raise InputError(f"a record must be a prediction, an image or feedback, got {type(record).__name__}")
-    predictions = [prediction_values(row) for row in records if isinstance(row, Prediction)]
-    images = [image_values(row) for row in records if isinstance(row, Image)]
-    feedback = [feedback_values(row) for row in records if isinstance(row, Feedback)]
-    with engine.writing() as session:
-        session.run_each(ADD_PREDICTION, predictions)
-        session.run_each(ADD_IMAGE, images)
-        session.run_each(ADD_FEEDBACK, feedback)
-        _pass_labels_on(session, list(dict.fromkeys(row.id for row in records if not isinstance(row, Image))))
+    return (
+        [prediction_values(row) for row in records if isinstance(row, Prediction)],
+        [image_values(row) for row in records if isinstance(row, Image)],
+        [feedback_values(row) for row in records if isinstance(row, Feedback)],
+    )
+
+
+def _labelled(records: Sequence[Record]) -> list[str]:
+    """The ids that a label may meet a prediction under."""
+    return list(dict.fromkeys(row.id for row in records if not isinstance(row, Image)))
+
+
+def _add(session: Session, values: _Values, ids: list[str]) -> None:
+    for command, rows in zip((ADD_PREDICTION, ADD_IMAGE, ADD_FEEDBACK), values, strict=True):
+        session.run_each(command, rows)
+    _pass_labels_on(session, ids)
 
 
 def _pass_labels_on(session: Session, ids: list[str]) -> None:

@@ -52,6 +52,8 @@ class Alarm:
     """How much faster a bet against "only label shift" grew than one on it; above 3 tells the two apart."""
     examples: tuple[str, ...]
     """Ids of requests that show it, the clearest first."""
+    since_id: str = ""
+    """Id of the request at which it is thought to have begun; empty where that is no longer remembered."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ def diagnose(
     capital = log_capital(calibration, weights, window)
     by_classes = len(names) > len(streams)
     kind = _kind(calibration, weights, window, capital, log(EVIDENCE if by_classes else EVIDENCE_OF_SCORES))
-    changed = _changed_shares(calibration, window) if kind is Kind.LABEL else _changed_scores(window, streams)
+    changed = (
+        _changed_shares(calibration, window) if kind is Kind.LABEL else _changed_scores(calibration, window, streams)
+    )
     return Alarm(
         kind=kind,
         streams=tuple(names),
@@ -73,6 +75,7 @@ def diagnose(
         outlier_share=float(window.unknown.mean()),
         log10_evidence=float(_averaged(capital)) / log(10),
         examples=_examples(window, streams, changed, kind),
+        since_id=window.ids[0] if len(window) > at - since else "",
     )
 
 
@@ -150,15 +153,16 @@ def _changed_shares(calibration: Calibration, window: Window) -> tuple[ClassChan
     return tuple(ClassChange(k, float(held_out[k]), float(counts[k] / len(window))) for k in named)
 
 
-def _changed_scores(window: Window, streams: Sequence[int]) -> tuple[ClassChange, ...]:
+def _changed_scores(calibration: Calibration, window: Window, streams: Sequence[int]) -> tuple[ClassChange, ...]:
     """The predicted classes whose p-values changed, where that is not most of those seen."""
+    held_out = np.bincount(calibration.predicted, minlength=calibration.classes) / len(calibration.predicted)
     seen, counts = np.unique(window.predicted, return_counts=True)
     found = []
     for k, count in zip(seen.tolist(), counts.tolist(), strict=True):
         p = window.p_values[window.predicted == k][:, list(streams)]
         apart = np.abs(np.nanmean(p, axis=0) - 0.5) * np.sqrt(12 * count) if len(streams) else np.zeros(1)
         if apart.max() >= CLASS_DEVIATIONS:
-            found.append((float(apart.max()), ClassChange(k, float("nan"), count / len(window))))
+            found.append((float(apart.max()), ClassChange(k, float(held_out[k]), count / len(window))))
     if len(found) > max(1, len(seen) // 2):
         return ()
     return tuple(change for _, change in sorted(found, key=lambda pair: -pair[0])[:MAX_CLASSES])

@@ -36,7 +36,7 @@ class ImageScores:
     distance: NDArray[np.float32]
     """(N,) of the features to the predicted class, at least 0; NaN without features."""
     outlier: NDArray[np.float64]
-    """(N,) the larger of energy and distance, each in units of its own spread; one that is NaN is left out."""
+    """(N,) energy and a third of the distance, each in units of its own spread; one that is NaN is left out."""
     unknown: NDArray[np.bool_]
     """(N,) like no held-out image: `outlier` is above the threshold."""
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from eyas.serve.endpoints import admin, batch, feedback, listing, mlflow, monitor, source, v2, vertex
+from eyas.serve.endpoints import (
+    admin,
+    batch,
+    card,
+    explain,
+    feedback,
+    listing,
+    mlflow,
+    monitor,
+    predictions,
+    rollout,
+    source,
+    v2,
+    vertex,
+)
 from eyas.serve.http import Endpoint
 from eyas.serve.service import Service
 
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Every documented endpoint. Where Vertex AI is to predict on a path of ours, the path is Vertex AI's."""
-    ours = (source, batch, v2, mlflow, listing, monitor, feedback, admin)
+    ours = (source, card, batch, explain, v2, mlflow, listing, monitor, feedback, predictions, admin, rollout)
     table = {(one.method, one.path): one for module in ours for one in module.endpoints(service)}
     for one in vertex.endpoints(service):
         if one.method == "POST" or (one.method, one.path) not in table:

@@ -1,7 +1,7 @@
 """Looking at a repository's models, and changing which version is live. Only with `serve.admin=true`.
 
 Who has not said who they are, because the service has no authentication, must be on this machine, and must not be a
-web page that some browser on this machine shows.
+page from elsewhere that some browser on this machine shows.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from eyas.core.schema import ServeConfig
-from eyas.core.schema.trust import is_loopback_address
 from eyas.serve.asking import Action, Asking
 from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
 from eyas.serve.schemas import AdminModel, AdminModels
 from eyas.serve.service import Service
 from eyas.serve.trust import audit
+from eyas.serve.trust.near import require_near
 
 LIVE_BODY: dict[str, Any] = {
     JSON: {
@@ -30,7 +30,7 @@ LIVE_BODY: dict[str, Any] = {
     }
 }
 LOOK_ERRORS = (403, 404, 500, 503)
-LIVE_ERRORS = (400, 403, 404, 408, 409, 413, 415, 422, 500, 503)
+BODY_ERRORS = (400, 403, 404, 408, 409, 413, 415, 422, 500, 503)
 CHANGE_ERRORS = (403, 404, 409, 500, 503)
 
 
@@ -45,54 +45,83 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return ()
 
     async def look(request: Request) -> Answer:
-        return await _ask(asking, request, "state")
+        return await ask(asking, request, "state")
 
     async def live(request: Request) -> Answer:
         version = _version(await request.body())
-        return await _audited(asking, request, "live", version)
+        return await audited(asking, request, "live", version)
 
     async def rollback(request: Request) -> Answer:
-        return await _audited(asking, request, "rollback")
+        return await audited(asking, request, "rollback")
 
     async def reload(request: Request) -> Answer:
-        return await _audited(asking, request, "reload")
+        return await audited(asking, request, "reload")
 
-    def admin(
-        method: str, path: str, summary: str, handler: Handler, answer: type[msgspec.Struct], **more: Any
-    ) -> Endpoint:
-        guarded = _guarded(handler, service.config)
-        return Endpoint(method, f"/admin/{path}", summary, guarded, answer, scope="admin", **more)
-
+    config = service.config
     what = "Which models and versions are there, and what became of them?"
     turn = "Make a version live; answered once every worker has it."
     back = "Make the version live that was live before."
     again = "Look at the repository now, and try again what was refused."
     return (
-        admin("GET", "models", what, look, AdminModels, errors=LOOK_ERRORS),
-        admin("POST", "models/{model}/live", turn, live, AdminModel, errors=LIVE_ERRORS, body=LIVE_BODY),
-        admin("POST", "models/{model}/rollback", back, rollback, AdminModel, errors=CHANGE_ERRORS),
-        admin("POST", "reload", again, reload, AdminModels, errors=CHANGE_ERRORS),
+        admin(config, "GET", "models", what, look, AdminModels, errors=LOOK_ERRORS),
+        admin(config, "POST", "models/{model}/live", turn, live, AdminModel, errors=BODY_ERRORS, body=LIVE_BODY),
+        admin(config, "POST", "models/{model}/rollback", back, rollback, AdminModel, errors=CHANGE_ERRORS),
+        admin(config, "POST", "reload", again, reload, AdminModels, errors=CHANGE_ERRORS),
     )
+
+
+def admin(
+    config: ServeConfig,
+    method: str,
+    path: str,
+    summary: str,
+    handler: Handler,
+    answer: type[msgspec.Struct],
+    **more: Any,
+) -> Endpoint:
+    """An endpoint under `/admin` that answers admins alone; what it is given is `Endpoint`'s."""
+    return Endpoint(method, f"/admin/{path}", summary, _guarded(handler, config), answer, scope="admin", **more)
+
+
+async def ask(asking: Asking, request: Request, action: Action, version: str = "", **more: Any) -> Answer:
+    """Ask the supervisor.
+
+    Args:
+        action: that is wanted, of the model that the path names.
+        version: that it is about.
+        more: as of `Asking.ask`.
+
+    Raises:
+        Problem: it came to nothing.
+    """
+    by = request.subject or f"http from {request.address}"
+    told = await asking.ask(action, request.params.get("model", ""), version, by, **more)
+    if told.status != 200:
+        raise Problem(told.status, told.detail)
+    return Answer(bytes(told.body))
+
+
+async def audited(asking: Asking, request: Request, action: Action, version: str = "", **more: Any) -> Answer:
+    """`ask`, and write down what came of it."""
+    named = {"model": request.params.get("model"), "version": version, **more}
+    facts = {name: value for name, value in named.items() if value}
+    try:
+        answer = await ask(asking, request, action, version, **more)
+    except Problem as problem:
+        audit(request, action, status=problem.status, **facts, detail=problem.detail)
+        raise
+    audit(request, action, status=answer.status, **facts)
+    return answer
 
 
 def _guarded(handler: Handler, config: ServeConfig) -> Callable[[Request], Awaitable[Answer]]:
     async def guarded(request: Request) -> Answer:
         if config.admin_port and request.port != config.admin_port:
             raise Problem(404, f"there is no endpoint {request.path} on this port")
-        if request.subject is None:
-            _require_near(request)
+        require_near(request)
         return await handler(request)
 
     return guarded
-
-
-def _require_near(request: Request) -> None:
-    if not is_loopback_address(request.address):
-        raise Problem(403, "without authentication, this answers the machine alone that the service runs on")
-    if any(request.header(name) for name in ("x-forwarded-for", "forwarded", "via")):
-        raise Problem(403, "without authentication, this does not answer what a proxy passes on")
-    if origin := request.header("origin"):
-        raise Problem(403, f"without authentication, this does not answer web pages, and {origin} is one")
 
 
 def _version(body: bytes) -> str:
@@ -102,22 +131,3 @@ def _version(body: bytes) -> str:
         raise Problem(422, f'the body must be {{"version": "…"}}: {error}') from error
     except msgspec.DecodeError as error:
         raise Problem(400, f"the body must be JSON: {error}") from error
-
-
-async def _ask(asking: Asking, request: Request, action: Action, version: str = "") -> Answer:
-    by = request.subject or f"http from {request.address}"
-    told = await asking.ask(action, request.params.get("model", ""), version, by)
-    if told.status != 200:
-        raise Problem(told.status, told.detail)
-    return Answer(bytes(told.body))
-
-
-async def _audited(asking: Asking, request: Request, action: Action, version: str = "") -> Answer:
-    facts = {name: value for name, value in (("model", request.params.get("model")), ("version", version)) if value}
-    try:
-        answer = await _ask(asking, request, action, version)
-    except Problem as problem:
-        audit(request, action, status=problem.status, **facts, detail=problem.detail)
-        raise
-    audit(request, action, status=answer.status, **facts)
-    return answer

@@ -78,7 +78,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
         labels = _labels(await request.body())
         source, now = request.subject or "", time()
-        records = [Feedback(one.id, _index(one.label, model.bundle.classes), now, source) for one in labels]
+        records = [Feedback(one.id, class_index(one.label, model.bundle.classes), now, source) for one in labels]
         await asyncio.to_thread(_write, store, records)
         return json_answer(Received(len(records)))
 
@@ -118,14 +118,23 @@ def _labels(body: bytes) -> list[Label]:
     return labels
 
 
-def _index(label: str | int, classes: tuple[str, ...]) -> int:
-    """Of a class by its name, else by its index."""
+def class_index(label: str | int, classes: tuple[str, ...], named: str = "label") -> int:
+    """Of a class by its name, else by its index.
+
+    Args:
+        named: what is asked for, in the words of an error.
+
+    Raises:
+        InputError: there is no such class.
+    """
     if label in classes:
         return classes.index(str(label))
-    index = int(label) if isinstance(label, int) or label.isdecimal() else -1
+    index = int(label) if isinstance(label, int) or (label.isdecimal() and len(label) < 10) else -1
     if not 0 <= index < len(classes):
         names = ", ".join(classes[:20]) + ("…" if len(classes) > 20 else "")
-        raise InputError(f"label must be a class ({names}) or an index in [0, {len(classes)}), got {str(label)[:80]!r}")
+        raise InputError(
+            f"{named} must be a class ({names}) or an index in [0, {len(classes)}), got {str(label)[:80]!r}"
+        )
     return index
 
 

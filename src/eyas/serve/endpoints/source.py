@@ -12,7 +12,7 @@ from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
 from eyas.serve.schemas import Answer as Predicted
 from eyas.serve.service import Service
 
-WHICH = {
+WHICH: dict[str, str | dict[str, Any]] = {
     "model": "Name of the model; the default one's where it is left out.",
     "version": "Of the model; the live one where it is left out.",
 }

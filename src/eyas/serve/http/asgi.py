@@ -82,7 +82,7 @@ async def _send(block: bytes, answer: Answer, send: Send) -> None:
         async with aclosing(answer.pieces) as pieces:
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": b"" if answer.status == 304 else answer.body})
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -197,7 +197,8 @@ class Connection(asyncio.Protocol):
 
     def _write(self, exchange: Exchange, answer: Answer) -> None:
         """A whole answer, in one write."""
-        body = b"" if exchange.request.method == "HEAD" else answer.body
+        bare = exchange.request.method == "HEAD" or answer.status == 304  # with the length of the whole (RFC 9110, 8.6)
+        body = b"" if bare else answer.body
         self._send(self._begun(exchange, answer, b"content-length: %d\r\n\r\n" % len(answer.body)) + body)
 
     async def _stream(self, exchange: Exchange, answer: Answer) -> None:

@@ -38,8 +38,8 @@ class Endpoint:
     errors: tuple[int, ...] = (500, 503)
     body: dict[str, Any] = field(default_factory=dict)
     """OpenAPI's `content` of the request, where it has a body."""
-    query: dict[str, str] = field(default_factory=dict)
-    """Parameters after `?`, each with what it says."""
+    query: dict[str, str | dict[str, Any]] = field(default_factory=dict)
+    """Parameters after `?`, each with what it says: texts; else their JSON Schemas with a description."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of a request that change what it means, each with what it says."""
     scope: Scope | None = None

@@ -34,7 +34,7 @@ class _Numbers(Collector):
         for family in FAMILIES.values():
             rows = {series[1:]: numbers for series, numbers in total.items() if series[0] == family.name}
             yield _metric(family, rows)
-        yield from _of_processes({str(k): int(self._tables.number(k, (PID,))) for k in range(self._tables.count)})
+        yield from _of_processes(_processes(self._tables, total))
 
 
 def _metric(family: Family, rows: dict[Series, list[float]]) -> Metric:
@@ -52,10 +52,18 @@ def _metric(family: Family, rows: dict[Series, list[float]]) -> Metric:
     return metric
 
 
+def _processes(tables: Tables, total: dict[Series, list[float]]) -> dict[str, int]:
+    """The process id of each that writes a table, 0 where it has ended."""
+    workers = {f"worker-{slot}": int(tables.number(slot, (PID,))) for slot in range(tables.count)}
+    return workers | {
+        series[1]: int(numbers[0]) for series, numbers in total.items() if series[0] == PID and series[1:]
+    }
+
+
 def _of_processes(processes: dict[str, int]) -> Iterable[Metric]:
     """CPU time and memory of each process that still runs, as the kernel tells them."""
-    cpu = CounterMetricFamily("process_cpu_seconds", "User and system CPU time.", labels=["worker"])
-    memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory.", labels=["worker"])
+    cpu = CounterMetricFamily("process_cpu_seconds", "User and system CPU time.", labels=["process"])
+    memory = GaugeMetricFamily("process_resident_memory_bytes", "Resident memory.", labels=["process"])
     for name, pid in processes.items():
         if not pid:
             continue

@@ -48,10 +48,30 @@ FAILURES = Family("eyas_monitor_failures", "counter", "Predictions that the drif
 LOST = Family("eyas_monitor_lost", "counter", "Predictions that the monitor was not told of, for want of time.")
 DRIFT = Family("eyas_drift", "gauge", "1 while a change that was found goes on.", MODEL)
 ALARMS = Family("eyas_drift_alarms", "counter", "Changes found.", (*MODEL, "kind"))
+FEEDBACK = Family(
+    "eyas_feedback", "counter", "Predictions that have met their true class: `right` or `wrong`.", (*MODEL, "outcome")
+)
+LOWER = Family(
+    "eyas_accuracy_lower", "gauge", "Lower end of the confidence sequence of the accuracy by feedback.", MODEL
+)
+UPPER = Family(
+    "eyas_accuracy_upper", "gauge", "Upper end of the confidence sequence of the accuracy by feedback.", MODEL
+)
+HELD_OUT = Family("eyas_accuracy_held_out", "gauge", "Accuracy of the bundle on its test images.", MODEL)
+HELD_OUT_LOWER = Family("eyas_accuracy_held_out_lower", "gauge", "Its lower bound, of 95 %.", MODEL)
+WRITTEN = Family("eyas_store_written", "counter", "Predictions that the store has taken.")
+DROPPED = Family("eyas_store_dropped", "counter", "Records that the store has not taken.", ("reason",))
+UNWRITTEN = Family("eyas_store_waiting", "gauge", "Records that wait to be written to the store.")
+SHARE = Family(
+    "eyas_rollout_share", "gauge", "Of the requests, that a challenger answers, or is asked as well as a shadow.", MODEL
+)
 _OF_HTTP = (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, UNSCORED, WAITING, RESTARTS)
 _OF_MONITOR = (CLASSES, REVIEW, UNKNOWN, WATCHED, FAILURES, LOST, DRIFT, ALARMS)
-FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR)}
-PID = "pid"  # of the process that writes the table; not told to anybody
+_OF_LABELS = (FEEDBACK, LOWER, UPPER, HELD_OUT, HELD_OUT_LOWER)
+_OF_STORE = (WRITTEN, DROPPED, UNWRITTEN)
+FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR, *_OF_LABELS, *_OF_STORE, SHARE)}
+PID = "pid"  # of the process that writes the table, and its name unless it is a worker; not told to anybody
+COUNTED = "feedback_counted"  # the number of the next outcome to be counted as feedback; not told to anybody
 GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")
 OF_MODELS = frozenset(one.name for one in FAMILIES.values() if one.labels[:2] == MODEL)
 SHADOW, SHADOW_ERROR = "shadow", "shadow_error"  # outcomes of what a challenger was asked beside the champion

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
 from eyas.image import to_png
+from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
 from eyas.serve.monitoring.status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
 
-FILE = "predictions.db"
 FOLLOW_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
 AT_ONCE = 1000  # outcomes
@@ -31,7 +31,7 @@ def place_of(config: MonitoringConfig) -> str | None:
     """Where the store is; None: there is none."""
     if config.store:
         return config.store
-    return str(Path(config.folder) / FILE) if config.folder else None
+    return str(Path(config.folder) / PREDICTIONS) if config.folder else None
 
 
 class Keeper:
@@ -39,17 +39,26 @@ class Keeper:
 
     Args:
         place: of the store.
-        met: told, in that thread, of predictions that have met their labels: first all there are, then the new ones.
+        begin: told, in that thread and before all else, the number of the last outcome that was there.
+        met: told, in that thread, of predictions that have met their labels, and the number of the last one that was
+            read: first all there are, then the new ones.
     """
 
-    def __init__(self, place: str, config: MonitoringConfig, met: Callable[[tuple[Outcome, ...]], None]) -> None:
+    def __init__(
+        self,
+        place: str,
+        config: MonitoringConfig,
+        begin: Callable[[int], None],
+        met: Callable[[tuple[Outcome, ...], int], None],
+    ) -> None:
         if "://" not in place:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-        self._place, self._met = place, met
+        self._place, self._begin, self._met = place, begin, met
         self._store: PredictionStore = open_store(place)
         self._writer = StoreWriter(self._store)
         self._kept = Retention(config.keep_days, config.keep_image_days)
         self._after = 0
+        self._begun = False
         self._seen: set[int] = set()
         self._order: deque[int] = deque()
         self._trouble: str | None = None
@@ -100,11 +109,16 @@ class Keeper:
 
     def _follow(self) -> None:
         sweep_at = monotonic() + FOLLOW_SECONDS
-        while not self._ended.wait(FOLLOW_SECONDS):
+        pause = 0.0
+        while not self._ended.wait(pause):
+            pause = FOLLOW_SECONDS
             try:
+                if not self._begun:
+                    self._begin(self._store.last_outcome())
+                    self._begun = True
                 while found := self._store.outcomes(after=self._after, most=AT_ONCE):
                     self._after = found[-1].number
-                    self._met(tuple(one for one in found if self._is_new(one)))
+                    self._met(tuple(one for one in found if self._is_new(one)), self._after)
                 if monotonic() >= sweep_at:
                     sweep_at = monotonic() + SWEEP_SECONDS
                     self._store.sweep(self._kept, time(), self._ended)
@@ -130,3 +144,8 @@ def _shown(place: str) -> str:
     """Without a password."""
     scheme, mark, rest = place.partition("://")
     return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if mark and "@" in rest else place
+
+
+def unopened(place: str) -> StoreStatus:
+    """Of a store that could not be opened."""
+    return StoreStatus(_shown(place), 0, 0, {}, "it could not be opened, the log says why")

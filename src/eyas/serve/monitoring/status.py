@@ -45,6 +45,8 @@ class AlarmStatus(msgspec.Struct):
     """For more than a shift of labels; above 3 tells the two apart."""
     examples: list[str]
     """Ids of predictions that show it, the clearest first."""
+    since_id: str = ""
+    """Id of the prediction at which the change is thought to have begun; empty where that is no longer remembered."""
 
 
 class AccuracyStatus(msgspec.Struct):
@@ -58,6 +60,15 @@ class AccuracyStatus(msgspec.Struct):
     """With `upper`: holds the true accuracy at every moment, with the confidence asked for."""
     upper: float
     confidence: float
+
+
+class BundleAccuracy(msgspec.Struct):
+    """The accuracy on the test images, measured before the version was served."""
+
+    accuracy: float
+    lower: float
+    """With `upper`: the 95 % interval of Wilson (1927), by the number of test images."""
+    upper: float
 
 
 class VersionStatus(msgspec.Struct):
@@ -83,6 +94,10 @@ class VersionStatus(msgspec.Struct):
     """None where there is no store."""
     alarms: list[AlarmStatus]
     """The last ones, the newest first."""
+    p95_seconds: float | None
+    """Of the last 2,000 answers; None where there was none."""
+    tested: BundleAccuracy | None
+    """None where the bundle does not say it."""
 
 
 class StoreStatus(msgspec.Struct):
@@ -95,6 +110,21 @@ class StoreStatus(msgspec.Struct):
     """By reason."""
     trouble: str | None
     """Why nothing can be written now."""
+
+
+class ReceiverStatus(msgspec.Struct):
+    """Who is told of alarms by the service itself."""
+
+    kind: Literal["webhook", "alertmanager"]
+    place: str
+    """Without its secrets."""
+    sent: int
+    """Events that it took."""
+    waiting: int
+    given_up: dict[str, int]
+    """Events that it will not get, by reason."""
+    trouble: str | None
+    """Why it did not take the last one."""
 
 
 class ArmStatus(msgspec.Struct):
@@ -140,6 +170,7 @@ class MonitorStatus(msgspec.Struct):
     """Predictions that the monitor was not told of, for want of time."""
     store: StoreStatus | None
     rollouts: list[RolloutStatus]
+    alerts: list[ReceiverStatus]
 
 
 def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...], raised: str) -> AlarmStatus:
@@ -162,4 +193,5 @@ def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...
         alarm.outlier_share,
         alarm.log10_evidence,
         list(alarm.examples),
+        alarm.since_id,
     )

@@ -14,14 +14,16 @@ from eyas.bundle import Bundle
 from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.folder import ABOUT, ALARMS, STATE, describe_version
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
+from eyas.serve.monitoring.accuracy import tested
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
 from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
 from eyas.serve.monitoring.wire import Rows
 
-STATE, ALARMS = "state.npz", "alarms.jsonl"
 SHOWN = 20  # alarms in the status
+TIMED = 2000  # answers whose latency is remembered
 log = logging.getLogger("eyas.serve")
 
 
@@ -49,17 +51,19 @@ class Watched:
         self._counts, self._folder, self._keeper = counts, folder, keeper
         self._predictions = self._reviews = self._unknown = 0
         self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
+        self._latencies: deque[float] = deque(maxlen=TIMED)
+        self._tested = tested(bundle.manifest)
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._saved = 0
+        self._described = False
+        self._rules = MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
         try:
             calibration = read_calibration(bundle.reference())
         except EyasError as error:
             self._why_not = str(error)
         else:
-            self._monitor = Monitor(
-                calibration, MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
-            )
+            self._monitor = Monitor(calibration, self._rules)
         self._go_on()
 
     def take(self, rows: Rows) -> None:
@@ -68,6 +72,7 @@ class Watched:
         review = (scores.probabilities >= self.bundle.manifest.conformal.threshold).sum(axis=1) != 1
         reviews, unknown = int(review.sum()), int(scores.unknown.sum())
         self._predictions += len(rows)
+        self._latencies.extend(rows.scores[:, 0].tolist())
         self._reviews += reviews
         self._unknown += unknown
         self._counts.predicted(scores.predicted, reviews, unknown)
@@ -93,16 +98,22 @@ class Watched:
             monitor.failures if monitor else 0,
             feedback,
             [*reversed(self._alarms)],
+            float(np.quantile(self._latencies, 0.95)) if self._latencies else None,
+            self._tested,
         )
 
     def save(self) -> None:
-        """Keep the state of the tests, where it has changed.
+        """Keep what describes the version, once, and the state of the tests, where it has changed.
 
         Raises:
             OSError: it cannot be written.
         """
+        if self._folder and not self._described:
+            calibration = self._monitor.calibration if self._monitor else None
+            about = describe_version(self.bundle.manifest, calibration, self._rules)
+            io.write_text(self._folder / ABOUT, about.model_dump_json())
+            self._described = True
         if self._folder and self._monitor and self._monitor.requests != self._saved:
-            self._folder.mkdir(parents=True, exist_ok=True)
             io.write_bytes(self._folder / STATE, self._monitor.state())
             self._saved = self._monitor.requests
 
@@ -114,7 +125,7 @@ class Watched:
         for outcome in outcomes:
             if outcome.alarm:
                 self._raised(outcome.alarm)
-        self._counts.watched(monitor.requests, monitor.failures, changing=monitor.changing)
+        self._counts.watched(monitor.requests, monitor.failures)
 
     def _raised(self, alarm: Alarm) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -141,6 +152,7 @@ class Watched:
         if self._monitor and state.is_file():
             try:
                 self._monitor.restore(state.read_bytes())
+                self._counts.goes_on(self._monitor.requests, self._monitor.failures)
             except (EyasError, OSError, ValueError, KeyError) as error:
                 log.warning(f"{self.model} {self.version}: the drift tests begin anew, {state} does not fit: {error}")
 

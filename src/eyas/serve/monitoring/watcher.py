@@ -2,6 +2,7 @@
 
 worker ─ answers ─► channel ─► watcher ─┬─ drift tests ─► alarms: log, file, /metrics, board
                                         ├─ prediction store
+                                        ├─ alerts ─► webhooks, Alertmanager
                                         └─ board ─► GET /monitor of any worker
 
 It may be killed at any moment: predictions go on, the supervisor starts another, and that one takes up the tests where
@@ -22,17 +23,21 @@ from time import monotonic, time
 import msgspec
 
 from eyas.bundle import open_bundle
+from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.folder import STATUS
 from eyas.monitor.store import Outcome
+from eyas.serve.alerts import Alerts
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import LOST, PID
+from eyas.serve.metrics.shared import Series
 from eyas.serve.monitoring.accuracy import Accuracies
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
-from eyas.serve.monitoring.counts import VersionCounts
-from eyas.serve.monitoring.keeping import Keeper, place_of
-from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus, RolloutStatus
+from eyas.serve.monitoring.counts import BoardCounts, LabelCounts, VersionCounts
+from eyas.serve.monitoring.keeping import Keeper, place_of, unopened
+from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus, RolloutStatus, StoreStatus
 from eyas.serve.monitoring.trials import Trials
 from eyas.serve.monitoring.watched import Watched
 from eyas.serve.monitoring.wire import Rows, decode
@@ -56,6 +61,10 @@ class Post:
     board: Board
     pipe: Connection
     """To the supervisor, who tells which versions are served."""
+    url: str
+    """Of the service, as it listens."""
+    since: float
+    """When it began to watch, or the watcher before it ended: seconds since 1970."""
 
 
 def watch(table: Table, config: MonitoringConfig, post: Post) -> None:
@@ -77,17 +86,21 @@ class Watcher:
     def __init__(self, table: Table, config: MonitoringConfig, post: Post) -> None:
         self._config, self._post = config, post
         self._counts = post.tables.counts(post.slot)
-        self._counts.row((PID,))[0] = os.getpid()
+        self._counts.row((PID, "monitor"))[0] = os.getpid()
         self._folder = Path(config.folder) if config.folder else None
+        self._table: Table = ()
         self._places: dict[tuple[str, str], Version] = {}
         self._watched: dict[tuple[str, str], Watched | None] = {}
         self._left: dict[tuple[str, str], float] = {}  # no longer served, and when to let go of them
         self._said: set[str] = set()
         self._accuracy, self._trials = Accuracies(), Trials(post.tables)
+        self._labels, self._totals = LabelCounts(self._counts), BoardCounts(self._counts)
         self._rollouts: list[RolloutStatus] = []
         self._keeper: Keeper | None = None
         if place := place_of(config):
             self._attempt("predictions are not stored", lambda: self._keep(place))
+        told = bool(config.webhooks or config.alertmanager)
+        self._alerts = Alerts(config, post.url, post.since) if told else None
         self._tell_at = self._save_at = 0.0
         self._serve(table)
 
@@ -109,6 +122,8 @@ class Watcher:
         if self._keeper:
             self._keeper.close()
         self._tell()
+        if self._alerts:
+            self._attempt("alerts cannot be kept", self._alerts.close)
 
     def status(self) -> MonitorStatus:
         """As the board shows it."""
@@ -116,17 +131,24 @@ class Watcher:
             one.status(self._accuracy_of(*who)) for who, one in self._watched.items() if one and who in self._places
         ]
         lost = self._post.tables.total().get((LOST.name,), [0.0])[0]
-        return MonitorStatus(versions, int(lost), self._keeper.status() if self._keeper else None, self._rollouts)
+        alerts = self._alerts.status() if self._alerts else []
+        return MonitorStatus(versions, int(lost), self._stored(), self._rollouts, alerts)
 
     def _accuracy_of(self, model: str, version: str) -> AccuracyStatus | None:
         return self._accuracy.of(model, version) if self._keeper else None
 
+    def _stored(self) -> StoreStatus | None:
+        if self._keeper:
+            return self._keeper.status()
+        return unopened(place) if (place := place_of(self._config)) else None
+
     def _keep(self, place: str) -> None:
-        def met(outcomes: Sequence[Outcome]) -> None:
+        def met(outcomes: Sequence[Outcome], last: int) -> None:
+            self._labels.met(outcomes, last)
             self._accuracy.met(outcomes)
             self._trials.met(outcomes)
 
-        self._keeper = Keeper(place, self._config, met)
+        self._keeper = Keeper(place, self._config, self._labels.begin, met)
 
     def _take_in(self, most: int) -> bool:
         """Up to so many messages; gives whether there may be more."""
@@ -160,11 +182,12 @@ class Watcher:
     def _serve(self, table: Table) -> None:
         """These are served from now on."""
         now = {(one.model, one.version): one for served in table for one in served.versions}
-        self._places = now
+        self._table, self._places = table, now
         for who in self._watched.keys() - now.keys():
             self._left.setdefault(who, monotonic() + LINGER_SECONDS)
         for who in self._left.keys() & now.keys():
             del self._left[who]
+        self._counts.keep(self._is_told)
         for who in now:
             self._of(*who)
         self._attempt("a rollout is not judged", lambda: self._trials.serve(table))
@@ -177,6 +200,8 @@ class Watcher:
             self._attempt("the rollouts cannot be judged", self._judge)
             self._let_go(now)
             status = self.status()
+            self._attempt("the board cannot be counted", lambda: self._totals.tell(status))
+            self._attempt("alerts cannot be told", lambda: self._alert(status))
             if not self._post.board.write(msgspec.json.encode(status)):  # too long: alarms are in their files, too
                 for one in status.versions:
                     one.alarms = []
@@ -186,6 +211,13 @@ class Watcher:
             for watched in self._watched.values():
                 if watched:
                     self._attempt("the monitor's state cannot be saved", watched.save)
+            if (folder := self._folder) is not None:
+                said = msgspec.json.encode(self.status())
+                self._attempt("what the monitor says cannot be kept", lambda: io.write_bytes(folder / STATUS, said))
+
+    def _alert(self, status: MonitorStatus) -> None:
+        if self._alerts and self._alerts.look(status, self._table, time()):
+            self._save_at = 0.0  # what was told is not to be found once more
 
     def _judge(self) -> None:
         found = [*self._trials.judge(time())]
@@ -202,7 +234,11 @@ class Watcher:
             if watched := self._watched.pop(who, None):
                 self._attempt("the monitor's state cannot be saved", watched.save)
         if gone:
-            self._counts.keep(lambda series: len(series) < 3 or series[1:3] in self._places)
+            self._counts.keep(self._is_told)
+
+    def _is_told(self, series: Series) -> bool:
+        """By Prometheus: what is of no version, of one that is served, or of one whose last answers may still come."""
+        return len(series) < 3 or series[1:3] in self._places or series[1:3] in self._left
 
     def _attempt(self, otherwise: str, work: Callable[[], None]) -> None:
         """Do it; where it fails, say so once and go on: nothing here may stop the rest."""

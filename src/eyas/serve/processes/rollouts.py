@@ -1,20 +1,27 @@
-"""The supervisor's side of rollouts: what a repository says of them, and what a verdict makes of them.
-
-A promotion first moves the live pointer, then ends the rollout: killed in between, the next look ends it.
-"""
+"""The supervisor's side of rollouts: what a repository says of them, and what a verdict or an admin makes of them."""
 
 from __future__ import annotations
 
 import logging
 from time import time
+from typing import Any
 
 from eyas.bundle import Repository
-from eyas.core.errors import RolloutError
-from eyas.rollout import Move, Rollout, RolloutStore, rollouts_of
+from eyas.rollout import Move, Rollout, RolloutStore, begin, move_by_hand, plan_for, pointing, rollouts_of
+from eyas.serve.asking import Ask
 from eyas.serve.processes.messages import Decided
+from eyas.serve.schemas import AdminMove, AdminRollout
 from eyas.serve.split import Split
 
 EYAS = "eyas"
+START = "rollout start"
+MOVES = {
+    "rollout pause": Move.PAUSE,
+    "rollout resume": Move.RESUME,
+    "rollout advance": Move.ADVANCE,
+    "rollout promote": Move.PROMOTE,
+    "rollout rollback": Move.ROLL_BACK,
+}
 log = logging.getLogger("eyas.serve")
 
 
@@ -51,14 +58,51 @@ class Rollouts:
         if rollout is None or rollout.over or (rollout.number, rollout.step) != (decided.number, decided.step):
             return
         move = Move(decided.action)
-        if move is Move.PROMOTE:
-            self._repository.set_live(decided.model, rollout.plan.challenger, EYAS)
-        try:
-            self._move(decided.model, rollout, move, *decided.why, stage=decided.stage, evidence=decided.evidence)
-        except RolloutError:  # somebody was faster: his word holds
-            if move is Move.PROMOTE:
-                self._repository.set_live(decided.model, rollout.plan.champion, EYAS)
-            raise
+        first = pointing(self._repository, decided.model, EYAS) if move is Move.PROMOTE else None
+        more: dict[str, Any] = {"stage": decided.stage, "evidence": decided.evidence, "first": first}
+        self._move(decided.model, rollout, move, *decided.why, **more)
+
+    def asked(self, ask: Ask) -> None:
+        """Do what an admin wants.
+
+        Raises:
+            ConfigError: a plan that breaks a rule.
+            EyasError, OSError: it cannot be done.
+        """
+        how: dict[str, Any] = {"by": ask.by, "why": ask.why, "lock_seconds": self._lock_seconds}
+        if ask.action == START:
+            plan = plan_for(self._repository, ask.model, ask.version, ask.plan, strict=True)
+            self._tell(ask.model, begin(self._repository, ask.model, plan, **how), ask.why)
+        else:
+            after = move_by_hand(self._repository, ask.model, MOVES[ask.action], force=ask.force, **how)
+            self._tell(ask.model, after, ask.why)
+
+    def state(self, model: str) -> AdminRollout | None:
+        """The last rollout of a model; None before the first.
+
+        Raises:
+            EyasError, OSError: it cannot be read.
+        """
+        store = self._store(model)
+        rollout = store.current()
+        if rollout is None:
+            return None
+        moves = [
+            AdminMove(
+                entry.time,
+                entry.by,
+                list(entry.why),
+                entry.move.value,
+                entry.after.status.value,
+                entry.after.share or entry.after.shadow_share,
+                entry.evidence,
+            )
+            for entry in store.history()
+            if entry.after.number == rollout.number
+        ]
+        plan = rollout.plan.model_dump(mode="json", exclude={"salt"})
+        share = rollout.share or rollout.shadow_share
+        return AdminRollout(model, rollout.number, rollout.status.value, rollout.stage + 1, share, plan, moves)
 
     def _end(self, model: str, rollout: Rollout, live: str) -> None:
         """The pointer was moved by somebody else, or by a promotion that was killed half-way."""
@@ -67,18 +111,13 @@ class Rollouts:
         else:
             self._move(model, rollout, Move.ABORT, f"{live} was made live in place of {rollout.plan.champion}")
 
-    def _move(self, model: str, rollout: Rollout, move: Move, *why: str, **more: object) -> None:
-        after = self._store(model).move(
-            move,
-            by=EYAS,
-            why=why,
-            now=time(),
-            expected=rollout.step,
-            early=True,
-            **more,  # type: ignore[arg-type]
-        )
-        at = f" at {after.plan.stages[after.stage]:.0%}" if not after.over else ""
-        log.warning(f"{model}: the rollout of {rollout.plan.challenger} is {after.status}{at}: {'; '.join(why)}")
+    def _move(self, model: str, rollout: Rollout, move: Move, *why: str, **more: Any) -> None:
+        after = self._store(model).move(move, by=EYAS, why=why, now=time(), expected=rollout.step, early=True, **more)
+        self._tell(model, after, *why)
+
+    def _tell(self, model: str, after: Rollout, *why: str) -> None:
+        at = f" at {after.share or after.shadow_share:.0%}" if not after.over else ""
+        log.warning(f"{model}: the rollout of {after.plan.challenger} is {after.status}{at}: {'; '.join(why)}")
 
     def _store(self, model: str) -> RolloutStore:
         return rollouts_of(self._repository, model, self._lock_seconds)

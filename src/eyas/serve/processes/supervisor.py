@@ -7,6 +7,7 @@ threads, and a worker is a fork of it, which costs milliseconds and shares the m
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -80,9 +81,11 @@ class Supervisor:
         self._tables = Tables(count + 2)
         self._balance = Balance(count)
         self._watching = (
-            Watching(config.monitor, self._tables, count + 1, self.fork, listening) if config.monitor else None
+            Watching(config.monitor, self._tables, count + 1, self.fork, listening, url) if config.monitor else None
         )
-        self._restarts = self._tables.counts(count).row((RESTARTS.name,))
+        counts = self._tables.counts(count)
+        counts.row((PID, "supervisor"))[0] = os.getpid()
+        self._restarts = counts.row((RESTARTS.name,))
         self._false_starts = 0
         self._signals: set[int] = set()
         self._stopping = False

@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from time import monotonic
+from time import monotonic, time
 
 from eyas.core.schema import MonitoringConfig
 from eyas.serve.metrics import Tables
@@ -30,6 +30,7 @@ class Watching:
         slot: of the watcher's table.
         fork: starts a process.
         listening: the supervisor's, let go of by the watcher.
+        url: of the service, as it listens.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Watching:
         slot: int,
         fork: Callable[[str, Callable[[Connection], None]], Child],
         listening: Sequence[socket.socket],
+        url: str,
     ) -> None:
         self.channel, self.board = Channel(), Board()
         self._config, self._tables, self._slot, self._fork = config, tables, slot, fork
-        self._listening = listening
+        self._listening, self._url = listening, url
+        self._since = time()  # the watcher has not seen what came before
         self._table: Table = ()
         self._child: Child | None = None
         self._start_at = 0.0
@@ -88,9 +91,10 @@ class Watching:
         def live(pipe: Connection) -> None:
             from eyas.serve.monitoring.watcher import Post, watch
 
+            post = Post(self._slot, self._tables, self.channel, self.board, pipe, self._url, self._since)
             for one in self._listening:
                 one.close()
-            watch(table, self._config, Post(self._slot, self._tables, self.channel, self.board, pipe))
+            watch(table, self._config, post)
 
         try:
             self._child = self._fork("eyas-monitor", live)
@@ -102,4 +106,4 @@ class Watching:
         child.process.join()
         child.pipe.close()
         self._tables.forget(self._slot, *GAUGES, PID)
-        self._child = None
+        self._child, self._since = None, time()

@@ -1,6 +1,7 @@
 """What admins want of the supervisor, from the moment that they ask until they can be told what came of it.
 
 live, rollback: the version is tried and prepared first; the pointer moves once every worker is ready, and only then.
+of a rollout: it moves at once; the answer comes when the workers deal out the requests so.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from eyas.core.errors import EyasError
+from eyas.core.errors import ConfigError, EyasError
+from eyas.rollout import Status
 from eyas.serve.asking import Ask, Told
 from eyas.serve.processes.messages import Version
+from eyas.serve.processes.rollouts import MOVES, START
 from eyas.serve.processes.state import model_state, state
 from eyas.serve.processes.table import version_in
 
 if TYPE_CHECKING:
     from eyas.serve.processes.changes import Changes
 
+LOOK, ROLLOUT_MOVES = "rollout", (START, *MOVES)
 NOBODY = -1  # no worker's slot
 
 
@@ -50,7 +54,13 @@ class Wishes:
         if ask.action == "state":
             self._tell(wish, 200, body=msgspec.json.encode(state(self._changes)))
             return
-        if ask.action == "reload":
+        if ask.action == LOOK:
+            self._tell_rollout(wish)
+            return
+        if ask.action in ROLLOUT_MOVES:
+            if not self._moved(wish):
+                return
+        elif ask.action == "reload":
             self._changes.look_now()
         elif (version := self._pointed(wish)) is None:
             return
@@ -77,7 +87,10 @@ class Wishes:
         """Nothing more can be done: tell who waits."""
         for wish in [*self._wishes]:
             served = next((one for one in self._changes.table if one.model == wish.ask.model), None)
-            if wish.version is None:
+            if wish.ask.action in ROLLOUT_MOVES:
+                self._wishes.remove(wish)
+                self._tell_rollout(wish)
+            elif wish.version is None:
                 self._end(wish, msgspec.json.encode(state(self._changes)))
             elif served and served.live == wish.version.version:
                 self._end(wish, msgspec.json.encode(model_state(self._changes, served.model)))
@@ -94,6 +107,41 @@ class Wishes:
         """The service stops."""
         for wish in [*self._wishes]:
             self._fail(wish, 503, "the service is stopping")
+
+    def _moved(self, wish: _Wish) -> bool:
+        """Whether a rollout has begun or moved as it was asked; where it has not, the admin has been told."""
+        repository, ask = self._changes.repository, wish.ask
+        status = 404
+        try:
+            repository.versions(ask.model)
+            if ask.version:  # what was refused is tried again
+                self._changes.refused.pop(version_in(repository, ask.model, ask.version), None)
+            status = 409
+            self._changes.rollouts.asked(ask)
+        except ConfigError as error:
+            self._tell(wish, 422, str(error))
+        except (EyasError, OSError) as error:
+            self._tell(wish, status, str(error))
+        else:
+            return True
+        return False
+
+    def _tell_rollout(self, wish: _Wish) -> None:
+        """How the rollout stands; of one that could not begin, why."""
+        status = 404
+        try:
+            self._changes.repository.versions(wish.ask.model)
+            status = 500
+            found = self._changes.rollouts.state(wish.ask.model)
+        except (EyasError, OSError) as error:
+            self._tell(wish, status, str(error))
+            return
+        if found is None:
+            self._tell(wish, 404, f"there was no rollout of {wish.ask.model} yet")
+        elif wish.ask.action == START and found.status == Status.ROLLED_BACK:
+            self._tell(wish, 409, "; ".join(found.history[-1].why))
+        else:
+            self._tell(wish, 200, body=msgspec.json.encode(found))
 
     def _pointed(self, wish: _Wish) -> Version | None:
         """The version that the pointer is to lead to; None: it cannot, and the admin has been told."""

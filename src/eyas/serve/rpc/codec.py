@@ -10,6 +10,7 @@ import numpy as np
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy
 from eyas.infer import Prediction
+from eyas.serve.dealing import Route
 from eyas.serve.protocols import oip, tensors
 from eyas.serve.rpc.messages import message
 
@@ -36,11 +37,13 @@ def asked(request: Any, policy: ImagePolicy, outputs: Sequence[str], most: int) 
     return oip.Asked(request.id, tensor, _content(request, tensor.datatype), outputs_wanted)
 
 
-def answer(asked: oip.Asked, prediction: Prediction, name: str, version: str, classes: Sequence[str]) -> Any:
-    """ModelInferResponse, its outputs as raw contents."""
-    response = Answered(model_name=name, model_version=version, id=asked.id or "")
+def answer(asked: oip.Asked, prediction: Prediction, route: Route) -> Any:
+    """ModelInferResponse, its outputs as raw contents; the parameter `prediction_id` is what feedback names it by."""
+    model = route.model
+    response = Answered(model_name=model.name, model_version=model.version, id=asked.id or "")
+    response.parameters["prediction_id"].string_param = route.id
     for one in asked.wanted:
-        values = oip.give(one, prediction, classes)
+        values = oip.give(one, prediction, model.bundle.classes)
         response.outputs.add(name=one.name, datatype=oip.datatype_of(values), shape=values.shape)
         response.raw_output_contents.append(tensors.to_binary(values))
     return response

@@ -32,7 +32,8 @@ CODES = {
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 log = logging.getLogger("eyas.serve")
-Call = Callable[[Any], Awaitable[Any]]
+Call = Callable[[Any, Any], Awaitable[Any]]
+"""Of a request and its context."""
 
 
 async def start(service: Service) -> Any:
@@ -59,20 +60,20 @@ async def start(service: Service) -> Any:
 
 
 def _calls(service: Service) -> dict[str, Call]:
-    async def server_live(request: Any) -> Any:
+    async def server_live(request: Any, context: Any) -> Any:
         return message("ServerLiveResponse")(live=True)
 
-    async def server_ready(request: Any) -> Any:
+    async def server_ready(request: Any, context: Any) -> Any:
         return message("ServerReadyResponse")(ready=bool(service.models.names))
 
-    async def model_ready(request: Any) -> Any:
+    async def model_ready(request: Any, context: Any) -> Any:
         service.models.find(request.name, request.version)
         return message("ModelReadyResponse")(ready=True)
 
-    async def server_metadata(request: Any) -> Any:
+    async def server_metadata(request: Any, context: Any) -> Any:
         return message("ServerMetadataResponse")(name=SERVER.name, version=SERVER.version, extensions=SERVER.extensions)
 
-    async def model_metadata(request: Any) -> Any:
+    async def model_metadata(request: Any, context: Any) -> Any:
         model = service.models.find(request.name, request.version)
         about = metadata(model, service.models.versions(model.name))
         response = message("ModelMetadataResponse")(name=about.name, versions=about.versions, platform=about.platform)
@@ -81,8 +82,8 @@ def _calls(service: Service) -> dict[str, Call]:
                 field.add(name=one.name, datatype=one.datatype, shape=one.shape)
         return response
 
-    async def model_infer(request: Any) -> Any:
-        return await _infer(service, request)
+    async def model_infer(request: Any, context: Any) -> Any:
+        return await _infer(service, request, context)
 
     return {
         "ServerLive": server_live,
@@ -94,8 +95,9 @@ def _calls(service: Service) -> dict[str, Call]:
     }
 
 
-async def _infer(service: Service, request: Any) -> Any:
-    route = service.route_of("", request.model_name, request.model_version)
+async def _infer(service: Service, request: Any, context: Any) -> Any:
+    user = dict(context.invocation_metadata()).get(service.user_header, "")
+    route = service.route_of(user, request.model_name, request.model_version)
     model = route.model
     policy = model.bundle.policy
     asked = codec.asked(request, policy, outputs_of(model), service.config.max_images)
@@ -103,7 +105,7 @@ async def _infer(service: Service, request: Any) -> Any:
     reading = Reading(size * SECONDS_PER_BYTE, asked.tensor.shape[0], lambda: asked.images(policy))
 
     def tell(prediction: Prediction) -> Any:
-        return codec.answer(asked, prediction, model.name, model.version, model.bundle.classes)
+        return codec.answer(asked, prediction, route)
 
     return await service.predict(route, reading, tell, cam=asked.cam)
 
@@ -111,7 +113,7 @@ async def _infer(service: Service, request: Any) -> Any:
 def _method(name: str, call: Call) -> Any:
     async def handle(request: Any, context: Any) -> Any:
         try:
-            return await call(request)
+            return await call(request, context)
         except Exception as error:
             problem = from_exception(error)
             if problem is None:

@@ -34,6 +34,15 @@ def page_policy(style: str) -> str:
     return f"{NOTHING}; style-src 'sha256-{digest}'"
 
 
+def app_policy() -> str:
+    """The Content-Security-Policy of the page that the service shows: scripts, styles and data of its own alone.
+
+    Its pictures may be made in the browser (blob:), and none of its scripts may turn a text into HTML or code.
+    """
+    own = "script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'"
+    return f"{NOTHING}; {own}; require-trusted-types-for 'script'; trusted-types 'none'"
+
+
 class Origins:
     """The pages whose scripts may ask; others' browsers keep the answer from them."""
 

@@ -29,7 +29,7 @@ def fetch(url: str) -> bytes:
     """
     deadline = monotonic() + SECONDS
     head = {"Accept": "application/json", "User-Agent": f"eyas/{__version__}"}
-    with _opener(url).open(Request(url, headers=head), timeout=SECONDS) as response:
+    with opener(url).open(Request(url, headers=head), timeout=SECONDS) as response:
         content = bytearray()
         while piece := response.read1(PIECE):
             content += piece
@@ -40,7 +40,7 @@ def fetch(url: str) -> bytes:
     return bytes(content)
 
 
-def _opener(url: str) -> OpenerDirector:
-    """A proxy in the environment has no way to this machine's own address."""
+def opener(url: str) -> OpenerDirector:
+    """Follows no redirect. A proxy in the environment has no way to this machine's own address."""
     here = is_loopback(urlsplit(url).hostname or "")
     return build_opener(_Stay, *([ProxyHandler({})] if here else []))

@@ -9,8 +9,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
+from eyas.track.delivery.mlflow_store import (
+    database_of,
+    find_experiment,
+    patient,
+    prepare,
+    tracking_uri,
+    without_secrets,
+)
 from eyas.track.delivery.sink import Sink, one_line
 from eyas.track.delivery.spool import Record, Spool
 
@@ -23,29 +30,8 @@ PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own: its pages nest the run under this one."""
 METRICS_AT_ONCE = 500
 PARAMS_AT_ONCE = 100  # the REST API's limit
-UPLOAD_SECONDS = "30"
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "INVALID_STATE")
-# A try is short, and the sender's own loop repeats it. MLflow's default is 7 retries of 120 s.
-ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-
-
-def tracking_uri() -> str:
-    """Where this process would track: `MLFLOW_TRACKING_URI`, else `mlflow.db` in the working directory."""
-    return _absolute(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
-
-
-def without_secrets(uri: str) -> str:
-    """The address without a user's name and password."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 class MlflowSink(Sink):
@@ -59,12 +45,11 @@ class MlflowSink(Sink):
     keeps_at_once = True
 
     def __init__(self, spool: Spool) -> None:
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        prepare()
         from mlflow import MlflowClient
 
         self._start, uri = spool.start(), _uri(spool)
-        self._database = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+        self._database = database_of(uri)
         super().__init__(spool, local=self._database is not None)
         self._make_client: Callable[[], MlflowClient] = partial(MlflowClient, uri)
         self._client: MlflowClient | None = None
@@ -92,7 +77,7 @@ class MlflowSink(Sink):
         with self.spool.family_lock(self.tracker):
             if self.delivered.run_id and self._exists(self.delivered.run_id):
                 return
-            experiment = self._experiment()
+            experiment = find_experiment(self.client, self._start["experiment"], self._database)
             parent = self.spool.parent()
             tags = {PARENT_TAG: self._found_or_made(experiment, parent.start(), {})[0]} if parent else {}
             self.delivered.run_id, new = self._found_or_made(experiment, self._start, tags)
@@ -198,7 +183,7 @@ class MlflowSink(Sink):
         if not file.is_file():  # a person may have cleared it away since
             return
         try:
-            with _patient():
+            with patient():
                 self.client.log_artifact(self.run_id, str(file), folder if folder != "." else None)
         except (ImportError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in UNWRITABLE:
@@ -216,39 +201,7 @@ class MlflowSink(Sink):
             return False
         return True
 
-    def _experiment(self) -> str:
-        from mlflow.exceptions import MlflowException
-
-        name = self._start["experiment"]
-        if found := self.client.get_experiment_by_name(name):
-            return str(found.experiment_id)
-        # One folder for all experiments: MLflow makes one a run in it.
-        files = (self._database.parent / "mlruns").as_uri() if self._database else None
-        try:
-            return str(self.client.create_experiment(name, artifact_location=files))
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            return self._experiment()  # another run was first
-
 
 def _uri(spool: Spool) -> str:
     """Of the environment, else where the run began."""
     return tracking_uri() if "MLFLOW_TRACKING_URI" in os.environ else spool.start().get("uri") or tracking_uri()
-
-
-def _absolute(uri: str) -> str:
-    """`sqlite:///x.db` is relative to the working directory, which may be another at the next command."""
-    path = uri.removeprefix("sqlite:///")
-    return uri if path == uri or path.startswith(("/", ":memory:")) else f"sqlite:///{Path(path).absolute()}"
-
-
-@contextmanager
-def _patient() -> Iterator[None]:
-    """A large file may take a server longer than a request should; MLflow reads the limit at each request."""
-    before = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
-    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = UPLOAD_SECONDS
-    try:
-        yield
-    finally:
-        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = before

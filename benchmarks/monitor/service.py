@@ -1,0 +1,207 @@
+"""What watching costs a service, and how fast it takes a bad version back.
+
+Cost: the same service with `serve.monitor` on (drift tests, counts, prediction store in SQLite) and off, in turn; wrk
+sends the test images of Fashion-MNIST as raw pixels, another one with each request. Throughput with 16 connections, by
+the median of the ratios of the rounds; latency with one connection, whose difference is what a request pays.
+
+Roll-back: `fashion-shuffled`, which knows nothing, gets half of the requests, whose labels are told at once. From the
+moment of the decision, as the history has it, until its last answer; and the requests that failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from time import monotonic, sleep, time
+from typing import Any
+
+import httpx
+import numpy as np
+from models import KEPT, watched
+
+from eyas.bundle import Repository
+from eyas.rollout import RolloutStore, make_plan, rollouts_of
+
+TITLE = "service"
+SECONDS = 8
+PORT = 5917
+URL = f"http://127.0.0.1:{PORT}"
+WORKERS, CALLERS = 2, 4
+READY_SECONDS, ROLLBACK_SECONDS, AFTER_SECONDS = 60, 120, 3
+SERVED = (f"serve.port={PORT}", f"serve.workers={WORKERS}", "serve.threads=1")
+HERE = Path(__file__).parent
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print both parts."""
+    _cost(options.rounds)
+    _roll_back(options.rounds)
+
+
+def _cost(rounds: int) -> None:
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is missing: apt-get install wrk, or https://github.com/wg/wrk")
+    model = watched("fashion")
+    bodies = KEPT / "bodies"
+    bodies.write_bytes(model.of("test").images.tobytes())
+    size = bodies.stat().st_size // len(model.data.test)
+    found: dict[str, list[dict[str, float]]] = {"on": [], "off": []}
+    for _ in range(rounds):
+        for name, kept in found.items():
+            folder = KEPT / "watching"
+            shutil.rmtree(folder, ignore_errors=True)
+            words = [f"serve.monitor.folder={folder}"] if name == "on" else ["serve.monitor=null"]
+            with serving(model.bundle.path, *words):
+                wrk(16, 1, bodies, size)
+                busy, alone = wrk(16, SECONDS, bodies, size), wrk(1, SECONDS, bodies, size)
+                kept.append({"rate": busy["rate"], "p50": alone["p50"], "p99": alone["p99"]})
+    ratios = [on["rate"] / off["rate"] for on, off in zip(found["on"], found["off"], strict=True)]
+    rate = np.median([one["rate"] for one in found["off"]])
+    print(
+        f"\nthroughput: {rate:,.0f} requests/s without the monitor, with it {np.median(ratios):.3f} of that "
+        f"({min(ratios):.3f} to {max(ratios):.3f}; {rounds} rounds)"
+    )
+    for name in ("p50", "p99"):
+        on, off = (1e6 * np.array([one[name] for one in found[which]]) for which in ("on", "off"))
+        print(
+            f"latency alone, {name}: {np.median(off):.0f} µs without, {np.median(on):.0f} with it; difference "
+            f"{np.median(on - off):+.0f} ({min(on - off):+.0f} to {max(on - off):+.0f})",
+            flush=True,
+        )
+
+
+def wrk(connections: int, seconds: float, bodies: Path, size: int) -> dict[str, float]:
+    """Requests a second, p50 and p99 in seconds. Every answer must be a 200."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(HERE / "images.lua"), f"{URL}/predict"]
+    done = subprocess.run([*command, "--", str(bodies), str(size)], capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    if found["errors"]:
+        sys.exit(f"{found['errors']} of {found['requests']} requests failed")
+    return found
+
+
+@contextmanager
+def serving(path: Path, *words: str) -> Iterator[None]:
+    """`eyas serve`, ready, until the block ends."""
+    with (KEPT / "serve.log").open("w") as log:
+        command = [sys.executable, "-m", "eyas", "serve", str(path), *SERVED, *words]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            until = monotonic() + READY_SECONDS
+            while not _ready():
+                if process.poll() is not None or monotonic() > until:
+                    sys.exit(f"the service is not ready:\n{(KEPT / 'serve.log').read_text()[-2000:]}")
+                sleep(0.05)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _ready() -> bool:
+    try:
+        return httpx.get(f"{URL}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was answered, or not."""
+
+    at: float
+    """When its answer was there: seconds since 1970."""
+    version: str
+    failed: bool
+
+
+def _roll_back(rounds: int) -> None:
+    lasts, delays, failed, sent = [], [], 0, 0
+    for _ in range(rounds):
+        calls, decided, began = _one_roll_back()
+        bad = watched("fashion-shuffled").bundle.manifest.version
+        lasts.append(max(call.at for call in calls if call.version == bad) - decided)
+        delays.append(decided - began)
+        failed += sum(call.failed for call in calls)
+        sent += len(calls)
+    print(
+        f"roll-back: the last answer of the bad version {1000 * np.median(lasts):+.0f} ms from the decision "
+        f"(longest {1000 * max(lasts):+.0f}); {failed} of {sent} requests failed; decided {np.median(delays):.1f} s "
+        f"after the start, {rounds} rounds",
+        flush=True,
+    )
+
+
+def _one_roll_back() -> tuple[list[Call], float, float]:
+    """All calls, when it was decided, and when the rollout began."""
+    folder = KEPT / "rollout"
+    shutil.rmtree(folder, ignore_errors=True)
+    repository = Repository(folder / "models")
+    repository.publish(watched("fashion").bundle.path, model="fashion", live=True)
+    repository.publish(watched("fashion-shuffled").bundle.path, model="fashion")
+    store = rollouts_of(repository, "fashion")
+    with serving(repository.path, f"serve.monitor.folder={folder / 'watch'}", "serve.poll_seconds=0.2"):
+        stop, began = Event(), time()
+        with ThreadPoolExecutor(CALLERS) as pool:
+            callers = [pool.submit(_call, caller, stop) for caller in range(CALLERS)]
+            try:
+                _start(repository, store)
+                decided = _wait(store)
+                sleep(AFTER_SECONDS)
+            finally:
+                stop.set()
+            return [call for caller in callers for call in caller.result()], decided, began
+
+
+def _start(repository: Repository, store: RolloutStore) -> None:
+    live = repository.live("fashion")
+    plan: dict[str, Any] = {
+        "mode": "ab",
+        "champion": live.version if live else "",
+        "challenger": watched("fashion-shuffled").bundle.manifest.version,
+        "stages": [0.5],
+        "stage_requests": 10_000,
+    }
+    store.start(make_plan(plan), by="benchmark", why="to see it taken back", now=time())
+
+
+def _wait(store: RolloutStore) -> float:
+    until = monotonic() + ROLLBACK_SECONDS
+    while monotonic() < until:
+        if (rollout := store.current()) and rollout.over:
+            return store.history()[-1].time
+        sleep(0.01)
+    sys.exit("the bad version was not taken back")
+
+
+def _call(caller: int, stop: Event) -> list[Call]:
+    """One image after the other, each its own user, whose label is told at once."""
+    calls, test = [], watched("fashion").data.test
+    random = np.random.default_rng(caller)
+    with httpx.Client(base_url=URL) as client:
+        while not stop.is_set():
+            row = int(random.integers(len(test)))
+            pixels = test.take(slice(row, row + 1)).tobytes()
+            headers = {"Content-Type": "application/octet-stream", "X-User-Id": f"{caller}-{len(calls)}"}
+            answer = client.post("/predict", content=pixels, headers=headers)
+            found = answer.json() if answer.status_code == 200 else {}
+            calls.append(Call(time(), found.get("version", ""), not found))
+            if found:
+                label = test_label(row)
+                client.post("/feedback", json={"id": found["id"], "label": label}).raise_for_status()
+    return calls
+
+
+def test_label(row: int) -> str:
+    """The class of a test image, as the service names it."""
+    model = watched("fashion")
+    return model.bundle.classes[int(model.data.test.labels[row])]

@@ -1,0 +1,62 @@
+"""From a repository and a store that are in use to a backup."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import eyas
+from eyas.backup.folder import MODELS, STORE, Backup, BackupManifest, Rows, open_backup, write_manifest
+from eyas.backup.models import copy_repository
+from eyas.bundle import Repository, is_repository
+from eyas.bundle.repository import whoever
+from eyas.bundle.writing import sync
+from eyas.core import io
+from eyas.core.errors import BackupError
+from eyas.monitor.store import open_store, require_there
+
+
+def make_backup(repository: Path | str, target: Path, store: str | None = None) -> Backup:
+    """Copy a repository, and a prediction store where it is named, while a service uses both.
+
+    Models come first: what the store says of versions is later than the copy, never earlier.
+
+    Args:
+        repository: its folder.
+        target: the folder to make; it appears once all is copied and checked, and not at all where that fails.
+        store: its path or URL.
+
+    Raises:
+        BackupError: `repository` is none, or `target` is there already.
+        BundleError, StoreError: one of the two cannot be read whole.
+    """
+    if not is_repository(Path(repository)):
+        raise BackupError(f"{repository} is not a repository; `eyas models publish BUNDLE {repository}` makes one")
+    if store:
+        require_there(store)
+    with io.new_folder(target, BackupError) as folder:
+        live = copy_repository(Repository(repository), folder / MODELS)
+        write_manifest(
+            folder,
+            BackupManifest(
+                eyas=eyas.__version__,
+                made=datetime.now(UTC).isoformat(timespec="seconds"),
+                by=whoever(),
+                live=live,
+                store=_copy_store(store, folder / STORE) if store else None,
+                files={},
+            ),
+        )
+        open_backup(folder)  # what we have written is what a restore will accept
+        sync(folder)
+    sync(target.parent)
+    return open_backup(target)
+
+
+def _copy_store(where: str, file: Path) -> Rows:
+    store = open_store(where)
+    try:
+        found = store.copy_to(file)
+    finally:
+        store.close()
+    return Rows(predictions=found.predictions, images=found.images, feedback=found.feedback)

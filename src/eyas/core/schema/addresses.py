@@ -1,0 +1,42 @@
+"""Addresses that hold secrets: a webhook's path, or a user and a password, are as good as a key."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, PlainSerializer, SerializationInfo
+from pydantic_core import PydanticCustomError
+
+SECRET = "secret"
+"""The type of a validation error whose input goes into no message."""
+WITH_SECRETS = {"secrets": True}
+"""The context of a dump that is to have such addresses as they are."""
+
+
+def shown(url: str) -> str:
+    """As it may be logged, and kept with a run: scheme, host and port, with `…` for all that is left out."""
+    address = urlsplit(url)
+    host = address.netloc.rpartition("@")[2]
+    bare = f"{address.scheme}://{host}"
+    return url if url in (bare, f"{bare}/") else f"{bare}/…"
+
+
+def _web(url: str) -> str:
+    try:
+        address = urlsplit(url)
+        fits = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:  # a port that is no number, brackets that hold no address
+        fits = False
+    if not fits or re.search(r"[\s\x00-\x1f\x7f#]", url):
+        raise PydanticCustomError(SECRET, "Value error, be an http or https URL without spaces and fragment")
+    return url
+
+
+def _dumped(url: str, info: SerializationInfo) -> str:
+    return url if (info.context or {}).get("secrets") else shown(url)
+
+
+SecretUrl = Annotated[str, AfterValidator(_web), PlainSerializer(_dumped, return_type=str)]
+"""An http or https URL that is dumped without its secrets: configurations travel into runs, bundles and trackers."""

@@ -1,0 +1,143 @@
+"""Azure Container Apps: revisions by suffix, each with an address of its own, weights.
+
+https://learn.microsoft.com/rest/api/containerapps/container-apps
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from eyas.core.errors import ConfigError, ServingError
+from eyas.deploy.shifting.api import Api, Json
+from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled
+
+API = "https://management.azure.com"
+VERSION = "2025-01-01"
+RUNNING = ("Running", "RunningAtMaxScale")
+LOST = ("Failed", "Degraded")
+
+
+class ContainerApp:
+    """An app of one resource group.
+
+    Args:
+        api: Azure's Resource Manager.
+        subscription, group: that the app belongs to.
+        wanted: the app as in `containerapp.yaml`.
+        suffix: of the new revision's name.
+
+    Raises:
+        ConfigError: `wanted` is no such app.
+    """
+
+    stages: Sequence[int] = STAGES
+
+    def __init__(self, api: Api, subscription: str, group: str, wanted: Json, suffix: str) -> None:
+        properties = wanted.get("properties", {})
+        if "template" not in properties or "ingress" not in properties.get("configuration", {}):
+            raise ConfigError("containerapp.yaml must have properties.template and properties.configuration.ingress")
+        self._api, self._wanted, self._suffix = api, wanted, suffix
+        self._name = str(wanted["name"])
+        self._path = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.App/containerApps"
+        self._path += f"/{self._name}"
+        self._live: tuple[Share, ...] = ()
+
+    def live(self) -> tuple[Share, ...]:
+        """`latestRevision` is resolved now: once there is a new one, it would speak of that."""
+        found = self._api.get(self._at())
+        if found is not None:
+            properties = found["properties"]
+            latest = str(properties.get("latestReadyRevisionName") or properties.get("latestRevisionName"))
+            traffic = _ingress(found).get("traffic") or [{"latestRevision": True, "weight": 100}]
+            weights: dict[str, int] = {}
+            for one in traffic:
+                name = latest if one.get("latestRevision") else str(one["revisionName"])
+                weights[name] = weights.get(name, 0) + int(one.get("weight") or 0)
+            self._live = tuple(Share(name, weight) for name, weight in weights.items() if weight)
+        return self._live
+
+    def deploy(self) -> Revision:
+        """Patch the template, and in the same request name who keeps the traffic."""
+        body = copy.deepcopy(self._wanted)
+        body["properties"]["template"]["revisionSuffix"] = self._suffix
+        body["properties"]["configuration"]["activeRevisionsMode"] = "Multiple"
+        name = f"{self._name}--{self._suffix}"
+        if not self._live:
+            self._api.send("PUT", self._at(), body)
+            self._settled()
+            self._runs(name)
+            return Revision(name, None)
+        body["properties"]["configuration"]["ingress"]["traffic"] = _traffic(self._live)
+        self._api.send("PATCH", self._at(), {"properties": body["properties"]})
+        self._settled()
+        return Revision(name, f"https://{self._runs(name)['fqdn']}")
+
+    def shift(self, revision: Revision, percent: int) -> str:
+        """The rest is dealt out as it was."""
+        if self._live:
+            self._set_traffic([*scaled(self._live, 100 - percent), Share(revision.name, percent)])
+        return f"https://{_ingress(self._settled())['fqdn']}"
+
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
+        """The new revision is stopped, too."""
+        self._api.wait_for(f"the app {self._name}", self._at_rest)  # Azure takes one change at a time
+        self._set_traffic(live)
+        self._api.wait_for(f"the app {self._name}", self._at_rest)
+        name = f"{self._name}--{self._suffix}"
+        if self._api.get(self._at(f"/revisions/{name}")) is not None:
+            self._api.send("POST", self._at(f"/revisions/{name}/deactivate"))
+
+    def _at(self, more: str = "") -> str:
+        return f"{self._path}{more}?api-version={VERSION}"
+
+    def _set_traffic(self, shares: Sequence[Share]) -> None:
+        """A merge patch replaces the list as a whole."""
+        ingress = {"traffic": _traffic(shares)}
+        self._api.send("PATCH", self._at(), {"properties": {"configuration": {"ingress": ingress}}})
+
+    def _settled(self) -> Json:
+        """The app, once Azure has done what was asked.
+
+        Raises:
+            ServingError: it says that it cannot.
+        """
+        return self._api.wait_for(f"the app {self._name}", self._provisioned)
+
+    def _at_rest(self) -> bool | None:
+        """Whether nothing is being changed, done or failed."""
+        found = self._api.get(self._at())
+        return None if found and found["properties"].get("provisioningState") == "InProgress" else True
+
+    def _provisioned(self) -> Json | None:
+        found = self._api.get(self._at())
+        if found is None:
+            raise ServingError(f"the app {self._name} has gone")
+        state = found["properties"].get("provisioningState")
+        if state in ("Failed", "Canceled"):
+            raise ServingError(f"Azure says of the app {self._name}: {state}")
+        return found if state == "Succeeded" else None
+
+    def _runs(self, name: str) -> Json:
+        """The properties of a revision, once it runs and is healthy."""
+        return self._api.wait_for(f"the revision {name}", lambda: self._running(name))
+
+    def _running(self, name: str) -> Json | None:
+        found = self._api.get(self._at(f"/revisions/{name}"))
+        if found is None:
+            return None
+        properties: Json = found["properties"]
+        if properties.get("provisioningState") == "Failed" or properties.get("runningState") in LOST:
+            why = properties.get("provisioningError") or properties.get("runningStateDetails")
+            raise ServingError(f"Azure says of {name}: {why or properties.get('runningState') or 'Failed'}")
+        ready = properties.get("runningState") in RUNNING and properties.get("healthState") == "Healthy"
+        return properties if ready else None
+
+
+def _ingress(app: Json) -> Any:
+    return app["properties"]["configuration"].get("ingress") or {}
+
+
+def _traffic(shares: Sequence[Share]) -> list[Json]:
+    return [{"revisionName": one.revision, "weight": one.percent} for one in shares if one.percent]

@@ -1,0 +1,142 @@
+"""Cloud Run: revisions by name, a tag with an address of its own, percents.
+
+The Admin API's version 1, which takes the Knative service as it lies in `service.yaml`:
+https://cloud.google.com/run/docs/reference/rest/v1/namespaces.services
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from eyas.core.errors import ConfigError, ServingError
+from eyas.deploy.shifting.api import Api, Json
+from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled
+
+API = "https://{region}-run.googleapis.com"
+TAG = "candidate"
+
+
+class CloudRun:
+    """A service of one project and region.
+
+    Args:
+        api: of the region.
+        project: its id.
+        wanted: the service as in `service.yaml`.
+        suffix: of the new revision's name.
+
+    Raises:
+        ConfigError: `wanted` is no such service.
+    """
+
+    stages: Sequence[int] = STAGES
+
+    def __init__(self, api: Api, project: str, wanted: Json, suffix: str) -> None:
+        if wanted.get("kind") != "Service" or "template" not in wanted.get("spec", {}):
+            raise ConfigError("service.yaml must be a Knative Service with spec.template")
+        self._api, self._wanted = api, wanted
+        self._name = str(wanted["metadata"]["name"])
+        self._services = f"/apis/serving.knative.dev/v1/namespaces/{project}/services"
+        self._path = f"{self._services}/{self._name}"
+        self._revision = f"{self._name}-{suffix}"
+        self._live: tuple[Share, ...] = ()
+        self._tags: list[Json] = []  # of others, which are kept
+        self._seen = ""  # the version of the service that `live` spoke of
+
+    def live(self) -> tuple[Share, ...]:
+        """By the status, which names revisions where the spec may say `latestRevision`."""
+        found = self._api.get(self._path)
+        if found is not None:
+            self._seen = str(found["metadata"].get("resourceVersion", ""))
+            self._live = _shares(found.get("status", {}))
+            self._tags = _tags(found.get("status", {}))
+        return self._live
+
+    def deploy(self) -> Revision:
+        """Replace the template; the traffic stays with the revisions that have it.
+
+        Who else has deployed since `live` is not overrun: the API refuses another version of the service than was seen.
+        """
+        body = copy.deepcopy(self._wanted)
+        body["spec"]["template"].setdefault("metadata", {})["name"] = self._revision
+        if not self._seen:
+            body["spec"]["traffic"] = [{"latestRevision": True, "percent": 100}]
+            self._api.send("POST", self._services, body)
+            return Revision(self._revision, None)
+        body["metadata"]["resourceVersion"] = self._seen
+        body["spec"]["traffic"] = [*_traffic(self._live), *self._tags, self._candidate(0)]
+        self._api.send("PUT", self._path, body)
+        for one in self._settled().get("traffic", []):
+            if one.get("tag") == TAG and one.get("revisionName") == self._revision and one.get("url"):
+                return Revision(self._revision, str(one["url"]))
+        raise ServingError(f"Cloud Run gave {self._revision} no address for the tag {TAG}")
+
+    def shift(self, revision: Revision, percent: int) -> str:
+        """The rest is dealt out as it was."""
+        if self._live:
+            self._set_traffic([*_traffic(scaled(self._live, 100 - percent)), *self._tags, self._candidate(percent)])
+        return str(self._settled()["url"])
+
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
+        """The tag goes, and with it the new revision's instances."""
+        self._set_traffic([*_traffic(live), *self._tags])
+        self._api.wait_for("the traffic of before", lambda: self._has(live))
+
+    def _candidate(self, percent: int) -> Json:
+        return {"revisionName": self._revision, "tag": TAG, "percent": percent}
+
+    def _has(self, live: Sequence[Share]) -> bool | None:
+        """Whether the status says so; a revision that failed may leave the service not ready for good."""
+        found = self._found()
+        return True if _observed(found) and set(_shares(found["status"])) == set(live) else None
+
+    def _set_traffic(self, traffic: list[Json]) -> None:
+        body = self._found()
+        body["spec"]["traffic"] = traffic
+        del body["status"]
+        self._api.send("PUT", self._path, body)
+
+    def _found(self) -> Any:
+        found = self._api.get(self._path)
+        if found is None:
+            raise ServingError(f"the service {self._name} has gone")
+        return {**found, "status": found.get("status", {})}
+
+    def _settled(self) -> Any:
+        """The status once Cloud Run has done what the spec asks.
+
+        Raises:
+            ServingError: it says that it cannot.
+        """
+        return self._api.wait_for(f"the service {self._name}", self._ready)
+
+    def _ready(self) -> Any:
+        found = self._found()
+        if not _observed(found):
+            return None
+        conditions = found["status"].get("conditions", [])
+        ready: Json = next((one for one in conditions if one.get("type") == "Ready"), {})
+        if ready.get("status") == "False":
+            raise ServingError(f"Cloud Run says of {self._revision}: {ready.get('message') or ready.get('reason')}")
+        return found["status"] if ready.get("status") == "True" else None
+
+
+def _observed(found: Json) -> bool:
+    """Whether the status speaks of the spec as it is now."""
+    return bool(found["status"].get("observedGeneration") == found["metadata"].get("generation"))
+
+
+def _shares(status: Json) -> tuple[Share, ...]:
+    traffic = status.get("traffic", [])
+    return tuple(Share(str(one["revisionName"]), int(one["percent"])) for one in traffic if one.get("percent"))
+
+
+def _tags(status: Json) -> list[Json]:
+    tagged = [one for one in status.get("traffic", []) if one.get("tag") not in (None, TAG)]
+    return [{"revisionName": one["revisionName"], "tag": one["tag"], "percent": 0} for one in tagged]
+
+
+def _traffic(shares: Sequence[Share]) -> list[Json]:
+    return [{"revisionName": one.revision, "percent": one.percent} for one in shares if one.percent]

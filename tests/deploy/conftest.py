@@ -1,0 +1,13 @@
+"""A folder for the pipelines' scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pipeline_place import Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)

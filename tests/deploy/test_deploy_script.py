@@ -1,0 +1,44 @@
+"""A deployment by its script: the new revision takes over where it is what it should be, and not where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pipeline_place import Place
+
+from support import cloudrun as google
+from support.live import Live, live_servers
+
+PROJECT, IMAGE = "shop", "registry.example.com/team/digits"
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_servers(tmp_path_factory.mktemp("live")) as made:
+        yield made
+
+
+def test_it_goes_over_and_back(place: Place, live: Live) -> None:
+    images = {f"{IMAGE}:{name}": url for name, url in live.urls.items()}
+    with google.cloudrun(PROJECT, images) as cloud:
+        where = {
+            "API_ENDPOINT": cloud.url,
+            "GCP_PROJECT": PROJECT,
+            "GCP_REGION": "europe-west1",
+            "SERVICE_NAME": "digits",
+            "CLOUDSDK_AUTH_ACCESS_TOKEN": google.TOKEN,
+            "LATENCY_MS": "10000",
+        }
+
+        def serves() -> dict[str, int]:
+            return {cloud.image_of(name).rpartition(":")[2]: share for name, share in cloud.weights.items()}
+
+        place.run("deploy.sh", "cloudrun", f"{IMAGE}:old", live.bundles["old"], **where)
+        assert serves() == {"old": 100}
+        place.run("deploy.sh", "cloudrun", f"{IMAGE}:new", live.bundles["new"], **where)
+        assert serves() == {"new": 100}
+        said = place.run("deploy.sh", "cloudrun", f"{IMAGE}:wrong", live.bundles["new"], code=7, **where)
+        assert serves() == {"new": 100}
+        assert "golden" in said
+        assert google.TOKEN not in said

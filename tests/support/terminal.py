@@ -1,0 +1,72 @@
+"""A program in a terminal of its own, and what it has drawn there so far."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ROWS = 50
+
+
+class Terminal:
+    """Reads all that is written to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], main: int) -> None:
+        self.process = process
+        self._written = b""
+        self._main = main
+        Thread(target=self._read, daemon=True).start()
+
+    @property
+    def text(self) -> str:
+        """Everything so far, without colours and movements of the cursor."""
+        return CONTROL.sub("", self._raw).replace("\r", "")
+
+    @property
+    def last(self) -> list[str]:
+        """The lines of what was drawn last."""
+        drawn = re.split(r"(?:\x1b\[1A\x1b\[2K)+", self._raw)[-1]
+        return [line.rstrip() for line in CONTROL.sub("", drawn).replace("\r", "").split("\n")]
+
+    @property
+    def _raw(self) -> str:
+        return self._written.decode(errors="replace")
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the program has ended
+            while piece := os.read(self._main, 65536):
+                self._written += piece
+
+
+@contextmanager
+def terminal(*words: str, columns: int = 80) -> Iterator[Terminal]:
+    """`eyas` with these words; killed at the end, where it still runs."""
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "eyas", *words],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env={**environment, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(other)
+    try:
+        yield Terminal(process, main)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        os.close(main)
