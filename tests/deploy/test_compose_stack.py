@@ -75,7 +75,7 @@ def _run(stack: Stack, name: str, command: list[str]) -> str:
     path = os.pathsep.join([str(Path(loaded_eyas()).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = stack.environment(name, PATH=path, EYAS_CACHE_DIR=str(stack.folder / "cache"))
     done = subprocess.run(
-        command, cwd=stack.volume("work"), env=environment, capture_output=True, text=True, timeout=200, check=False
+        command, cwd=stack.volume("work"), env=environment, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -104,7 +104,7 @@ def served(stack: Stack, trained: str) -> Iterator[Client]:
     command = [*stack.command("api", *EYAS), port]
     with stack.running("api", command, environment, folder):
         stack.wait_healthy("api", environment, *PYTHON)
-        asked = [*EYAS, "token", "--sub", "ann", "--scope", "predict", "--scope", "admin"]
+        asked = [*EYAS, "token", "--sub", "ann", *(f"--scope={scope}" for scope in ("predict", "feedback", "admin"))]
         token = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
         with Client(stack.url("api"), token=token) as client:
             yield client
@@ -197,9 +197,12 @@ def _is_live(client: Client, version: str) -> bool:
 def _asked(url: str, **query: str) -> Any:
     """What is there; nothing while nobody answers."""
     try:
-        answer = httpx.get(url, params=query).json()
+        reply = httpx.get(url, params=query)
     except httpx.TransportError:
         return None
+    if reply.status_code != 200:  # it is not ready yet
+        return None
+    answer = reply.json()
     if not isinstance(answer, dict):
         return answer
     found = answer["data"]
