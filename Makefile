@@ -22,7 +22,7 @@ DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -47,6 +47,9 @@ unit: $(VENV)/.dev
 
 pages: $(VENV)/.dev  ## run every command of the README, the site and the notebooks
 	$(TESTS) -m pages $(PYTEST)
+
+image-check: $(VENV)/.dev  ## build the serving image with docker, podman or buildah, and ask what is in it (5 minutes)
+	EYAS_IMAGE_CHECK=1 $(BIN)/pytest tests/deploy/test_serving_image.py
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
@@ -148,10 +151,16 @@ build/keras/.done: benchmarks/train/keras.lock
 	build/keras/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/train/keras.lock
 	touch $@
 
-lock:  ## renew requirements.lock from the newest versions that pyproject.toml allows
+lock:  ## renew requirements.lock from the newest versions that pyproject.toml allows, and the images' locks from it
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --editable ".[dev]"
 	build/lock/bin/python -m pip freeze --exclude-editable --exclude setuptools | sed 's/+cpu$$//' > requirements.lock
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,postgres,jwks,otel > deploy/docker/serve.lock
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,client,train,ray,track,postgres > deploy/docker/train.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet hatchling cyclonedx-bom
+	{ sed -n 1p deploy/docker/tools.lock; build/lock/bin/python -m pip freeze --all --exclude setuptools; } > build/lock/tools.lock
+	mv build/lock/tools.lock deploy/docker/tools.lock
 	rm -rf build/lock
 
 clean:  ## remove the environment and what tools left behind

@@ -47,6 +47,14 @@ def main() -> None:
         assert 'pip install "eyas[train]"' in said, said
         serve = environment(work / "serve", "[serve]")
         print(run([serve, "-c", ANSWER.format(learn_only=LEARN_ONLY), str(bundle)]).strip())
+        run([serve, "-m", "eyas", "deploy", "compose", "--bundle", str(bundle), "--out", str(work / "stack")])
+        for name in (
+            "pyproject.toml",
+            "src/eyas/cli/deploy.py",
+            "deploy/docker/serve.Dockerfile",
+            "deploy/compose/.env",
+        ):
+            assert (work / "stack" / name).is_file(), name
         client = environment(work / "client", "[client]")
         with local_server(bundle) as url:
             said = run([client, "-m", "eyas", "predict", "--url", url, str(ROOT / "docs" / "seven.png")])

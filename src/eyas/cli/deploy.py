@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from eyas.cli import deploy_doctor, deploy_files, deploy_roll_out
+from eyas.cli import containers, deploy_doctor, deploy_files, deploy_roll_out
 
 app = typer.Typer(
     help="Write the files that bring a bundle into production, and say what is missing.",
@@ -18,6 +18,8 @@ def _group() -> None:
     pass
 
 
+app.command()(containers.image)
+app.command()(containers.compose)
 app.command()(deploy_files.k8s)
 app.command()(deploy_files.cloudrun)
 app.command()(deploy_files.ecs)

@@ -1,0 +1,90 @@
+"""`eyas deploy image` and `eyas deploy compose`: what containers are made of."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eyas.cli.words import find_bundle
+from eyas.core.errors import ConfigError, needs_extra
+
+if TYPE_CHECKING:
+    from eyas.bundle import Bundle
+
+
+def image(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A bundle, or a run folder that holds one; without it, models come by a volume.", metavar="[BUNDLE]"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write; MODEL-image by default.", metavar="DIR")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Of the image; MODEL:VERSION by default.", metavar="NAME")] = None,
+    build: Annotated[bool, typer.Option("--build", help="Build it, with docker, podman or buildah.")] = False,
+) -> None:
+    """Write what a serving image is built from, with a bundle in it once it has given its golden answers here.
+
+    Example: eyas deploy image runs/digits-mlp-1 --build; eyas deploy image
+    """
+    with needs_extra("serve"):
+        from eyas.core import io
+        from eyas.deploy.context import write_context
+        from eyas.deploy.images import build as run_build
+        from eyas.deploy.images import build_command, find_builder, image_tag
+
+    found = _fit(bundle)
+    manifest = found.manifest if found else None
+    folder = out or Path(f"{image_tag(manifest).partition(':')[0]}-image")
+    with io.new_folder(folder, ConfigError) as draft:
+        write_context(draft, found)
+    typer.echo(f"wrote {folder}" + (f", which holds {manifest.name} {manifest.version}" if manifest else ""))
+    name = tag or image_tag(manifest)
+    builder = find_builder() if build else None
+    command = build_command(builder or "docker", folder, name, manifest)
+    if not build:
+        typer.echo(f"next: {shlex.join(command)}")
+        return
+    if builder is None:
+        raise ConfigError(
+            "--build needs docker with its engine, podman or buildah, and none answers here; where one does: "
+            f"{shlex.join(command)}"
+        )
+    run_build(command)
+    typer.echo(f"built {name}")
+
+
+def compose(
+    out: Annotated[Path, typer.Option(help="The folder to write.", metavar="DIR")],
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="A bundle, or a run folder that holds one, for the service to begin with.", metavar="BUNDLE"),
+    ] = None,
+) -> None:
+    """Write a compose file for training, tuning, serving and watching, with the secrets that it needs.
+
+    Example: eyas deploy compose --bundle runs/digits-mlp-1 --out stack
+    """
+    with needs_extra("serve"):
+        from eyas.core import io
+        from eyas.deploy.stack import COMPOSE, write_stack
+
+    found = _fit(bundle)
+    with io.new_folder(out, ConfigError) as draft:
+        write_stack(draft, found)
+    typer.echo(f"wrote {out}" + (f", which holds {found.manifest.name} {found.manifest.version}" if found else ""))
+    first = "" if found else "docker compose up training && "
+    typer.echo(f"next: cd {shlex.quote(str(out / COMPOSE))} && {first}docker compose up --detach api")
+
+
+def _fit(path: Path | None) -> Bundle | None:
+    if path is None:
+        return None
+    with needs_extra("serve"):
+        from eyas.deploy.fitting import require_fit
+    return require_fit(find_bundle(path))

@@ -1,0 +1,71 @@
+"""How an image is named, and built where something that builds is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eyas import __version__
+from eyas.bundle import Manifest
+from eyas.core.errors import EyasError
+
+BUILDERS = {"docker": (), "podman": ("--format=docker",), "buildah": ("--format=docker", "--layers")}
+"""What each is told: the other format has no health check, and buildah keeps layers only where it is asked to."""
+DOCKERFILE = Path("deploy") / "docker" / "serve.Dockerfile"
+ASK_SECONDS = 20
+
+
+def image_tag(manifest: Manifest | None) -> str:
+    """`model:version`, in what a registry allows: a name of small letters, and no + in a version."""
+    if manifest is None:
+        return f"eyas-serve:{_version(__version__)}"
+    return f"{re.sub('[^a-z0-9]+', '-', manifest.name.lower()).strip('-')}:{_version(manifest.version)}"
+
+
+def find_builder() -> str | None:
+    """The first that is installed; docker only where its engine answers."""
+    return next((name for name in BUILDERS if shutil.which(name) and (name != "docker" or _answers())), None)
+
+
+def build_command(builder: str, context: Path, tag: str, manifest: Manifest | None) -> list[str]:
+    """The words that build the serving image, with the context's bundle in it where there is one."""
+    version = manifest.version if manifest else __version__
+    arguments = {"VERSION": version, "CREATED": datetime.now(UTC).isoformat(timespec="seconds")}
+    if manifest:
+        arguments["MODEL"] = manifest.name
+    return [
+        builder,
+        "build",
+        *BUILDERS[builder],
+        f"--file={context / DOCKERFILE}",
+        f"--target={'with-model' if manifest else 'serve'}",
+        f"--tag={tag}",
+        *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+        str(context),
+    ]
+
+
+def build(command: list[str]) -> None:
+    """Run it; what it says goes where ours does.
+
+    Raises:
+        EyasError: it failed.
+    """
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise EyasError(f"the image must be built, but {command[0]} ended with {done.returncode}; it says why above")
+
+
+def _version(text: str) -> str:
+    return text.replace("+", "-")
+
+
+def _answers() -> bool:
+    try:
+        done = subprocess.run(["docker", "info"], capture_output=True, timeout=ASK_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
