@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from time import time
 from typing import Any
@@ -31,6 +32,14 @@ from support.waiting import wait_until
 
 NOW = 1_700_000_000.0
 SERVICE = "host:5000"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
 
 
 def alarm(at: int) -> AlarmStatus:
@@ -76,6 +85,7 @@ def test_a_drift_is_told_when_it_begins_and_when_it_is_over() -> None:
     assert seen(noticing, monitor(version())) == []
     began, *rest = noticing.look(monitor(version("now", alarm(20))), NOW)
     assert (began.event, began.severity, began.model, began.since, rest) == ("drift", "ticket", "m", iso(NOW + 20), [])
+    assert began.time == iso(NOW)
     assert began.summary == "m 1: outliers, since prediction 11 of 20, by energy; for example a-1"
     assert began.text == f"[{SERVICE}] {began.summary}"
     assert began.details["examples"] == ["a-1"]
@@ -84,6 +94,15 @@ def test_a_drift_is_told_when_it_begins_and_when_it_is_over() -> None:
     assert (over.event, over.severity, over.since, over.time) == ("drift_over", "info", began.since, iso(NOW + 60))
     assert over.id != began.id
     assert seen(noticing, monitor(version("once", alarm(20)))) == []
+
+
+def test_a_drift_that_has_gone_on_for_days_is_told_all_the_same(receiver: Receiver) -> None:
+    days_ago = round(time() - NOW - 3 * 86_400)
+    made = Alerts(MonitoringConfig(webhooks=(receiver.url,)), "http://0.0.0.0:5000", NOW)
+    assert made.look(monitor(version("now", alarm(days_ago))), (), time())
+    wait_until(lambda: receiver.events("drift"), seconds=10)
+    assert (receiver.got[0].body["since"], made.status()[0].given_up) == (iso(NOW + days_ago), {})
+    made.close()
 
 
 def test_a_drift_that_came_and_went_between_two_looks_is_told_whole() -> None:
@@ -179,7 +198,7 @@ def test_what_was_not_taken_is_told_by_the_next_process(tmp_path: Path) -> None:
     config = MonitoringConfig(folder=str(tmp_path), webhooks=(f"{away.url}/pS3cret",))
     first = Alerts(config, "http://0.0.0.0:5000", NOW)
     assert not first.look(monitor(version()), (), NOW)
-    assert first.look(monitor(version("now", alarm(int(time() - NOW)))), (), NOW)
+    assert first.look(monitor(version("now", alarm(20))), (), time())
     (waiting,) = first._memory.waiting.values()
     assert [one.event for one in waiting] == ["drift"]
     assert "pS3cret" not in (tmp_path / FILE).read_text()
