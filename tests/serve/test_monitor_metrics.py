@@ -57,7 +57,7 @@ def test_labels_that_came_while_no_watcher_was_there_are_counted_by_the_next() -
 
 
 def board(written: int, dropped: dict[str, int]) -> MonitorStatus:
-    return MonitorStatus([], 0, StoreStatus("predictions.db", written, 5, dropped, None), [], [])
+    return MonitorStatus([], 0, StoreStatus("predictions.db", written, 5, dropped, None, labels_read=True), [], [])
 
 
 def test_a_second_watchers_store_is_counted_on_top_of_the_first_ones() -> None:

@@ -39,7 +39,7 @@ class Noticing:
         """
         for one in status.versions:
             yield from self._drift(one, now)
-            yield from self._accuracy(one, now)
+            yield from self._accuracy(one, status.store, now)
         yield from self._store(status.store, now)
         yield from self._left({(one.model, one.version) for one in status.versions}, now)
 
@@ -59,7 +59,7 @@ class Noticing:
         if one.drift != "now":
             yield from self._end("drift", who, "the drift is over", now)
 
-    def _accuracy(self, one: VersionStatus, now: float) -> Iterator[Event]:
+    def _accuracy(self, one: VersionStatus, store: StoreStatus | None, now: float) -> Iterator[Event]:
         """Below all that the held-out images leave open: both intervals are of 95 %, one of them at every look."""
         who, known, tested = (one.model, one.version), one.feedback, one.tested
         if known is None or tested is None:
@@ -72,8 +72,7 @@ class Noticing:
             )
             details = {"feedback": msgspec.to_builtins(known), "tested": msgspec.to_builtins(tested)}
             yield self._begin("low_accuracy", who, summary, details, now)
-        elif standing and known.upper >= tested.lower and known.labels >= standing.details["feedback"]["labels"]:
-            # With fewer labels, they are just being read anew.
+        elif standing and known.upper >= tested.lower and store and store.labels_read:
             yield from self._end("low_accuracy", who, f"accuracy may be {known.upper:.1%} again", now)
 
     def _store(self, store: StoreStatus | None, now: float) -> Iterator[Event]:
