@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from time import monotonic, time
 
@@ -56,9 +57,15 @@ def test_a_user_and_a_password_of_the_url_are_sent_as_basic(receiver: Receiver) 
 @pytest.mark.parametrize(
     ("status", "headers", "says", "final"),
     [
-        (302, {"Location": "http://127.0.0.1:1/pS3cret"}, "302 Found, and redirects are not followed", True),
-        (307, {"Location": "http://127.0.0.1:1/pS3cret"}, "307 Temporary Redirect, and redirects", True),
-        (404, {}, "404 Not Found", True),
+        (302, {"Location": "http://127.0.0.1:1/pS3cret"}, "302 Found, and redirects are not followed", False),
+        (307, {"Location": "http://127.0.0.1:1/pS3cret"}, "307 Temporary Redirect, and redirects", False),
+        (400, {}, "400 Bad Request", True),
+        (401, {}, "401 Unauthorized", False),
+        (403, {}, "403 Forbidden", False),
+        (404, {}, "404 Not Found", False),
+        (410, {}, "410 Gone", True),
+        (413, {}, "413 ", True),
+        (422, {}, "422 ", True),
         (429, {"Retry-After": "7"}, "429 Too Many Requests", False),
         (503, {}, "503 Service Unavailable", False),
         (599, {}, "599", False),
@@ -84,6 +91,15 @@ def test_an_error_holds_no_secret(tmp_path: Path) -> None:
         post(Address("http://127.0.0.1:1/pS3cret/…"), b"{}", {})
     assert str(caught.value) == "UnicodeEncodeError"
     assert caught.value.final
+
+
+@pytest.mark.parametrize("content", [b"pS3cret\xc3", b"pS3cret\npS", b"pS3cret\xc3\xa9", b"\n"])
+def test_a_token_that_is_no_token_now_may_be_one_later(receiver: Receiver, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "token").write_bytes(content)
+    with pytest.raises(DeliveryError) as caught:
+        post(Address(receiver.url, str(tmp_path / "token")), b"{}", {})
+    assert str(caught.value) == f"{tmp_path / 'token'} holds no token, which is printable ASCII without spaces"
+    assert (caught.value.final, receiver.refused, receiver.got) == (False, [], [])
 
 
 @pytest.fixture
@@ -113,11 +129,11 @@ def test_events_come_in_order_after_a_receiver_that_was_away(caplog: pytest.LogC
 
 
 def test_what_is_refused_is_given_up_and_counted_and_the_next_is_tried(receiver: Receiver) -> None:
-    receiver.answers = [(404, {}), (410, {})]
+    receiver.answers = [(422, {}), (410, {})]
     made = Courier(Webhook(Address(receiver.url)), ())
     made.put([some(1), some(2), some(3)], [])
     wait_until(lambda: made.status().sent == 1, seconds=10)
-    assert made.status().given_up == {"404 Not Found": 1, "410 Gone": 1}
+    assert made.status().given_up == {f"422 {HTTPStatus(422).phrase}": 1, "410 Gone": 1}
     assert receiver.got[0].body["summary"] == "event 3"
     made.close(5)
 
