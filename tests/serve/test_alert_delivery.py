@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -28,6 +29,17 @@ def receiver() -> Iterator[Receiver]:
     made.start()
     yield made
     made.stop()
+
+
+class Broken(Webhook):
+    """Has a fault until it works."""
+
+    works = False
+
+    def tell(self, event: Event) -> None:
+        if not self.works:
+            raise KeyError("pS3cret")
+        super().tell(event)
 
 
 def some(number: int = 1) -> Event:
@@ -145,6 +157,18 @@ def test_the_oldest_make_room_and_what_is_too_old_is_given_up() -> None:
     made.put([some(number) for number in range(courier.MOST + 7)], [])
     assert made.status().given_up["no room for more"] == 7
     assert made.waiting()[0].summary == "event 7"
+    made.close(5)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_fault_of_a_receivers_code_is_told_and_ends_nothing(receiver: Receiver) -> None:
+    broken = Broken(Address(receiver.url))
+    made = Courier(broken, [some(1)])
+    wait_until(lambda: made.status().trouble, seconds=10)
+    assert re.fullmatch(r"KeyError in test_alert_delivery.py, line \d+", made.status().trouble or "")
+    assert made.status().waiting == 1
+    broken.works = True
+    wait_until(lambda: made.status().sent == 1, seconds=10)
     made.close(5)
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from eyas.core.schema import MonitoringConfig
 from eyas.rollout import Move, RolloutStore, make_plan
 from eyas.rollout.state import FOLDER, HISTORY
 from eyas.serve.alerts import Alerts
-from eyas.serve.alerts.events import Event, iso
+from eyas.serve.alerts.events import Event, event, iso
 from eyas.serve.alerts.memory import FILE, Kept, Memory
 from eyas.serve.alerts.moves import Moves
 from eyas.serve.alerts.noticing import LEFT_SECONDS, TROUBLE_SECONDS, Noticing
@@ -213,7 +214,14 @@ def test_what_was_not_taken_is_told_by_the_next_process(tmp_path: Path) -> None:
     away.stop()
 
 
-def test_a_damaged_memory_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / FILE).write_text("{")
+DATED = event("drift", SERVICE, ("m", "1"), "it drifts", {}, time="yesterday", since=iso(NOW))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", msgspec.json.encode(Memory(waiting={"0": [DATED]})), msgspec.json.encode(Memory({"drift": DATED}))],
+)
+def test_a_damaged_memory_is_begun_anew(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / FILE).write_bytes(content)
     assert Kept(tmp_path).load() == Memory()
     assert "cannot be read" in caplog.text
