@@ -67,6 +67,15 @@ def test_a_bad_address_is_refused_and_not_repeated(url: str) -> None:
     assert str(caught.value).startswith("serve.monitor.webhooks.0 must")
 
 
+@pytest.mark.parametrize(
+    "words", [[f"webhooks=[{HOOK}, http://a, {HOOK}]"], [f"webhooks={HOOK}", f"alertmanager={HOOK}"]]
+)
+def test_nobody_is_told_twice(words: list[str]) -> None:
+    with pytest.raises(ConfigError, match="must name each address of webhooks and alertmanager once") as caught:
+        load_config(None, [f"serve.monitor.{word}" for word in words])
+    assert "pS3cret" not in str(caught.value)
+
+
 def test_a_token_needs_a_webhook() -> None:
     with pytest.raises(ConfigError, match="monitor must have webhooks where it has webhook_token_file") as caught:
         load_config(None, ["serve.monitor.webhook_token_file=token", "serve.monitor.alertmanager=http://me:pS3cret@a"])
