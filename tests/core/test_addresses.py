@@ -39,7 +39,7 @@ def test_a_configuration_travels_without_its_webhooks_paths() -> None:
 
 
 def test_a_run_that_was_kept_without_them_can_be_read() -> None:
-    config = load_config(None, [f"serve.monitor.webhooks=[{HOOK}]"])
+    config = load_config(None, [f"serve.monitor.webhooks=[{HOOK}, {HOOK}-2]"])
     again = load_config(
         None, [f"serve.monitor.webhooks={yaml.safe_load(dump_yaml(config))['serve']['monitor']['webhooks']}"]
     )
@@ -55,6 +55,9 @@ def test_a_run_that_was_kept_without_them_can_be_read() -> None:
         "https://hooks.example.com:port/pS3cret",
         "https://hooks.example.com/pS3cret here",
         "https://hooks.example.com/pS3cret#here",
+        "https://hooks.example.com/pS3cret/é",
+        "https://hooks.example.com/…/pS3cret",
+        "https://hööks.example.com/…",
     ],
 )
 def test_a_bad_address_is_refused_and_not_repeated(url: str) -> None:
@@ -62,6 +65,15 @@ def test_a_bad_address_is_refused_and_not_repeated(url: str) -> None:
         load_config(None, [f"serve.monitor.webhooks=[{url!r}]"])
     assert "pS3cret" not in str(caught.value)
     assert str(caught.value).startswith("serve.monitor.webhooks.0 must")
+
+
+@pytest.mark.parametrize(
+    "words", [[f"webhooks=[{HOOK}, http://a, {HOOK}]"], [f"webhooks={HOOK}", f"alertmanager={HOOK}"]]
+)
+def test_nobody_is_told_twice(words: list[str]) -> None:
+    with pytest.raises(ConfigError, match="must name each address of webhooks and alertmanager once") as caught:
+        load_config(None, [f"serve.monitor.{word}" for word in words])
+    assert "pS3cret" not in str(caught.value)
 
 
 def test_a_token_needs_a_webhook() -> None:

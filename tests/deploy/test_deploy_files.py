@@ -2,8 +2,10 @@
 
 import re
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -23,7 +25,8 @@ from support.observing import (
     rules,
 )
 from support.pages import ROOT
-from support.prometheus import needs_prometheus, run_program
+from support.prometheus import needs_prometheus, run_program, running_alertmanager
+from support.waiting import wait_until
 
 ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 NAME = re.compile(r"(?<![\w:./-])(?:eyas|http_server)_\w+")
@@ -61,6 +64,24 @@ def test_amtool_takes_the_configuration_of_alertmanager() -> None:
     said = run_program("amtool", "check-config", str(ALERTMANAGER))
     assert "2 inhibit rules" in said
     assert "1 receivers" in said
+
+
+@needs_prometheus
+def test_a_page_hides_the_tickets_of_its_cause_and_no_others(tmp_path: Path) -> None:
+    hidden = {
+        "EyasErrorBudgetBurnsSlowly", "EyasLatencyBudgetBurnsSlowly", "EyasRequestsShed", "EyasWorkersRestart"
+    }  # fmt: skip
+    told = [{"alertname": one["alert"], "job": "eyas", **one["labels"]} for one in alerts()]
+    with running_alertmanager(ALERTMANAGER, tmp_path) as url:
+        api = f"{url}/api/v2/alerts"
+        assert httpx.post(api, json=[{"labels": one} for one in told]).status_code == 200
+
+        def inhibited() -> set[str]:
+            found = httpx.get(api).json()
+            return {one["labels"]["alertname"] for one in found if one["status"]["inhibitedBy"]}
+
+        wait_until(lambda: hidden <= inhibited(), seconds=20)
+        assert inhibited() - {"EyasDriftFound"} == hidden  # and that one by EyasDrift
 
 
 def test_each_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on() -> None:

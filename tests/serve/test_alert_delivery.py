@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from time import monotonic, time
 
@@ -27,6 +29,17 @@ def receiver() -> Iterator[Receiver]:
     made.start()
     yield made
     made.stop()
+
+
+class Broken(Webhook):
+    """Has a fault until it works."""
+
+    works = False
+
+    def tell(self, event: Event) -> None:
+        if not self.works:
+            raise KeyError("pS3cret")
+        super().tell(event)
 
 
 def some(number: int = 1) -> Event:
@@ -56,9 +69,15 @@ def test_a_user_and_a_password_of_the_url_are_sent_as_basic(receiver: Receiver) 
 @pytest.mark.parametrize(
     ("status", "headers", "says", "final"),
     [
-        (302, {"Location": "http://127.0.0.1:1/pS3cret"}, "302 Found, and redirects are not followed", True),
-        (307, {"Location": "http://127.0.0.1:1/pS3cret"}, "307 Temporary Redirect, and redirects", True),
-        (404, {}, "404 Not Found", True),
+        (302, {"Location": "http://127.0.0.1:1/pS3cret"}, "302 Found, and redirects are not followed", False),
+        (307, {"Location": "http://127.0.0.1:1/pS3cret"}, "307 Temporary Redirect, and redirects", False),
+        (400, {}, "400 Bad Request", True),
+        (401, {}, "401 Unauthorized", False),
+        (403, {}, "403 Forbidden", False),
+        (404, {}, "404 Not Found", False),
+        (410, {}, "410 Gone", True),
+        (413, {}, "413 ", True),
+        (422, {}, "422 ", True),
         (429, {"Retry-After": "7"}, "429 Too Many Requests", False),
         (503, {}, "503 Service Unavailable", False),
         (599, {}, "599", False),
@@ -84,6 +103,15 @@ def test_an_error_holds_no_secret(tmp_path: Path) -> None:
         post(Address("http://127.0.0.1:1/pS3cret/…"), b"{}", {})
     assert str(caught.value) == "UnicodeEncodeError"
     assert caught.value.final
+
+
+@pytest.mark.parametrize("content", [b"pS3cret\xc3", b"pS3cret\npS", b"pS3cret\xc3\xa9", b"\n"])
+def test_a_token_that_is_no_token_now_may_be_one_later(receiver: Receiver, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "token").write_bytes(content)
+    with pytest.raises(DeliveryError) as caught:
+        post(Address(receiver.url, str(tmp_path / "token")), b"{}", {})
+    assert str(caught.value) == f"{tmp_path / 'token'} holds no token, which is printable ASCII without spaces"
+    assert (caught.value.final, receiver.refused, receiver.got) == (False, [], [])
 
 
 @pytest.fixture
@@ -113,11 +141,11 @@ def test_events_come_in_order_after_a_receiver_that_was_away(caplog: pytest.LogC
 
 
 def test_what_is_refused_is_given_up_and_counted_and_the_next_is_tried(receiver: Receiver) -> None:
-    receiver.answers = [(404, {}), (410, {})]
+    receiver.answers = [(422, {}), (410, {})]
     made = Courier(Webhook(Address(receiver.url)), ())
     made.put([some(1), some(2), some(3)], [])
     wait_until(lambda: made.status().sent == 1, seconds=10)
-    assert made.status().given_up == {"404 Not Found": 1, "410 Gone": 1}
+    assert made.status().given_up == {f"422 {HTTPStatus(422).phrase}": 1, "410 Gone": 1}
     assert receiver.got[0].body["summary"] == "event 3"
     made.close(5)
 
@@ -129,6 +157,18 @@ def test_the_oldest_make_room_and_what_is_too_old_is_given_up() -> None:
     made.put([some(number) for number in range(courier.MOST + 7)], [])
     assert made.status().given_up["no room for more"] == 7
     assert made.waiting()[0].summary == "event 7"
+    made.close(5)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_fault_of_a_receivers_code_is_told_and_ends_nothing(receiver: Receiver) -> None:
+    broken = Broken(Address(receiver.url))
+    made = Courier(broken, [some(1)])
+    wait_until(lambda: made.status().trouble, seconds=10)
+    assert re.fullmatch(r"KeyError in test_alert_delivery.py, line \d+", made.status().trouble or "")
+    assert made.status().waiting == 1
+    broken.works = True
+    wait_until(lambda: made.status().sent == 1, seconds=10)
     made.close(5)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from time import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from eyas.core.schema import MonitoringConfig
 from eyas.rollout import Move, RolloutStore, make_plan
 from eyas.rollout.state import FOLDER, HISTORY
 from eyas.serve.alerts import Alerts
-from eyas.serve.alerts.events import Event, iso
+from eyas.serve.alerts.events import Event, event, iso
 from eyas.serve.alerts.memory import FILE, Kept, Memory
 from eyas.serve.alerts.moves import Moves
 from eyas.serve.alerts.noticing import LEFT_SECONDS, TROUBLE_SECONDS, Noticing
@@ -31,6 +33,14 @@ from support.waiting import wait_until
 
 NOW = 1_700_000_000.0
 SERVICE = "host:5000"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
 
 
 def alarm(at: int) -> AlarmStatus:
@@ -63,8 +73,8 @@ def accuracy(upper: float, labels: int = 100) -> VersionStatus:
     return version(feedback=known, tested=BundleAccuracy(0.9, 0.85, 0.94))
 
 
-def monitor(*versions: VersionStatus, trouble: str | None = None) -> MonitorStatus:
-    return MonitorStatus([*versions], 0, StoreStatus("p.db", 9, 0, {}, trouble), [], [])
+def monitor(*versions: VersionStatus, trouble: str | None = None, labels_read: bool = True) -> MonitorStatus:
+    return MonitorStatus([*versions], 0, StoreStatus("p.db", 9, 0, {}, trouble, labels_read), [], [])
 
 
 def seen(noticing: Noticing, status: MonitorStatus, now: float = NOW) -> list[str]:
@@ -76,6 +86,7 @@ def test_a_drift_is_told_when_it_begins_and_when_it_is_over() -> None:
     assert seen(noticing, monitor(version())) == []
     began, *rest = noticing.look(monitor(version("now", alarm(20))), NOW)
     assert (began.event, began.severity, began.model, began.since, rest) == ("drift", "ticket", "m", iso(NOW + 20), [])
+    assert began.time == iso(NOW)
     assert began.summary == "m 1: outliers, since prediction 11 of 20, by energy; for example a-1"
     assert began.text == f"[{SERVICE}] {began.summary}"
     assert began.details["examples"] == ["a-1"]
@@ -84,6 +95,15 @@ def test_a_drift_is_told_when_it_begins_and_when_it_is_over() -> None:
     assert (over.event, over.severity, over.since, over.time) == ("drift_over", "info", began.since, iso(NOW + 60))
     assert over.id != began.id
     assert seen(noticing, monitor(version("once", alarm(20)))) == []
+
+
+def test_a_drift_that_has_gone_on_for_days_is_told_all_the_same(receiver: Receiver) -> None:
+    days_ago = round(time() - NOW - 3 * 86_400)
+    made = Alerts(MonitoringConfig(webhooks=(receiver.url,)), "http://0.0.0.0:5000", NOW)
+    assert made.look(monitor(version("now", alarm(days_ago))), (), time())
+    wait_until(lambda: receiver.events("drift"), seconds=10)
+    assert (receiver.got[0].body["since"], made.status()[0].given_up) == (iso(NOW + days_ago), {})
+    made.close()
 
 
 def test_a_drift_that_came_and_went_between_two_looks_is_told_whole() -> None:
@@ -121,8 +141,8 @@ def test_accuracy_is_told_once_it_is_below_all_that_the_test_images_left_open() 
     )
     assert seen(noticing, monitor(accuracy(0.83, 200))) == []
     again = Noticing(SERVICE, memory)
-    assert seen(again, monitor(accuracy(1.0, 0))) == []  # another watcher, which has not read the labels yet
-    assert seen(again, monitor(accuracy(0.9, 300))) == ["low_accuracy_over"]
+    assert seen(again, monitor(accuracy(1.0, 0), labels_read=False)) == []  # another watcher, which still reads
+    assert seen(again, monitor(accuracy(0.9, 40))) == ["low_accuracy_over"]  # of the others, their days are over
 
 
 def test_the_store_is_told_of_once_its_trouble_lasts() -> None:
@@ -179,7 +199,7 @@ def test_what_was_not_taken_is_told_by_the_next_process(tmp_path: Path) -> None:
     config = MonitoringConfig(folder=str(tmp_path), webhooks=(f"{away.url}/pS3cret",))
     first = Alerts(config, "http://0.0.0.0:5000", NOW)
     assert not first.look(monitor(version()), (), NOW)
-    assert first.look(monitor(version("now", alarm(int(time() - NOW)))), (), NOW)
+    assert first.look(monitor(version("now", alarm(20))), (), time())
     (waiting,) = first._memory.waiting.values()
     assert [one.event for one in waiting] == ["drift"]
     assert "pS3cret" not in (tmp_path / FILE).read_text()
@@ -194,7 +214,14 @@ def test_what_was_not_taken_is_told_by_the_next_process(tmp_path: Path) -> None:
     away.stop()
 
 
-def test_a_damaged_memory_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / FILE).write_text("{")
+DATED = event("drift", SERVICE, ("m", "1"), "it drifts", {}, time="yesterday", since=iso(NOW))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", msgspec.json.encode(Memory(waiting={"0": [DATED]})), msgspec.json.encode(Memory({"drift": DATED}))],
+)
+def test_a_damaged_memory_is_begun_anew(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / FILE).write_bytes(content)
     assert Kept(tmp_path).load() == Memory()
     assert "cannot be read" in caplog.text

@@ -18,7 +18,7 @@ from eyas.image import ImagePolicy
 from eyas.rollout import Move, make_plan, rollouts_of
 from support.bundles import CLASSES, VAL, digits, make_bundle
 from support.receiver import Receiver
-from support.server import Server, running
+from support.server import Server, running, start
 from support.waiting import wait_until
 
 
@@ -167,3 +167,11 @@ def test_a_challenger_that_is_refused_before_anybody_watches_is_told(receiver: R
     (found,) = receiver.events("rollout")
     assert found["details"]["kind"] == "roll back"
     assert "refused" in found["summary"]
+
+
+def test_an_address_of_a_runs_configuration_is_refused(grey: Bundle) -> None:
+    server = start(grey.path, monitor={"webhooks": ["http://127.0.0.1:9", "https://hooks.example.com/…"]})
+    _, said = server.process.communicate(timeout=30)
+    assert server.process.returncode != 0
+    says = "serve.monitor.webhooks.1 was left out of a copy, which has https://hooks.example.com/…; give it again"
+    assert f"ConfigError: {says}" in said

@@ -6,6 +6,7 @@ import io
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from time import time
 from typing import Any
@@ -17,7 +18,9 @@ from typer.testing import CliRunner
 
 from eyas.bundle import Bundle, Repository
 from eyas.cli import app
+from eyas.cli.monitor_follow import looks
 from eyas.cli.monitor_view import parts, plain
+from eyas.client import Client
 from eyas.image import ImagePolicy
 from eyas.rollout import make_plan, rollouts_of
 from support.bundles import VAL, digits, make_bundle
@@ -170,6 +173,13 @@ def test_elsewhere_lines_are_printed_and_a_rollout_is_among_them(tmp_path: Path)
     assert "digits digits-1: 0 predictions; drift: none; accuracy: no store keeps labels" in lines[0]
     assert sum("a second" in line for line in lines) >= 2
     assert any("stage 1 of 2, 30% of the requests; hold: 0 of at least 500 requests at 30 %" in line for line in lines)
+
+
+def test_a_service_that_asks_for_patience_is_asked_again(grey: Bundle) -> None:
+    rate = {"per_second": 0.01, "burst": 1}
+    with running(grey.path, workers=1, monitor={}, rate=rate) as server, Client(server.url, tries=1) as client:
+        troubles = [one.trouble for one in islice(looks(client, every=0), 3)]
+    assert all("must come slower" in (why or "") for why in troubles[1:]), troubles
 
 
 def test_what_can_never_be_followed_is_an_error_at_once(grey: Bundle) -> None:

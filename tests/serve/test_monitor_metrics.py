@@ -9,6 +9,7 @@ from time import time
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from eyas.bundle import Bundle, Repository
@@ -57,7 +58,7 @@ def test_labels_that_came_while_no_watcher_was_there_are_counted_by_the_next() -
 
 
 def board(written: int, dropped: dict[str, int]) -> MonitorStatus:
-    return MonitorStatus([], 0, StoreStatus("predictions.db", written, 5, dropped, None), [], [])
+    return MonitorStatus([], 0, StoreStatus("predictions.db", written, 5, dropped, None, labels_read=True), [], [])
 
 
 def test_a_second_watchers_store_is_counted_on_top_of_the_first_ones() -> None:
@@ -71,6 +72,19 @@ def test_a_second_watchers_store_is_counted_on_top_of_the_first_ones() -> None:
     assert total["eyas_store_waiting",] == 5
     assert total["eyas_store_dropped", "overflow"] == 3
     assert total["eyas_store_dropped", "refused"] == 0
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"), [(CLASSES, {*CLASSES}), (tuple(f"c{number}" for number in range(201)), {"all"})]
+)
+def test_each_class_is_0_from_the_start(classes: tuple[str, ...], labels: set[str]) -> None:
+    tables = Tables(1)
+    counts = VersionCounts(tables.counts(0), "digits", "1", classes)
+    found = {series: numbers[0] for series, numbers in tables.total().items() if series[0] == "eyas_predictions"}
+    assert found == {("eyas_predictions", "digits", "1", label): 0 for label in labels}
+    counts.predicted(np.array([1, 1]), 0, 0)
+    label = classes[1] if len(labels) > 1 else "all"
+    assert tables.total()["eyas_predictions", "digits", "1", label][0] == 2
 
 
 def test_tests_that_go_on_where_they_were_saved_take_nothing_back() -> None:

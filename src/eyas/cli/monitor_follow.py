@@ -19,7 +19,7 @@ from eyas.core.errors import ServiceError
 if TYPE_CHECKING:
     from eyas.client import Client
 
-ITS_FAULT = range(400, 500)  # of HTTP: it will be the same the next time
+ITS_FAULT = {*range(400, 500)} - {408, 425, 429}  # of HTTP: it will be the same the next time
 
 
 @dataclass(frozen=True)

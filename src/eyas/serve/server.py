@@ -12,6 +12,7 @@ from eyas.bundle import Repository, is_repository
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.schema import ServeConfig
 from eyas.core.schema.trust import is_loopback
+from eyas.serve.alerts.receivers import check_addresses
 from eyas.serve.logs import set_up
 from eyas.serve.processes import Supervisor
 from eyas.serve.processes.messages import Served, Table, Version
@@ -37,6 +38,8 @@ def serve(path: Path, config: ServeConfig) -> None:
     """
     set_up(as_json=config.json_logs)
     check_port(config)
+    if config.monitor:
+        check_addresses(config.monitor)
     with ExitStack() as stack:
         listening = [stack.enter_context(_bound(config, port)) for port in _ports(config)]
         gate = open_gate(config)

@@ -15,22 +15,31 @@ WITH_SECRETS = {"secrets": True}
 """The context of a dump that is to have such addresses as they are."""
 
 
+LEFT_OUT = "/…"
+
+
 def shown(url: str) -> str:
     """As it may be logged, and kept with a run: scheme, host and port, with `…` for all that is left out."""
     address = urlsplit(url)
     host = address.netloc.rpartition("@")[2]
     bare = f"{address.scheme}://{host}"
-    return url if url in (bare, f"{bare}/") else f"{bare}/…"
+    return url if url in (bare, f"{bare}/") else f"{bare}{LEFT_OUT}"
+
+
+def is_left_out(url: str) -> bool:
+    """Whether it is what `shown` left of an address: nobody can be reached there."""
+    return url.endswith(LEFT_OUT)
 
 
 def _web(url: str) -> str:
+    """One of which a part is left out is taken, so that a run that holds it can be read; a service refuses it."""
     try:
         address = urlsplit(url)
         fits = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:  # a port that is no number, brackets that hold no address
         fits = False
-    if not fits or re.search(r"[\s\x00-\x1f\x7f#]", url):
-        raise PydanticCustomError(SECRET, "Value error, be an http or https URL without spaces and fragment")
+    if not fits or not re.fullmatch(r"[!-~]+", url.removesuffix(LEFT_OUT)) or "#" in url:
+        raise PydanticCustomError(SECRET, "Value error, be an http or https URL of ASCII without spaces and fragment")
     return url
 
 

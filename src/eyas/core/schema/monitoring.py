@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from eyas.core.schema.addresses import SECRET, SecretUrl
+from eyas.core.schema.addresses import SECRET, SecretUrl, is_left_out
 from eyas.core.schema.section import Section
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
@@ -64,6 +64,13 @@ class MonitoringConfig(Section):
     @classmethod
     def _one_or_several(cls, given: Any) -> Any:
         return (given,) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _each_is_told_once(self) -> Self:
+        told = [one for one in (*self.webhooks, self.alertmanager) if one and not is_left_out(one)]
+        if len({*told}) < len(told):
+            raise PydanticCustomError(SECRET, "Value error, name each address of webhooks and alertmanager once")
+        return self
 
     @model_validator(mode="after")
     def _token_has_a_reader(self) -> Self:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from threading import Event as Signal
 from threading import Lock, Thread
 from time import monotonic, time
@@ -92,12 +94,18 @@ class Courier:
                 self._tell(event)
             self._remind()
         except DeliveryError as error:
-            self._failures += 1
-            pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 10))
-            self._again_at = monotonic() + max(pause, min(error.after or 0.0, LONGEST_ASKED))
-            self._say(str(error), "it is tried again")
+            self._failed(str(error), error.after)
+        except Exception as error:  # noqa: BLE001  (a fault of ours, whose words may hold secrets)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self._failed(f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}", None)
         else:
             self._failures = 0
+
+    def _failed(self, why: str, after: float | None) -> None:
+        self._failures += 1
+        pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 10))
+        self._again_at = monotonic() + max(pause, min(after or 0.0, LONGEST_ASKED))
+        self._say(why, "it is tried again")
 
     def _first(self) -> Event | None:
         with self._lock:

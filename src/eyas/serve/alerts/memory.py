@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from eyas.core import io
-from eyas.serve.alerts.events import Event
+from eyas.serve.alerts.events import Event, seconds_of
 
 FILE = ".alerts.json"  # no model can have this name
 log = logging.getLogger("eyas.serve")
@@ -48,10 +49,14 @@ class Kept:
         if self._file is None or not self._file.is_file():
             return Memory()
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=Memory)
-        except (OSError, msgspec.MsgspecError) as error:
+            memory = msgspec.json.decode(self._file.read_bytes(), type=Memory)
+            for one in chain(memory.standing.values(), *memory.waiting.values()):
+                seconds_of(one.time)
+                seconds_of(one.since)
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
             log.warning(f"what was to be told of alarms is lost, {self._file} cannot be read: {error}")
             return Memory()
+        return memory
 
     def save(self, memory: Memory) -> None:
         """Write it, where it has changed.

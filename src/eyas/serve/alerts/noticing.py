@@ -39,7 +39,7 @@ class Noticing:
         """
         for one in status.versions:
             yield from self._drift(one, now)
-            yield from self._accuracy(one, now)
+            yield from self._accuracy(one, status.store, now)
         yield from self._store(status.store, now)
         yield from self._left({(one.model, one.version) for one in status.versions}, now)
 
@@ -55,11 +55,11 @@ class Noticing:
         for alarm in reversed(fresh):
             yield from self._end("drift", who, "the drift is over", now)
             details = msgspec.to_builtins(alarm)
-            yield self._begin("drift", who, describe(alarm), details, since=alarm.raised, key=_named(alarm))
+            yield self._begin("drift", who, describe(alarm), details, now, since=alarm.raised, key=_named(alarm))
         if one.drift != "now":
             yield from self._end("drift", who, "the drift is over", now)
 
-    def _accuracy(self, one: VersionStatus, now: float) -> Iterator[Event]:
+    def _accuracy(self, one: VersionStatus, store: StoreStatus | None, now: float) -> Iterator[Event]:
         """Below all that the held-out images leave open: both intervals are of 95 %, one of them at every look."""
         who, known, tested = (one.model, one.version), one.feedback, one.tested
         if known is None or tested is None:
@@ -71,9 +71,8 @@ class Noticing:
                 f"({tested.lower:.1%} to {tested.upper:.1%}) of the held-out images"
             )
             details = {"feedback": msgspec.to_builtins(known), "tested": msgspec.to_builtins(tested)}
-            yield self._begin("low_accuracy", who, summary, details, since=iso(now))
-        elif standing and known.upper >= tested.lower and known.labels >= standing.details["feedback"]["labels"]:
-            # With fewer labels, they are just being read anew.
+            yield self._begin("low_accuracy", who, summary, details, now)
+        elif standing and known.upper >= tested.lower and store and store.labels_read:
             yield from self._end("low_accuracy", who, f"accuracy may be {known.upper:.1%} again", now)
 
     def _store(self, store: StoreStatus | None, now: float) -> Iterator[Event]:
@@ -86,7 +85,8 @@ class Noticing:
             yield from self._end("store_trouble", SERVICE, "predictions are stored again", now)
         elif about("store_trouble", SERVICE) not in self._memory.standing:
             summary = f"predictions cannot be stored in {store.place}: {trouble}"
-            yield self._begin("store_trouble", SERVICE, summary, msgspec.to_builtins(store), since=iso(self._turned))
+            details = msgspec.to_builtins(store)
+            yield self._begin("store_trouble", SERVICE, summary, details, now, since=iso(self._turned))
 
     def _left(self, served: set[tuple[str, str]], now: float) -> Iterator[Event]:
         """Conditions of versions that are no longer served; a service that starts loads them one after the other."""
@@ -98,10 +98,20 @@ class Noticing:
                 yield from self._end(one.event, one.who, "no longer served", now)
 
     def _begin(
-        self, condition: Condition, who: Who, what: str, details: dict[str, Any], since: str, key: str = ""
+        self,
+        condition: Condition,
+        who: Who,
+        what: str,
+        details: dict[str, Any],
+        now: float,
+        *,
+        since: str = "",
+        key: str = "",
     ) -> Event:
-        summary = _of(who, what)
-        began = event(condition, self._service, who, summary, details, time=since, severity="ticket", key=key)
+        summary, time = _of(who, what), iso(now)
+        began = event(
+            condition, self._service, who, summary, details, time=time, since=since, severity="ticket", key=key
+        )
         self._memory.standing[about(condition, who)] = began
         return began
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,13 @@ from eyas.core.schema.addresses import shown
 from eyas.serve.trust.fetch import opener
 
 SECONDS = 10.0  # for a connection, and for each piece of the answer
-TRANSIENT = (408, 425, 429)
+FINAL = (
+    400,
+    410,
+    413,
+    422,
+)  # it is the event, or there is no receiver any more; all else may pass: a token, a deployment
+TOKEN = re.compile(r"[!-~]+")
 
 
 class DeliveryError(ServingError):
@@ -69,9 +76,13 @@ class Address:
 
         Raises:
             OSError: the file of the token cannot be read.
+            ValueError: it holds no token.
         """
         if self.token_file:
-            return {"Authorization": f"Bearer {Path(self.token_file).read_text(encoding='utf-8').strip()}"}
+            token = Path(self.token_file).read_text(encoding="ascii").strip()
+            if not TOKEN.fullmatch(token):
+                raise ValueError
+            return {"Authorization": f"Bearer {token}"}
         url = urlsplit(self.url)
         if url.username is None:
             return {}
@@ -101,6 +112,8 @@ def _credentials(address: Address) -> dict[str, str]:
         return address.credentials()
     except OSError as error:
         raise DeliveryError(f"cannot read {address.token_file}: {error.strerror}") from error
+    except ValueError:  # it may be just being written; the error's own words hold what was read
+        raise DeliveryError(f"{address.token_file} holds no token, which is printable ASCII without spaces") from None
 
 
 def _refused(status: int, after: str) -> DeliveryError:
@@ -109,9 +122,8 @@ def _refused(status: int, after: str) -> DeliveryError:
     except ValueError:
         said = f"{status}"
     if 300 <= status < 400:
-        return DeliveryError(f"{said}, and redirects are not followed", final=True)
-    final = status < 500 and status not in TRANSIENT
-    return DeliveryError(said, final=final, after=float(after) if after.isdecimal() else None)
+        return DeliveryError(f"{said}, and redirects are not followed")
+    return DeliveryError(said, final=status in FINAL, after=float(after) if after.isdecimal() else None)
 
 
 def _words(error: Exception) -> str:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from eyas.core.errors import ConfigError
 from eyas.core.schema import MonitoringConfig
+from eyas.core.schema.addresses import is_left_out, shown
 from eyas.serve.alerts.events import Event, iso
 from eyas.serve.alerts.posting import Address, post
 
@@ -122,6 +124,18 @@ def alert(event: Event, url: str, now: float) -> dict[str, Any]:
         "endsAt": until,
         "generatorURL": f"{url}/monitor",
     }
+
+
+def check_addresses(config: MonitoringConfig) -> None:
+    """Of all that the configuration names.
+
+    Raises:
+        ConfigError: it is a copy, such as a run's, without the secrets of an address.
+    """
+    named = {f"webhooks.{number}": one for number, one in enumerate(config.webhooks)}
+    for name, one in (named | {"alertmanager": config.alertmanager or ""}).items():
+        if is_left_out(one):
+            raise ConfigError(f"serve.monitor.{name} was left out of a copy, which has {shown(one)}; give it again")
 
 
 def receivers(config: MonitoringConfig, url: str) -> list[Receiver]:

@@ -52,6 +52,8 @@ class VersionCounts:
         self._requests = self._failures = 0
         for family in (REVIEW, UNKNOWN, WATCHED, FAILURES):
             counts.row((family.name, *self._who))
+        for name in self._classes:
+            counts.row((CLASSES.name, *self._who, name))
         for kind in Kind:
             counts.row((ALARMS.name, *self._who, str(kind)))
 

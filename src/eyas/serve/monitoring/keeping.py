@@ -58,7 +58,7 @@ class Keeper:
         self._writer = StoreWriter(self._store)
         self._kept = Retention(config.keep_days, config.keep_image_days)
         self._after = 0
-        self._begun = False
+        self._begun = self._read = False
         self._seen: set[int] = set()
         self._order: deque[int] = deque()
         self._trouble: str | None = None
@@ -100,7 +100,7 @@ class Keeper:
         state = self._writer.state()
         dropped = {str(reason): count for reason, count in state.dropped.items()}
         trouble = state.last_error if state.failing_since else self._trouble
-        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dropped, trouble)
+        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dropped, trouble, self._read)
 
     def close(self) -> None:
         """Write what waits, as far as that goes soon."""
@@ -119,6 +119,7 @@ class Keeper:
                 while found := self._store.outcomes(after=self._after, most=AT_ONCE):
                     self._after = found[-1].number
                     self._met(tuple(one for one in found if self._is_new(one)), self._after)
+                self._read = True
                 if monotonic() >= sweep_at:
                     sweep_at = monotonic() + SWEEP_SECONDS
                     self._store.sweep(self._kept, time(), self._ended)
@@ -148,4 +149,4 @@ def _shown(place: str) -> str:
 
 def unopened(place: str) -> StoreStatus:
     """Of a store that could not be opened."""
-    return StoreStatus(_shown(place), 0, 0, {}, "it could not be opened, the log says why")
+    return StoreStatus(_shown(place), 0, 0, {}, "it could not be opened, the log says why", labels_read=False)

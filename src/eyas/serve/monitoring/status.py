@@ -110,6 +110,8 @@ class StoreStatus(msgspec.Struct):
     """By reason."""
     trouble: str | None
     """Why nothing can be written now."""
+    labels_read: bool
+    """Whether all labels that it held have been read since the monitor began; before, accuracies are of fewer."""
 
 
 class ReceiverStatus(msgspec.Struct):

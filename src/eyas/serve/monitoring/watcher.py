@@ -127,12 +127,13 @@ class Watcher:
 
     def status(self) -> MonitorStatus:
         """As the board shows it."""
+        stored = self._stored()  # first: where it says that all labels have been read, the accuracies are of all
         versions = [
             one.status(self._accuracy_of(*who)) for who, one in self._watched.items() if one and who in self._places
         ]
         lost = self._post.tables.total().get((LOST.name,), [0.0])[0]
         alerts = self._alerts.status() if self._alerts else []
-        return MonitorStatus(versions, int(lost), self._stored(), self._rollouts, alerts)
+        return MonitorStatus(versions, int(lost), stored, self._rollouts, alerts)
 
     def _accuracy_of(self, model: str, version: str) -> AccuracyStatus | None:
         return self._accuracy.of(model, version) if self._keeper else None
