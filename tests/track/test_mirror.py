@@ -129,6 +129,22 @@ def test_a_damaged_version_is_said_and_the_others_are_mirrored(repository: Repos
     assert versions().keys() == {"1"}
 
 
+def test_an_alias_stays_while_its_version_cannot_be_mirrored(repository: Repository, home: Path) -> None:
+    mirror = Mirror(repository, Registry(store()))
+    mirror.once()
+    repository.publish(make_bundle(home / "3", version="3").path, live=True)
+    graph = repository.folder("digits", "3") / "model.onnx"
+    whole = graph.read_bytes()
+    graph.write_bytes(b"half of it")
+    done = mirror.once()
+    assert aliases() == {CHAMPION: "1"}
+    assert done.troubles.keys() == {"digits 3", "digits: champion"}
+    assert done.troubles["digits: champion"] == "champion stays where it is, as 3 is not mirrored"
+    graph.write_bytes(whole)
+    assert mirror.once().troubles == {}
+    assert aliases() == {CHAMPION: "3"}
+
+
 def test_models_that_are_not_there_and_a_store_that_is_none(repository: Repository) -> None:
     assert "there is no model none" in eyas("models", "mirror", "models", "none", code=5).stderr
     with pytest.raises(TrackingError, match=r"http://127\.0\.0\.1:9"):

@@ -103,7 +103,10 @@ class Mirror:
         live, rollout = repository.live(model), rollouts_of(repository, model).current()
         tried = rollout.plan.challenger if rollout and not rollout.over else None
         for alias, wanted in ((CHAMPION, live.version if live else None), (CHALLENGER, tried)):
-            number = mirrored[wanted].number if wanted in mirrored else None
+            if wanted and wanted not in mirrored:  # where it leads now is better than nowhere
+                done.troubles[f"{model}: {alias}"] = f"{alias} stays where it is, as {wanted} is not mirrored"
+                continue
+            number = mirrored[wanted].number if wanted else None
             if aliases.get(alias) != number:
                 registry.name(model, alias, number)
                 done.news.append(f"{model}: {alias} is {wanted if number else 'nobody'}")
