@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -20,7 +22,8 @@ from mlflow.entities.model_registry import ModelVersion
 from eyas.bundle import Repository
 from eyas.core.errors import TrackingError
 from eyas.rollout import GateReport, Move, begin, move_by_hand, plan_for, rollouts_of
-from eyas.track.registry import CHALLENGER, CHAMPION, DIGEST, VERSION, Mirror, Registry
+from eyas.track.registry import CHALLENGER, CHAMPION, DIGEST, VERSION, Mirror, Registry, follow
+from eyas.track.registry import mirror as mirroring
 from support.bundles import make_bundle
 from support.tracking import MlflowServer, eyas, store
 from support.waiting import wait_until
@@ -189,6 +192,34 @@ def test_two_that_add_the_same_leave_one(repository: Repository) -> None:
     first = registry.add("digits", bundle)
     assert registry.add("digits", bundle).number == first.number
     assert [one.number for one in registry.versions("digits").values()] == [first.number]
+
+
+class Watched(Repository):
+    """Writes down when its models were asked for, and has others at the third look."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        super().__init__(path)
+        self.looks: list[float] = []
+        self._most = most
+
+    def models(self) -> tuple[str, ...]:
+        self.looks.append(monotonic())
+        if len(self.looks) > self._most:
+            raise KeyboardInterrupt  # as who follows ends it
+        return ("others",) if len(self.looks) >= 3 else super().models()
+
+
+def test_trouble_is_said_again_in_other_words_and_looked_at_less_and_less(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirroring, "POLL_SECONDS", 0.01)
+    watched, said = Watched(repository.path, most=5), []
+    with pytest.raises(KeyboardInterrupt):
+        follow(Mirror(watched, Registry(store()), ["none"]), print, said.append)
+    where = f"there is no model none in {repository.path}; there are: "
+    assert said == [f"{where}digits", f"{where}others"]
+    pauses = [after - before for before, after in pairwise(watched.looks)]
+    assert all(pause >= 0.02 * 2**number for number, pause in enumerate(pauses))
 
 
 @contextmanager
