@@ -66,8 +66,9 @@ def test_the_gate_is_asked_before_anything_starts(repository: Repository) -> Non
 
 
 def test_what_makes_no_plan_is_said(repository: Repository, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="gated of a rollout must be left out"):
-        plan_for(repository, "digits", "2", {"gated": True})
+    for given in ({"gated": True}, {"salt": "known to me alone"}):
+        with pytest.raises(ConfigError, match=f"{next(iter(given))} of a rollout must be left out"):
+            plan_for(repository, "digits", "2", given)
     with pytest.raises(BundleError, match="digits has no version 3"):
         plan_for(repository, "digits", "3", {})
     with pytest.raises(RolloutError, match="digits 1 is live already; what takes over must be another version"):

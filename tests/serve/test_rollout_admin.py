@@ -129,6 +129,7 @@ def test_a_challenger_that_cannot_be_served_is_said(server: Server) -> None:
         ("", {**BEGIN, "why": ""}, 422, "why"),
         ("", {**BEGIN, "gated": True}, 422, "gated of a rollout must be left out"),
         ("", {**BEGIN, "champion": "1"}, 422, "champion of a rollout must be left out"),
+        ("", {**BEGIN, "salt": "known to me alone"}, 422, "salt of a rollout must be left out"),
         ("", {**BEGIN, "threshold": 1}, 422, "unknown key threshold of a rollout"),
         ("", {**BEGIN, "margin": "0.1"}, 422, "margin"),
         ("", {**BEGIN, "stage_requests": 10**30}, 200, ""),

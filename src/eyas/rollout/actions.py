@@ -18,8 +18,8 @@ from eyas.rollout.plan import RolloutPlan, make_plan
 from eyas.rollout.state import LOCK_SECONDS, RolloutStore, rollouts_of
 from eyas.rollout.verdict import no_worse
 
-TAKEN = ("champion", "challenger", "gated")
-"""Keys of a plan that come from elsewhere."""
+ELSEWHERE = ("champion", "challenger", "gated", "salt")
+"""Keys of a plan that nobody gives: two are versions, one is said by the gate, one drawn anew."""
 FORCED = "forced, though nothing shows that it is no worse"
 
 
@@ -35,8 +35,10 @@ def plan_for(repository: Repository, model: str, challenger: str, values: Mappin
         RolloutError: nothing is live, or this version is, or the two have other classes.
         BundleError: there is no such model or version, or it is damaged.
     """
-    if given := [name for name in TAKEN if name in values]:
-        raise ConfigError(f"{given[0]} of a rollout must be left out: it follows from what is live, and from the gate")
+    if given := [name for name in ELSEWHERE if name in values]:
+        raise ConfigError(
+            f"{given[0]} of a rollout must be left out: it follows from what is live and the gate, or is drawn anew"
+        )
     live = repository.live(model)
     if live is None:
         raise RolloutError(f"{model} has no live version that {challenger} could be compared with; eyas models live")
