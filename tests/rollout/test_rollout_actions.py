@@ -81,6 +81,16 @@ def test_what_makes_no_plan_is_said(repository: Repository, tmp_path: Path) -> N
         plan_for(repository, "other", "2", {})
 
 
+def test_a_plan_reads_the_manifests_alone(repository: Repository) -> None:
+    """A service makes it between two requests; what is damaged is refused once it is tried."""
+    (repository.folder("digits", "2") / "model.onnx").write_bytes(b"damaged")
+    assert plan_for(repository, "digits", "2", {}).challenger == "2"
+    manifest = repository.folder("digits", "2") / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("0", "1", 1))
+    with pytest.raises(IntegrityError, match="has changed since it was written"):
+        plan_for(repository, "digits", "2", {})
+
+
 def test_a_gated_one_is_promoted_by_hand_at_any_stage(repository: Repository) -> None:
     started(repository, PASSES)
     assert promote(repository) is Status.PROMOTED

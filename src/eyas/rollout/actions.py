@@ -11,6 +11,7 @@ from time import time
 from typing import Any
 
 from eyas.bundle import Repository
+from eyas.bundle.folder import read_manifest
 from eyas.core.errors import ConfigError, RolloutError
 from eyas.rollout.gate import GateReport
 from eyas.rollout.moves import Move, Rollout, named
@@ -33,7 +34,8 @@ def plan_for(repository: Repository, model: str, challenger: str, values: Mappin
     Raises:
         ConfigError: values that break a rule.
         RolloutError: nothing is live, or this version is, or the two have other classes.
-        BundleError: there is no such model or version, or it is damaged.
+        BundleError: there is no such model or version, or its manifest is damaged. No other file is read: who serves
+            it, or asks the gate, checks them all.
     """
     if given := [name for name in ELSEWHERE if name in values]:
         raise ConfigError(
@@ -45,7 +47,7 @@ def plan_for(repository: Repository, model: str, challenger: str, values: Mappin
     if live.version == challenger:
         raise RolloutError(f"{model} {challenger} is live already; what takes over must be another version")
     plan = make_plan({**values, "champion": live.version, "challenger": challenger}, **how)
-    champion, other = (repository.open(model, version).classes for version in (plan.champion, challenger))
+    champion, other = (read_manifest(repository.folder(model, name)).classes for name in (live.version, challenger))
     if champion != other:
         raise RolloutError(
             f"{challenger} must have the classes of {plan.champion}, in their order: labels are told by them"

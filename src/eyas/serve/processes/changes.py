@@ -41,7 +41,7 @@ from eyas.serve.processes.wishes import Wishes
 from eyas.serve.schemas import AdminWorker
 
 log = logging.getLogger("eyas.serve")
-WRITE_SECONDS = 5.0  # for another writer of a rollout
+WRITE_SECONDS = 0.2  # for another writer of a rollout: an admin is told, a verdict comes again
 DEATHS = 2  # of workers while they load a version: the first may have another cause
 
 
