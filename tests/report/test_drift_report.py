@@ -28,10 +28,12 @@ from eyas.cli import app
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.language import LANGUAGES, Phrases
 from eyas.image import ImagePolicy
+from eyas.monitor.accuracy import held_out_accuracy
 from eyas.monitor.folder import ABOUT, ALARMS, STATUS, read_status, read_versions
 from eyas.monitor.store import Prediction, open_store, pack_scores
 from eyas.report.document import Callout, Document, Gallery, Table, Text
 from eyas.report.monitoring import Asked, MonitorFacts, gather, monitor_document
+from eyas.report.monitoring.facts import Accuracy
 from eyas.report.monitoring.words import TEXTS
 from support.bundles import CLASSES, VAL, digits, make_bundle
 from support.postgres import PASSWORD, needs_postgres, running_postgres
@@ -229,10 +231,28 @@ def test_without_alarms_the_report_is_calm(calm: Path, tmp_path: Path) -> None:
     assert blocks(document, Gallery) == []
 
 
-def test_the_service_leaves_what_a_report_needs(drifted: Left) -> None:
+def test_accuracy_is_below_as_an_alert_means_it(drifted: Left, bundle: Bundle) -> None:
+    """Of few test images much is possible: between their lower bound and what they gave, nothing is proven."""
+    (found,) = facts_of(drifted.folder).versions
+    held_out = held_out_accuracy(bundle.manifest)
+    assert held_out is not None
+    for high, said in (
+        (held_out.accuracy - 1e-3, "within"),
+        (held_out.lower, "within"),
+        (held_out.lower - 1e-3, "below"),
+    ):
+        assert replace(found, accuracy_since=Accuracy(1000, 900, 0.5, high)).against_held_out == said
+    above = replace(found, accuracy_since=Accuracy(1000, 1000, held_out.upper + 1e-9, 1.0))
+    assert above.against_held_out == "above"
+    metrics = {"val": bundle.manifest.metrics["val"]}
+    assert held_out_accuracy(bundle.manifest.model_copy(update={"metrics": metrics})) is None
+
+
+def test_the_service_leaves_what_a_report_needs(drifted: Left, bundle: Bundle) -> None:
     (kept,) = read_versions(drifted.folder)
     assert kept.about is not None
     assert kept.about.classes == CLASSES
+    assert kept.about.tested == held_out_accuracy(bundle.manifest)
     assert kept.about.held_out is not None
     assert kept.about.held_out.images == 300
     assert sum(kept.about.held_out.shares) == pytest.approx(1)

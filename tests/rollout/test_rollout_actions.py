@@ -66,8 +66,9 @@ def test_the_gate_is_asked_before_anything_starts(repository: Repository) -> Non
 
 
 def test_what_makes_no_plan_is_said(repository: Repository, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="gated of a rollout must be left out"):
-        plan_for(repository, "digits", "2", {"gated": True})
+    for given in ({"gated": True}, {"salt": "known to me alone"}):
+        with pytest.raises(ConfigError, match=f"{next(iter(given))} of a rollout must be left out"):
+            plan_for(repository, "digits", "2", given)
     with pytest.raises(BundleError, match="digits has no version 3"):
         plan_for(repository, "digits", "3", {})
     with pytest.raises(RolloutError, match="digits 1 is live already; what takes over must be another version"):
@@ -78,6 +79,16 @@ def test_what_makes_no_plan_is_said(repository: Repository, tmp_path: Path) -> N
     repository.publish(tmp_path / "2", model="other")
     with pytest.raises(RolloutError, match="other has no live version that 2 could be compared with"):
         plan_for(repository, "other", "2", {})
+
+
+def test_a_plan_reads_the_manifests_alone(repository: Repository) -> None:
+    """A service makes it between two requests; what is damaged is refused once it is tried."""
+    (repository.folder("digits", "2") / "model.onnx").write_bytes(b"damaged")
+    assert plan_for(repository, "digits", "2", {}).challenger == "2"
+    manifest = repository.folder("digits", "2") / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("0", "1", 1))
+    with pytest.raises(IntegrityError, match="has changed since it was written"):
+        plan_for(repository, "digits", "2", {})
 
 
 def test_a_gated_one_is_promoted_by_hand_at_any_stage(repository: Repository) -> None:

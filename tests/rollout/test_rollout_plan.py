@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyas.core.errors import ConfigError
+from eyas.rollout.burn import BurnMeter
 from eyas.rollout.plan import RolloutPlan, make_plan, parse_share, parse_stages, percent
 
 VERSIONS = {"champion": "3", "challenger": "4"}
@@ -44,6 +45,15 @@ def test_a_plan_is_kept_as_json_and_has_a_salt_of_its_own() -> None:
             {"windows": [{"long_seconds": 10, "short_seconds": 20, "factor": 2}]},
             "windows.0 must have a short window below the long one of 10 s",
         ),
+        (
+            {
+                "windows": [
+                    {"long_seconds": 86_400, "short_seconds": 3600, "factor": 2},
+                    {"long_seconds": 60, "short_seconds": 5, "factor": 2},
+                ]
+            },
+            "windows must keep the longest below 10,000 times the shortest: 86400 s is too long beside 5 s",
+        ),
     ],
 )
 def test_what_breaks_a_rule_is_named(changes: dict[str, Any], said: str) -> None:
@@ -54,6 +64,12 @@ def test_what_breaks_a_rule_is_named(changes: dict[str, Any], said: str) -> None
 def test_a_version_must_be_given() -> None:
     with pytest.raises(ConfigError, match="challenger of a rollout must be given"):
         make_plan({"champion": "3"})
+
+
+def test_windows_that_a_plan_takes_can_be_watched() -> None:
+    windows = [{"long_seconds": 9999.99, "short_seconds": 1, "factor": 2}]
+    plan = make_plan({**VERSIONS, "windows": windows})
+    assert BurnMeter(plan.error_budget, plan.windows, plan.least_failures).burns(0)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def serving(repository: Repository, **more: Any) -> Any:
 
 def asked(server: Server, path: str = "", body: Any = None, *, method: str = "POST", **more: Any) -> httpx.Response:
     content = {} if body is None else {"json": body}
-    return httpx.request(method, f"{server.url}{ROLLOUT}{path}", timeout=30, **content, **more)
+    return httpx.request(method, f"{server.url}{ROLLOUT}{path}", **{"timeout": 30, **content, **more})
 
 
 def moved(server: Server, move: str, **body: Any) -> dict[str, Any]:
@@ -68,6 +70,14 @@ def versions(server: Server) -> set[str]:
     with httpx.Client(base_url=server.url) as client:
         answers = [client.post("/predict", json=image, headers={"X-User-Id": f"u{n}"}) for n in range(30)]
     return {answer.json()["version"] for answer in answers}
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """As another writer holds it."""
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
@@ -129,6 +139,7 @@ def test_a_challenger_that_cannot_be_served_is_said(server: Server) -> None:
         ("", {**BEGIN, "why": ""}, 422, "why"),
         ("", {**BEGIN, "gated": True}, 422, "gated of a rollout must be left out"),
         ("", {**BEGIN, "champion": "1"}, 422, "champion of a rollout must be left out"),
+        ("", {**BEGIN, "salt": "known to me alone"}, 422, "salt of a rollout must be left out"),
         ("", {**BEGIN, "threshold": 1}, 422, "unknown key threshold of a rollout"),
         ("", {**BEGIN, "margin": "0.1"}, 422, "margin"),
         ("", {**BEGIN, "stage_requests": 10**30}, 200, ""),
@@ -173,6 +184,21 @@ def test_the_document_describes_them(server: Server) -> None:
     assert checks.is_valid({**BEGIN, "windows": [window], "p95_seconds": None})
     for wrong in ({"ungated": False}, {"champion": "1"}, {"margin": "0.1"}, {"windows": [{}]}, {"threshold": 1}):
         assert not checks.is_valid({**BEGIN, **wrong}), wrong
+
+
+def test_another_writer_is_not_waited_for(own: Repository) -> None:
+    """The supervisor, which asks for the lock, has the workers to look after."""
+    with serving(own) as server:
+        lock = rollouts_of(own, "digits").folder / ".lock"
+        lock.parent.mkdir()
+        with held(lock):
+            answer = asked(server, body=BEGIN, timeout=4)
+            assert (answer.status_code, "another process has been writing" in answer.json()["detail"]) == (409, True)
+        assert asked(server, body=BEGIN).status_code == 200
+        with held(own.path / ".lock"):
+            answer = asked(server, "/promote", {"why": "now", "force": True}, timeout=4)
+            assert (answer.status_code, "another process has been writing" in answer.json()["detail"]) == (409, True)
+        assert moved(server, "promote", force=True)["status"] == "promoted"
 
 
 def test_on_their_own_port_and_written_down(own: Repository, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from time import time
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from eyas.bundle import Repository
 from eyas.image import ImagePolicy
 from eyas.rollout import GateReport, Move, Rollout, RolloutStore, Status, make_plan, rollouts_of
+from support import defects
 from support.bundles import CLASSES, VAL, digits, make_bundle
 from support.server import Server, running
 from support.waiting import wait_until
@@ -188,6 +191,31 @@ def test_a_challenger_that_cannot_be_served_ends_its_rollout(repository: Reposit
         wait_until(lambda: now_of(store).status is Status.ROLLED_BACK, seconds=30)
         assert "refused" in store.history()[-1].why[0]
         assert ask(client, images(1)[0][0])["version"] == OLD
+
+
+def test_a_new_rollout_gives_what_was_refused_another_try(repository: Repository, tmp_path: Path) -> None:
+    """Its first refusal comes while another process writes, which is not waited for."""
+    defects.wrong_golden(make_bundle(tmp_path / "wrong", version="wrong").path)
+    repository.publish(tmp_path / "wrong")
+    store = begin(repository, mode="canary", stages=[1.0], challenger="wrong")
+    with ExitStack() as stack:
+        lock = stack.enter_context((store.folder / ".lock").open("a"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = stack.enter_context(running(repository.path, poll_seconds=0.2, admin=True))
+
+        def is_refused() -> bool:
+            (model,) = httpx.get(f"{server.url}/admin/models").json()["models"]
+            return any(one["refused"] for one in model["versions"])
+
+        wait_until(is_refused, seconds=20)
+        assert now_of(store).status is Status.RUNNING
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        wait_until(lambda: now_of(store).status is Status.ROLLED_BACK, seconds=20)
+        for number in (2, 3):
+            begin(repository, mode="canary", stages=[1.0], challenger="wrong")
+            wait_until(lambda: now_of(store).status is Status.ROLLED_BACK, seconds=20)
+            last = store.history()[-1]
+            assert (last.after.number, "golden answers" in last.why[0]) == (number, True)
 
 
 def test_a_live_pointer_moved_by_hand_ends_the_rollout(repository: Repository, tmp_path: Path) -> None:

@@ -3,15 +3,24 @@
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eyas.core.errors import IntegrityError
+from eyas.rollout import RolloutStore, make_plan
+from eyas.rollout.state import CURRENT, FOLDER
+from eyas.serve.metrics import Tables
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import HELD, LONGEST, Channel, Outbox
+from eyas.serve.monitoring.trials import Trials
 from eyas.serve.monitoring.wire import COLUMNS, Rows, decode, encode
+from eyas.serve.processes.messages import Served, Version
+from eyas.serve.split import Split
 from support.tracking import wait_until
 
 FORK = multiprocessing.get_context("fork")
@@ -161,3 +170,25 @@ def test_rows_arrive_as_they_were_sent(count: int, classes: int, data: st.DataOb
     np.testing.assert_array_equal(came.pixels, pixels.reshape(-1, 2))
     np.testing.assert_array_equal(came.image(0), image.reshape(2, 3, 1))
     assert came.image(1) is None
+
+
+def test_a_rollout_that_cannot_be_read_keeps_no_other_from_being_followed(tmp_path: Path) -> None:
+    table, failed = [], {}
+    for model in ("one", "three", "two"):
+        store = RolloutStore(tmp_path / model / FOLDER)
+        plan = make_plan({"champion": "1", "challenger": "2"})
+        store.start(plan, by="ann", why="a trial", now=1.0)
+        split = Split(1, 1, "2", 0.01, 0.0, plan.salt)
+        table.append(Served(model, "1", (Version(model, "1", str(tmp_path / model / "1"), ""),), split))
+    (tmp_path / "one" / FOLDER / CURRENT).write_text("{")
+
+    def attempt(otherwise: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except IntegrityError as error:
+            failed[otherwise] = str(error)
+
+    trials = Trials(Tables(1))
+    trials.serve(tuple(table), attempt)
+    assert [status.model for status, _ in trials.judge(2.0)] == ["three", "two"]
+    assert failed.keys() == {"the rollout of one is not judged"}

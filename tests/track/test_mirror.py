@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -20,7 +22,8 @@ from mlflow.entities.model_registry import ModelVersion
 from eyas.bundle import Repository
 from eyas.core.errors import TrackingError
 from eyas.rollout import GateReport, Move, begin, move_by_hand, plan_for, rollouts_of
-from eyas.track.registry import CHALLENGER, CHAMPION, DIGEST, VERSION, Mirror, Registry
+from eyas.track.registry import CHALLENGER, CHAMPION, DIGEST, VERSION, Mirror, Registry, follow
+from eyas.track.registry import mirror as mirroring
 from support.bundles import make_bundle
 from support.tracking import MlflowServer, eyas, store
 from support.waiting import wait_until
@@ -129,6 +132,22 @@ def test_a_damaged_version_is_said_and_the_others_are_mirrored(repository: Repos
     assert versions().keys() == {"1"}
 
 
+def test_an_alias_stays_while_its_version_cannot_be_mirrored(repository: Repository, home: Path) -> None:
+    mirror = Mirror(repository, Registry(store()))
+    mirror.once()
+    repository.publish(make_bundle(home / "3", version="3").path, live=True)
+    graph = repository.folder("digits", "3") / "model.onnx"
+    whole = graph.read_bytes()
+    graph.write_bytes(b"half of it")
+    done = mirror.once()
+    assert aliases() == {CHAMPION: "1"}
+    assert done.troubles.keys() == {"digits 3", "digits: champion"}
+    assert done.troubles["digits: champion"] == "champion stays where it is, as 3 is not mirrored"
+    graph.write_bytes(whole)
+    assert mirror.once().troubles == {}
+    assert aliases() == {CHAMPION: "3"}
+
+
 def test_models_that_are_not_there_and_a_store_that_is_none(repository: Repository) -> None:
     assert "there is no model none" in eyas("models", "mirror", "models", "none", code=5).stderr
     with pytest.raises(TrackingError, match=r"http://127\.0\.0\.1:9"):
@@ -173,6 +192,34 @@ def test_two_that_add_the_same_leave_one(repository: Repository) -> None:
     first = registry.add("digits", bundle)
     assert registry.add("digits", bundle).number == first.number
     assert [one.number for one in registry.versions("digits").values()] == [first.number]
+
+
+class Watched(Repository):
+    """Writes down when its models were asked for, and has others at the third look."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        super().__init__(path)
+        self.looks: list[float] = []
+        self._most = most
+
+    def models(self) -> tuple[str, ...]:
+        self.looks.append(monotonic())
+        if len(self.looks) > self._most:
+            raise KeyboardInterrupt  # as who follows ends it
+        return ("others",) if len(self.looks) >= 3 else super().models()
+
+
+def test_trouble_is_said_again_in_other_words_and_looked_at_less_and_less(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirroring, "POLL_SECONDS", 0.01)
+    watched, said = Watched(repository.path, most=5), []
+    with pytest.raises(KeyboardInterrupt):
+        follow(Mirror(watched, Registry(store()), ["none"]), print, said.append)
+    where = f"there is no model none in {repository.path}; there are: "
+    assert said == [f"{where}digits", f"{where}others"]
+    pauses = [after - before for before, after in pairwise(watched.looks)]
+    assert all(pause >= 0.02 * 2**number for number, pause in enumerate(pauses))
 
 
 @contextmanager

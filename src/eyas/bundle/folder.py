@@ -81,10 +81,7 @@ def open_bundle(path: Path | str) -> Bundle:
         IntegrityError: another schema version, a missing, changed or unlisted file.
     """
     path = Path(path)
-    manifest_file = path / MANIFEST
-    if not manifest_file.is_file():
-        raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export RUN` makes one")
-    manifest = _parse(manifest_file)
+    manifest = read_manifest(path)
     found = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {MANIFEST}
     for name in sorted(found - manifest.files.keys()):
         raise IntegrityError(f"{path / name} is not listed in {MANIFEST}")
@@ -98,6 +95,19 @@ def open_bundle(path: Path | str) -> Bundle:
                 f"{path / name} has changed since it was written: SHA-256 must be {expected}, got {actual}"
             )
     return Bundle(path, manifest)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What a bundle says of itself; its other files are not looked at.
+
+    Raises:
+        BundleError: `path` is no bundle.
+        IntegrityError: another schema version, or a manifest that has changed.
+    """
+    file = path / MANIFEST
+    if not file.is_file():
+        raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export RUN` makes one")
+    return _parse(file)
 
 
 def signature_of(bundle: Path) -> Path:

@@ -190,7 +190,9 @@ def _move(repository: Repository, model: str, name: str, why: str, **more: Any) 
 def _plan(repository: Repository, model: str, challenger: str, values: dict[str, Any]) -> RolloutPlan:
     from eyas.rollout import plan_for
 
-    return plan_for(repository, model, challenger, values)
+    plan = plan_for(repository, model, challenger, values)
+    repository.open(model, challenger)  # says what is damaged before anything starts
+    return plan
 
 
 def _judge(repository: Repository, model: str, plan: RolloutPlan, data: str | None) -> GateReport:

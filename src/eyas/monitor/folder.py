@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from eyas.bundle import Manifest
 from eyas.core import io
 from eyas.core.errors import DataError
+from eyas.monitor.accuracy import HeldOutAccuracy, held_out_accuracy
 from eyas.monitor.streaming import Calibration, MonitorConfig
 
 PREDICTIONS, STATUS = "predictions.db", "status.json"
@@ -51,9 +52,8 @@ class About(_Kept):
 
     classes: tuple[str, ...]
     """K names."""
-    accuracy: float | None
-    """On the held-out images of `split`; None where it was not measured."""
-    split: str | None
+    tested: HeldOutAccuracy | None = None
+    """None where it was not measured on test images, or an older eyas wrote the file."""
     held_out: HeldOut | None
     """None where the bundle has none, and nothing is tested."""
     false_alarms: float
@@ -130,11 +130,9 @@ def describe_version(manifest: Manifest, calibration: Calibration | None, config
         calibration: None where nothing is compared.
         config: of the tests.
     """
-    split = next((name for name in ("test", "val") if "accuracy" in manifest.metrics.get(name, {})), None)
     return About(
         classes=manifest.classes,
-        accuracy=float(manifest.metrics[split]["accuracy"]) if split else None,
-        split=split,
+        tested=held_out_accuracy(manifest),
         held_out=_held_out(calibration) if calibration else None,
         false_alarms=config.false_alarms,
         horizon=config.horizon,

@@ -11,6 +11,7 @@ from time import time
 from typing import Any
 
 from eyas.bundle import Repository
+from eyas.bundle.folder import read_manifest
 from eyas.core.errors import ConfigError, RolloutError
 from eyas.rollout.gate import GateReport
 from eyas.rollout.moves import Move, Rollout, named
@@ -18,8 +19,8 @@ from eyas.rollout.plan import RolloutPlan, make_plan
 from eyas.rollout.state import LOCK_SECONDS, RolloutStore, rollouts_of
 from eyas.rollout.verdict import no_worse
 
-TAKEN = ("champion", "challenger", "gated")
-"""Keys of a plan that come from elsewhere."""
+ELSEWHERE = ("champion", "challenger", "gated", "salt")
+"""Keys of a plan that nobody gives: two are versions, one is said by the gate, one drawn anew."""
 FORCED = "forced, though nothing shows that it is no worse"
 
 
@@ -33,17 +34,20 @@ def plan_for(repository: Repository, model: str, challenger: str, values: Mappin
     Raises:
         ConfigError: values that break a rule.
         RolloutError: nothing is live, or this version is, or the two have other classes.
-        BundleError: there is no such model or version, or it is damaged.
+        BundleError: there is no such model or version, or its manifest is damaged. No other file is read: who serves
+            it, or asks the gate, checks them all.
     """
-    if given := [name for name in TAKEN if name in values]:
-        raise ConfigError(f"{given[0]} of a rollout must be left out: it follows from what is live, and from the gate")
+    if given := [name for name in ELSEWHERE if name in values]:
+        raise ConfigError(
+            f"{given[0]} of a rollout must be left out: it follows from what is live and the gate, or is drawn anew"
+        )
     live = repository.live(model)
     if live is None:
         raise RolloutError(f"{model} has no live version that {challenger} could be compared with; eyas models live")
     if live.version == challenger:
         raise RolloutError(f"{model} {challenger} is live already; what takes over must be another version")
     plan = make_plan({**values, "champion": live.version, "challenger": challenger}, **how)
-    champion, other = (repository.open(model, version).classes for version in (plan.champion, challenger))
+    champion, other = (read_manifest(repository.folder(model, name)).classes for name in (live.version, challenger))
     if champion != other:
         raise RolloutError(
             f"{challenger} must have the classes of {plan.champion}, in their order: labels are told by them"

@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 
 from eyas.core.errors import ConfigError, DataError
-from eyas.rollout.plan import BurnWindow
+from eyas.rollout.plan import BurnWindow, check_windows
 
 PARTS = 10
 """Buckets in the shortest window."""
-MOST_BUCKETS = 100_000
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,13 @@ class BurnMeter:
             raise ConfigError(f"a budget must be greater than 0 and at most 1, got {budget}")
         if not windows:
             raise ConfigError("a burn rate needs at least one pair of windows, got none")
-        self._budget, self._windows, self._least = budget, tuple(windows), least_failures
+        try:
+            self._windows = check_windows(windows)
+        except ValueError as error:
+            raise ConfigError(f"windows must {error}") from error
+        self._budget, self._least = budget, least_failures
         self._width = min(window.short_seconds for window in windows) / PARTS
         size = ceil(max(window.long_seconds for window in windows) / self._width) + 1
-        if size > MOST_BUCKETS:
-            raise ConfigError(f"the longest window must be below {MOST_BUCKETS // PARTS} of the shortest, got {size}")
         self._counts = np.zeros((size, 2), np.int64)  # requests, failures
         self._latest: int | None = None  # the number of the newest bucket
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -24,6 +24,8 @@ from eyas.rollout.assignment import check_salt, new_salt
 
 Mode = Literal["shadow", "canary", "ab"]
 STAGES: dict[str, tuple[float, ...]] = {"shadow": (1.0,), "canary": (0.01, 0.1, 0.5, 1.0), "ab": (0.01, 0.1, 0.5)}
+FURTHEST = 10_000
+"""Times the shortest window, below which the longest must stay: one ring of counts holds both."""
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
 
@@ -67,6 +69,20 @@ class BurnWindow(Section):
         return self
 
 
+def check_windows(windows: Sequence[BurnWindow]) -> tuple[BurnWindow, ...]:
+    """Those of one plan, at least one, that one ring of counts can hold.
+
+    Raises:
+        ValueError: their lengths are too different.
+    """
+    longest, shortest = max(one.long_seconds for one in windows), min(one.short_seconds for one in windows)
+    if not longest < FURTHEST * shortest:
+        raise ValueError(
+            f"keep the longest below {FURTHEST:,} times the shortest: {longest:g} s is too long beside {shortest:g} s"
+        )
+    return tuple(windows)
+
+
 class RolloutPlan(Section):
     """How a challenger takes over from the champion."""
 
@@ -96,7 +112,7 @@ class RolloutPlan(Section):
     """A request that takes longer is slow. Unset: none is."""
     slow_budget: Budget = 0.05
     """Share of the challenger's requests that may be slow."""
-    windows: Annotated[tuple[BurnWindow, ...], Field(min_length=1)] = (
+    windows: Annotated[tuple[BurnWindow, ...], Field(min_length=1), AfterValidator(check_windows)] = (
         BurnWindow(long_seconds=300, short_seconds=30, factor=14.4),
         BurnWindow(long_seconds=3600, short_seconds=300, factor=6),
     )

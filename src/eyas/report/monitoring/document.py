@@ -108,8 +108,10 @@ def _say_accuracy(found: VersionFacts, say: Phrases) -> Iterator[str]:
     yield say("summary.accuracy", **_counted(known))
     if found.accuracy_since:
         yield say("summary.accuracy_since", **_counted(found.accuracy_since))
-    if about and found.against_held_out:
-        yield say(f"summary.{found.against_held_out}", held_out=about.accuracy)
+    if about and about.tested and found.against_held_out:
+        tested = about.tested
+        values = {"held_out": tested.accuracy, "lower": tested.lower, "upper": tested.upper}
+        yield say(f"summary.{found.against_held_out}", **values)
 
 
 def _counted(known: Accuracy) -> dict[str, float]:
@@ -165,8 +167,8 @@ def _labels(facts: MonitorFacts, folder: Path, say: Phrases) -> Iterator[Block]:
         file, about = f"accuracy-{number}.png", found.kept.about
         draw_accuracy(found, folder / file, say.language)
         values = {**_of(found), "span": say_span(found.labelled.span, say)}
-        if about and about.split:
-            yield Figure(file, say("labels.figure", **values, split=say(f"split.{about.split}")))
+        if about and about.tested:
+            yield Figure(file, say("labels.figure", **values))
         else:
             yield Figure(file, say("labels.figure_alone", **values))
         yield _by_class(found, say)

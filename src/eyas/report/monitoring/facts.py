@@ -97,11 +97,11 @@ class VersionFacts:
 
     @property
     def against_held_out(self) -> str | None:
-        """Where its accuracy since the last change lies: `below`, `above` or `within` reach of the held-out one."""
+        """Its accuracy since the last change: `below`, `above` or `within` what the test images leave open."""
         about, found = self.kept.about, self.accuracy_since or self.accuracy
-        if about is None or about.accuracy is None or found is None:
+        if about is None or about.tested is None or found is None:
             return None
-        return "below" if found.high < about.accuracy else "above" if found.low > about.accuracy else "within"
+        return about.tested.place(found.low, found.high)
 
 
 @dataclass(frozen=True)

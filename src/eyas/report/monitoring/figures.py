@@ -77,8 +77,8 @@ def draw_accuracy(found: VersionFacts, png: Path, language: str) -> None:
     ends = np.array([bounds(one.correct, one.labelled) for one in series.buckets])
     reach = np.abs(ends.T - right)
     axes.errorbar(middles, right, reach, fmt="o", color=BLUE, ecolor=BLUE, elinewidth=1, capsize=2, markersize=4)
-    if found.kept.about and found.kept.about.accuracy is not None:
-        axes.axhline(found.kept.about.accuracy, color=INK, linestyle="--", linewidth=1, label=say("figures.held_out"))
+    if found.kept.about and (tested := found.kept.about.tested):
+        axes.axhline(tested.accuracy, color=INK, linestyle="--", linewidth=1, label=say("figures.held_out"))
     _mark_alarms(axes, found.alarms, say)
     axes.set_ylim(-0.02, 1.02)
     axes.yaxis.set_major_formatter(percent_ticks(language))

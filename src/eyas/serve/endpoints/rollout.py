@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from eyas.rollout import RolloutPlan
+from eyas.rollout.actions import ELSEWHERE
 from eyas.serve.asking import Action
 from eyas.serve.endpoints.admin import BODY_ERRORS, LOOK_ERRORS, admin, ask, audited
 from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
@@ -14,8 +15,6 @@ from eyas.serve.schemas import AdminRollout
 from eyas.serve.service import Service
 
 PATH = "models/{model}/rollout"
-ELSEWHERE = ("champion", "challenger", "gated", "salt")
-"""Keys of a plan that do not come from the body, or not as one of the plan."""
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Body = TypeVar("Body")
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
 from threading import Lock
 
-from eyas.bundle import Manifest
 from eyas.monitor.sequences import MeanSequence
 from eyas.monitor.store import Outcome
-from eyas.serve.monitoring.status import AccuracyStatus, BundleAccuracy
+from eyas.serve.monitoring.status import AccuracyStatus
 
 ALPHA = 0.05
-Z = 1.959964  # of a normal distribution, 2.5 % lie above
-TEST = "test"
 Who = tuple[str, str]
 """A model and its version."""
 
@@ -47,16 +43,3 @@ class Accuracies:
             lower, upper = sequence.interval()
             right, labels = self._right[who], sequence.count
         return AccuracyStatus(labels, right, right / labels, lower, upper, 1 - ALPHA)
-
-
-def tested(manifest: Manifest) -> BundleAccuracy | None:
-    """What a bundle says of its accuracy on n test images; None where it does not.
-
-    The interval is Wilson's (1927): (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n).
-    """
-    measured = manifest.metrics.get(TEST, {})
-    p, n = measured.get("accuracy"), measured.get("images") or manifest.dataset.images.get(TEST, 0)
-    if not isinstance(p, int | float) or not 0 <= p <= 1 or not n:
-        return None
-    middle, half = p + Z**2 / (2 * n), Z * sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
-    return BundleAccuracy(float(p), (middle - half) / (1 + Z**2 / n), (middle + half) / (1 + Z**2 / n))

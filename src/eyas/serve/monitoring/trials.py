@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from eyas.monitor.store import Outcome
@@ -18,6 +19,8 @@ from eyas.serve.processes.messages import Decided, Served, Table
 
 AGAIN_SECONDS = 5.0  # a move that the supervisor could not make is asked for again
 HELD = 100_000  # labels that wait to be looked at
+Attempt = Callable[[str, Callable[[], None]], None]
+"""Does what it is given; where that fails, says what has come of it and why, and goes on."""
 
 
 class Trials:
@@ -30,17 +33,17 @@ class Trials:
         self._met: deque[Outcome] = deque(maxlen=HELD)
         self._decided: dict[str, tuple[int, float]] = {}  # the step at which a verdict was told, and when
 
-    def serve(self, table: Table) -> None:
+    def serve(self, table: Table, attempt: Attempt) -> None:
         """These are served from now on.
 
-        Raises:
-            EyasError: a rollout cannot be read.
+        Args:
+            attempt: what follows one model; a rollout that cannot be read must not keep the others from it.
         """
         now = {served.model: served for served in table if served.split}
         for model in self._trials.keys() - now.keys():
             del self._trials[model]
         for model, served in now.items():
-            self._follow(model, served)
+            attempt(f"the rollout of {model} is not judged", partial(self._follow, model, served))
 
     def take(self, rows: Rows, now: float) -> None:
         """Predictions have been answered."""

@@ -14,12 +14,12 @@ from eyas.bundle import Bundle
 from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.accuracy import held_out_accuracy
 from eyas.monitor.folder import ABOUT, ALARMS, STATE, describe_version
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
-from eyas.serve.monitoring.accuracy import tested
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
-from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
+from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, BundleAccuracy, Drift, VersionStatus, alarm_status
 from eyas.serve.monitoring.wire import Rows
 
 SHOWN = 20  # alarms in the status
@@ -52,7 +52,8 @@ class Watched:
         self._predictions = self._reviews = self._unknown = 0
         self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
         self._latencies: deque[float] = deque(maxlen=TIMED)
-        self._tested = tested(bundle.manifest)
+        known = held_out_accuracy(bundle.manifest)
+        self._tested = BundleAccuracy(known.accuracy, known.lower, known.upper) if known else None
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._saved = 0

@@ -191,7 +191,7 @@ class Watcher:
         self._counts.keep(self._is_told)
         for who in now:
             self._of(*who)
-        self._attempt("a rollout is not judged", lambda: self._trials.serve(table))
+        self._trials.serve(table, self._attempt)
 
     def _tell(self) -> None:
         """The board, and now and then the state."""

@@ -3,7 +3,8 @@
 look ─► a version that is not in memory ─► tried in a process of its own ─► prepared by every worker ─► look
    ├──► the table can change ─► activated by every worker ─► look
    └──► neither: rest until the repository is looked at again
-A version that is refused on this way is not tried again before its files change or somebody asks for it.
+A version that is refused on this way is not tried again before its files change, a rollout of it begins or somebody
+asks for it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from eyas.serve.processes.wishes import Wishes
 from eyas.serve.schemas import AdminWorker
 
 log = logging.getLogger("eyas.serve")
-WRITE_SECONDS = 5.0  # for another writer of a rollout
+WRITE_SECONDS = 0.2  # for another writer of a rollout: an admin is told, a verdict comes again
 DEATHS = 2  # of workers while they load a version: the first may have another cause
 
 
@@ -104,6 +105,8 @@ class Changes:
         """And why."""
         self.wishes = Wishes(self)
         self.rollouts = Rollouts(repository, WRITE_SECONDS)
+        self._begun: dict[str, int] = {}  # model → its last rollout that was seen under way
+        self._unmoved = ""  # why the last rollout could not be moved
         self._staged: set[Version] = set()  # prepared by every worker, and not in the table yet
         self._step: _Trial | _Preparation | _Activation | None = None
         self._number = 0
@@ -215,6 +218,7 @@ class Changes:
             self._rest(str(error))
             return
         self.wanted = wanted
+        self._heed_rollouts(wanted)
         versions = [*asked, *wanted.versions()]
         self._forget(versions)
         table = settle(wanted, self.ready, self.table)
@@ -230,6 +234,26 @@ class Changes:
 
     def _wanted(self) -> Wanted:
         return look(self.repository, self.rollouts, every=self._config.versions == "all")
+
+    def _heed_rollouts(self, wanted: Wanted) -> None:
+        """Of a challenger that was refused: a rollout that has begun since gives it another try, another one ends."""
+        for served in wanted.models.values():
+            if (split := served.split) is None:
+                continue
+            has_begun = self._begun.get(served.model) != split.number
+            self._begun[served.model] = split.number
+            version = next((one for one in served.versions if one.version == split.challenger), None)
+            if version is None or version not in self.refused:
+                continue
+            if has_begun:
+                del self.refused[version]
+            else:
+                self._end_rollout(version)
+
+    def _end_rollout(self, refused: Version) -> None:
+        """Where it lets a refused version take over; where that fails, the next look tries again."""
+        reason = self.refused[refused]
+        self._attempt(lambda: self.rollouts.refused(refused.model, refused.version, reason))
 
     def _forget(self, versions: list[Version]) -> None:
         """Of what was refused: what has left the repository, or has other files now."""
@@ -284,16 +308,20 @@ class Changes:
         self.refused[version] = reason
         self._step, self._litter, self._look_at = None, True, 0.0
         live = next((served.live for served in self.table if served.model == version.model), None)
-        self._attempt(lambda: self.rollouts.refused(version.model, version.version, reason))
+        self._end_rollout(version)
         goes_on = f"{live} stays live" if live else f"{version.model} is not served"
         log.warning(f"{version.model} {version.version} is refused: {reason}; {goes_on}")
 
     def _attempt(self, move: Callable[[], None]) -> None:
-        """Move a rollout; where that fails, all goes on as it is, and the watcher judges again."""
+        """Move a rollout; where that fails, say so once, and all goes on as it is until it is tried again."""
+        why = ""
         try:
             move()
         except (EyasError, OSError) as error:
-            log.warning(f"a rollout cannot be moved now: {error}")
+            why = f"a rollout cannot be moved now: {error}"
+        if why and why != self._unmoved:
+            log.warning(why)
+        self._unmoved = why
 
     def _rest(self, *troubles: str) -> None:
         """Nothing can be done before the repository changes."""

@@ -26,10 +26,14 @@ log = logging.getLogger("eyas.serve")
 
 
 class Rollouts:
-    """Of a repository."""
+    """Of a repository.
+
+    Args:
+        lock_seconds: how long to wait for another writer, while the supervisor does nothing else.
+    """
 
     def __init__(self, repository: Repository, lock_seconds: float) -> None:
-        self._repository, self._lock_seconds = repository, lock_seconds
+        self._repository, self._lock_seconds = Repository(repository.path, lock_seconds), lock_seconds
 
     def split(self, model: str, live: str) -> Split | None:
         """How the requests of a model are to be dealt out now, while `live` is its live version.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,7 +104,10 @@ class Mirror:
         live, rollout = repository.live(model), rollouts_of(repository, model).current()
         tried = rollout.plan.challenger if rollout and not rollout.over else None
         for alias, wanted in ((CHAMPION, live.version if live else None), (CHALLENGER, tried)):
-            number = mirrored[wanted].number if wanted in mirrored else None
+            if wanted and wanted not in mirrored:  # where it leads now is better than nowhere
+                done.troubles[f"{model}: {alias}"] = f"{alias} stays where it is, as {wanted} is not mirrored"
+                continue
+            number = mirrored[wanted].number if wanted else None
             if aliases.get(alias) != number:
                 registry.name(model, alias, number)
                 done.news.append(f"{model}: {alias} is {wanted if number else 'nobody'}")
@@ -136,7 +140,9 @@ class Mirror:
 
 
 def follow(mirror: Mirror, tell: Callable[[str], None], warn: Callable[[str], None]) -> None:
-    """Mirror every change of the repository, until the process ends. A store that is down is said once.
+    """Mirror every change of the repository, until the process ends.
+
+    Trouble is said once, and again where its words change; a store that is down is asked ever less often.
 
     Args:
         mirror: of the repository.
@@ -144,29 +150,35 @@ def follow(mirror: Mirror, tell: Callable[[str], None], warn: Callable[[str], No
         warn: is given what cannot be done.
     """
     seen: object = None
-    due, said = 0.0, set[str]()
+    due, pause, said = 0.0, POLL_SECONDS, set[tuple[str, str]]()
     while True:
         done: Mirrored | None = None
         try:
             now = mirror.glance()
             if now != seen or monotonic() > due:
                 done = mirror.once()
-                seen, due = now, monotonic() + AGAIN_SECONDS
+                seen, due, pause = now, monotonic() + AGAIN_SECONDS, POLL_SECONDS
         except (EyasError, OSError) as error:
             done, seen = Mirrored(troubles={type(error).__name__: str(error)}), None
+            pause = min(2 * pause, AGAIN_SECONDS)
         if done:
             _say(done, said, tell, warn)
-            said = {*done.troubles}
-        sleep(POLL_SECONDS)
+            said = _told_apart(done)
+        sleep(pause)
 
 
-def _say(done: Mirrored, said: set[str], tell: Callable[[str], None], warn: Callable[[str], None]) -> None:
+def _say(done: Mirrored, said: set[tuple[str, str]], tell: Callable[[str], None], warn: Callable[[str], None]) -> None:
     for line in done.news:
         tell(line)
-    for name in done.troubles.keys() - said:
+    for name, _ in sorted(_told_apart(done) - said):
         warn(done.troubles[name])
     if said and not done.troubles:
         tell("all of it is mirrored again")
+
+
+def _told_apart(done: Mirrored) -> set[tuple[str, str]]:
+    """The troubles by name and words, but for the addresses of objects: another one each time."""
+    return {(name, re.sub("0x[0-9a-f]+", "", words)) for name, words in done.troubles.items()}
 
 
 def _digest(manifest: Path) -> str:
