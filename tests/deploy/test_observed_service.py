@@ -67,6 +67,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         wait_until(lambda: prometheus.query("ALERTS{alertname='EyasErrorBudgetBurns'}"), SECONDS)
         wait_until(lambda: _value(prometheus, "sum(eyas_feedback_total)") == labels, SECONDS)
         wait_until(lambda: prometheus.query("ALERTS{alertname='EyasDrift'}"), SECONDS)
+        wait_until(lambda: prometheus.query("job:eyas_slow_requests:ratio_rate1h"), SECONDS)  # each group has its time
         yield Observed(prometheus, receiver)
 
 
