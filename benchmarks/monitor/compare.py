@@ -7,9 +7,9 @@ Real models on Fashion-MNIST and CIFAR-100 (named sets, see EYAS_DATA_DIR), trai
 `service` needs wrk (Debian: apt-get install wrk). `sequences.py`, for A/B tests, stands alone.
 
 Results, 27 November 2026, 2 cores of an AMD EPYC (Zen 5), river 0.26.1, SciPy 1.17.1:
-calibration   Fashion-MNIST (90.3 % test): ECE 0.82 → 0.71 %, sets of 90 % hold 89.4 %; CIFAR-100 (70.1 %): 20.0 → 1.3 %,
+calibration   Fashion-MNIST (90.3 % test): ECE 0.82 → 0.71 %, sets of 90 % hold 89.4 %; CIFAR-100 (70.1 %): 20 → 1.3 %,
               89.6 %
-outliers      AUROC near / far: MSP 73.1 / 81.8 %, energy 73.2 / 85.8, GEN 74.7 / 88.6, KNN 51.4 / 70.9, eyas 72.8 / 88.3
+outliers      AUROC near / far: MSP 73.1 / 81.8 %, energy 73.2 / 85.8, GEN 74.7 / 88.6, KNN 51 / 71, eyas 72.8 / 88.3
 batches       mean power at n = 10, 100, 1,000: 0.29, 0.57, 0.77 (BBSDs 0.31, 0.57, 0.75); of 200 clean batches 1 to 2 %
               are called shifted at n = 10 and 100, 3 and 4.5 % at 1,000 (0.05 ± 0.03)
 online        median requests to the alarm, Fashion-MNIST / CIFAR-100: noise 100 11 / 4, rotation by 40 10 / 38,
