@@ -57,7 +57,7 @@ def test_a_bundle_is_fetched_whole_or_not_at_all(place: Place) -> None:
     place.run("fetch-bundle.sh", bundle, "from-folder")
     subprocess.run(["tar", "-czf", place.folder / "bundle.tar.gz", "-C", bundle, "."], check=True)
     place.run("fetch-bundle.sh", "bundle.tar.gz", "deep/from-archive")
-    assert "no model was released yet" in place.run("fetch-bundle.sh", "latest", "none", code=4)
+    assert "no model was released yet" in place.run("fetch-bundle.sh", "latest", "none", code=120)
     for tag, draft in (("model-1", False), ("model-2", True), ("v9", False)):
         (place.releases / tag).mkdir()
         shutil.copy(place.folder / "bundle.tar.gz", place.releases / tag)
@@ -72,6 +72,27 @@ def test_a_bundle_is_fetched_whole_or_not_at_all(place: Place) -> None:
     with pytest.raises(AssertionError, match="has changed since it was written"):
         place.run("fetch-bundle.sh", bundle, "damaged")
     assert not (place.folder / "damaged").exists()
+
+
+def test_who_may_not_ask_github_does_not_pass_the_gate(place: Place) -> None:
+    """gh ends with 4 where it is not logged in."""
+    place.program("gh", "exit 4")
+    (place.folder / "eyas.yaml").write_text(CONFIG % 1)
+    assert "gh cannot list the releases" in place.run("retrain.sh", "out", "latest", code=2)
+    assert not (place.folder / "out" / "report.md").exists()
+    place.run("retrain.sh", "again", "model-1", code=2)
+    assert not (place.folder / "again" / "report.md").exists()
+
+
+def test_nothing_is_proposed_where_it_is_not_said_that_no_gate_was_asked(place: Place) -> None:
+    place.program("gh")
+    out = place.folder / "out"
+    out.mkdir()
+    for name in ("bundle.tar.gz", "report.md"):
+        (out / name).write_text("# digits 1\n")
+    assert "was the gate asked?" in place.run("propose.sh", "out", code=2)
+    (out / "no-gate.json").write_text("{}")
+    assert place.run("propose.sh", "out").startswith("proposed model-")
 
 
 @pytest.mark.slow
