@@ -95,9 +95,17 @@ def _point(backup: Backup, target: Repository, model: str) -> None:
     with only_writer(folder, LOCK_SECONDS) if ours else nullcontext():
         _move_pointer(backup, target, model)
         if len(ours) > len(_history(target, model)):
-            for name in (HISTORY, CURRENT):
-                io.write_bytes(folder / name, (source / FOLDER / name).read_bytes())
-            sync(folder)
+            _bring_moves(source / FOLDER, folder)
+
+
+def _bring_moves(source: Path, folder: Path) -> None:
+    """`CURRENT` may be absent: who wrote the first move was killed before it. One of earlier moves has no worth then."""
+    io.write_bytes(folder / HISTORY, (source / HISTORY).read_bytes())
+    if (source / CURRENT).is_file():
+        io.write_bytes(folder / CURRENT, (source / CURRENT).read_bytes())
+    else:
+        (folder / CURRENT).unlink(missing_ok=True)
+    sync(folder)
 
 
 def _move_pointer(backup: Backup, target: Repository, model: str) -> None:
