@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ import numpy as np
 from backup_places import Place, records
 
 from eyas.backup import make_backup, open_backup, restore
+from eyas.backup.models import still
 from eyas.bundle import Bundle, Repository
+from eyas.bundle.writing import only_writer
+from eyas.core.errors import BundleError
 from eyas.monitor.store import open_store
+from eyas.rollout import rollouts_of
 from support.bundles import CLASSES
 from support.server import Server, running
 from support.waiting import wait_until
@@ -159,6 +164,34 @@ def test_restored_under_a_running_service(
     assert set(load.ids) <= {row.prediction.id for row in rows}  # none was dropped while the store was locked
     assert len({row.prediction.id for row in rows}) == len(rows)
     store.close()
+
+
+def test_no_rollout_begins_while_pointers_are_copied(repository: Repository) -> None:
+    """Not the first one of a model either, and not of a model that came meanwhile."""
+    moved = threading.Event()
+    with ExitStack() as publishing:
+        publishing.enter_context(only_writer(repository.path, SECONDS))
+        thread = threading.Thread(target=require_held, args=(repository, moved))
+        thread.start()
+        wait_until(lambda: is_held(repository, "digits"), SECONDS)
+        shutil.copytree(repository.path / "digits" / "2", repository.path / "other" / "2")
+    thread.join(SECONDS)
+    assert moved.is_set()
+    assert not is_held(repository, "digits")
+
+
+def require_held(repository: Repository, seen: threading.Event) -> None:
+    with still(repository):
+        if all(is_held(repository, model) for model in ("digits", "other")):
+            seen.set()
+
+
+def is_held(repository: Repository, model: str) -> bool:
+    try:
+        with only_writer(rollouts_of(repository, model).folder, 0):
+            return False
+    except BundleError:
+        return True
 
 
 def test_rows_are_taken_in_all_at_once(place: Place) -> None:
