@@ -170,6 +170,17 @@ def early_rollout(backup: Backup) -> object:
     return rollouts_of(backup.repository, "digits").current()
 
 
+def test_nobody_else_may_read_a_backup(tmp_path: Path, repository: Repository) -> None:
+    filled(str(tmp_path / "a.db")).close()
+    (repository.path / "digits" / "1.sig").write_bytes(b"a signature")
+    made = make_backup(repository.path, tmp_path / "backup", str(tmp_path / "a.db"))
+    for path in (made.path, *made.path.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    restore(made, tmp_path / "restored")
+    file = tmp_path / "restored" / "digits" / "live.json"
+    assert file.stat().st_mode & 0o777 == 0o644  # a service of another user reads it
+
+
 def test_signatures_go_along(tmp_path: Path, repository: Repository) -> None:
     (repository.path / "digits" / "1.sig").write_bytes(b"a signature")
     restore(make_backup(repository.path, tmp_path / "backup"), tmp_path / "restored")
