@@ -19,7 +19,7 @@ from eyas.backup.models import still
 from eyas.bundle import Bundle, Repository
 from eyas.bundle.writing import only_writer
 from eyas.core.errors import BundleError
-from eyas.monitor.store import open_store
+from eyas.monitor.store import PredictionStore, open_store
 from eyas.rollout import rollouts_of
 from support.bundles import CLASSES
 from support.server import Server, running
@@ -194,19 +194,23 @@ def is_held(repository: Repository, model: str) -> bool:
         return True
 
 
-def test_rows_are_taken_in_all_at_once(place: Place) -> None:
-    where = place("new")
-    old, new, reader = open_store(place("old")), open_store(where), open_store(where)
-    old.write(records(5000))
+def test_others_write_while_rows_are_taken_in(place: Place) -> None:
+    count, where = 20_000, place("new")
+    old, new, other = open_store(place("old")), open_store(where), open_store(where)
+    old.write(records(count))
     new.check()
-    seen: set[int] = set()
+    written: list[int] = []
     thread = threading.Thread(target=new.take_in, args=(old,))
     thread.start()
     while thread.is_alive():
-        seen.add(len(reader.recent(10_000).rows))
+        other.write(records(1, f"other{len(written)}-"))
+        written.append(rows_of(other) - len(written) - 1)
     thread.join()
-    seen.add(len(reader.recent(10_000).rows))
-    assert seen <= {0, 5000}
-    assert 5000 in seen
-    for store in (old, new, reader):
+    assert any(0 < taken < count for taken in written)
+    assert rows_of(other) == count + len(written)
+    for store in (old, new, other):
         store.close()
+
+
+def rows_of(store: PredictionStore) -> int:
+    return sum(total.predictions for total in store.totals_by_version())
