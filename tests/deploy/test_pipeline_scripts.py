@@ -153,6 +153,24 @@ def test_an_image_is_pushed_and_signed_by_its_digest(place: Place) -> None:
     assert "the image must be NAME@sha256:DIGEST, got ghcr.io/team/eyas:1" in said
 
 
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("ghcr.io/SomeTeam/Eyas:V1-a", "ghcr.io/someteam/eyas:V1-a"),
+        ("localhost:5000/Team/eyas", "localhost:5000/team/eyas"),
+        ("eyas", "eyas"),
+    ],
+)
+def test_an_owner_may_have_capitals(place: Place, image: str, name: str) -> None:
+    """Registries take none but in a tag."""
+    place.program("docker", f'[[ $1 != image ]] || echo "{DIGEST}"')
+    assert place.run("image-name.sh", image) == f"{name}\n"
+    place.run("image-push.sh", image)
+    assert place.called()[0] == f"docker push --quiet {name}"
+    place.run("image-build.sh", image)
+    assert f"--tag={name}" in place.log.read_text()
+
+
 def test_what_a_scan_or_a_push_refuses_ends_the_pipeline(place: Place) -> None:
     place.program("trivy", "exit 1")
     place.program("syft")
