@@ -4,6 +4,7 @@
 # With a bundle, that is inside, once it has given its golden answers. $ARCHIVE also keeps the image as a file.
 set -euo pipefail
 image=${1:?image-build.sh: name the image, for example ghcr.io/me/eyas:1}
+image=$("$(dirname "$0")/image-name.sh" "$image")
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 eyas deploy image ${2:+"$2"} --out "$context/image" --tag "$image" --build

@@ -4,6 +4,7 @@
 # With an archive, that is loaded first. The digest is also written to $GITHUB_OUTPUT where there is one.
 set -euo pipefail
 image=${1:?image-push.sh: name the image}
+image=$("$(dirname "$0")/image-name.sh" "$image")
 engine=${ENGINE:-docker}
 if [[ -n ${2:-} ]]; then
   "$engine" load --input "$2" > /dev/null

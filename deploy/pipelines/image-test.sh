@@ -4,6 +4,7 @@
 # An image without a model gets the bundle as a volume: MOUNT=1.
 set -euo pipefail
 image=${1:?image-test.sh: name the image}
+image=$("$(dirname "$0")/image-name.sh" "$image")
 bundle=$(realpath "${2:?image-test.sh: name the bundle that it is to serve}")
 engine=${ENGINE:-docker}
 command -v "$engine" > /dev/null || { echo "image-test.sh: $engine is not installed; ENGINE names another" >&2; exit 3; }

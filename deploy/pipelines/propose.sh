@@ -4,6 +4,7 @@
 set -euo pipefail
 out=${1:?propose.sh: name the folder that retrain.sh made}
 [[ -f $out/bundle.tar.gz && -f $out/report.md ]] || { echo "propose.sh: $out lacks bundle.tar.gz or report.md" >&2; exit 2; }
+[[ -f $out/gate.json || -f $out/no-gate.json ]] || { echo "propose.sh: $out has neither gate.json nor no-gate.json: was the gate asked?" >&2; exit 2; }
 if [[ -f $out/gate.json ]] && ! python -c 'import json, sys; sys.exit(not json.load(open(sys.argv[1]))["passed"])' "$out/gate.json"; then
   echo "propose.sh: the gate is shut; nothing is proposed" >&2
   exit 1

@@ -150,8 +150,35 @@ def test_a_rollout_goes_on_and_its_history_never_shrinks(tmp_path: Path, reposit
     assert content(tmp_path / "elsewhere") == before
 
 
+def test_a_rollout_whose_writer_was_killed_comes_back(tmp_path: Path, repository: Repository) -> None:
+    """Its history has a move, and `rollout.json` is not there, or was never brought up to it."""
+    rollouts = rollouts_of(repository, "digits")
+    plan = make_plan({"mode": "canary", "champion": "1", "challenger": "2", "stages": (0.05, 0.5, 1.0)})
+    rollouts.start(plan, by="ann", why="a trial", now=NOON)
+    restore(make_backup(repository.path, tmp_path / "early"), tmp_path / "used")
+    rollouts.move(Move.ADVANCE, by="ann", why="well", now=NOON + 1)
+    (rollouts.folder / "rollout.json").unlink()
+    made = make_backup(repository.path, tmp_path / "backup")
+    for name in ("new", "used"):
+        restore(made, tmp_path / name)
+        restored = rollouts_of(Repository(tmp_path / name), "digits")
+        assert restored.current() == rollouts.current()
+        assert not (restored.folder / "rollout.json").exists()
+
+
 def early_rollout(backup: Backup) -> object:
     return rollouts_of(backup.repository, "digits").current()
+
+
+def test_nobody_else_may_read_a_backup(tmp_path: Path, repository: Repository) -> None:
+    filled(str(tmp_path / "a.db")).close()
+    (repository.path / "digits" / "1.sig").write_bytes(b"a signature")
+    made = make_backup(repository.path, tmp_path / "backup", str(tmp_path / "a.db"))
+    for path in (made.path, *made.path.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    restore(made, tmp_path / "restored")
+    file = tmp_path / "restored" / "digits" / "live.json"
+    assert file.stat().st_mode & 0o777 == 0o644  # a service of another user reads it
 
 
 def test_signatures_go_along(tmp_path: Path, repository: Repository) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ import numpy as np
 from backup_places import Place, records
 
 from eyas.backup import make_backup, open_backup, restore
+from eyas.backup.models import still
 from eyas.bundle import Bundle, Repository
-from eyas.monitor.store import open_store
+from eyas.bundle.writing import only_writer
+from eyas.core.errors import BundleError
+from eyas.monitor.store import PredictionStore, open_store
+from eyas.rollout import rollouts_of
 from support.bundles import CLASSES
 from support.server import Server, running
 from support.waiting import wait_until
@@ -161,19 +166,51 @@ def test_restored_under_a_running_service(
     store.close()
 
 
-def test_rows_are_taken_in_all_at_once(place: Place) -> None:
-    where = place("new")
-    old, new, reader = open_store(place("old")), open_store(where), open_store(where)
-    old.write(records(5000))
+def test_no_rollout_begins_while_pointers_are_copied(repository: Repository) -> None:
+    """Not the first one of a model either, and not of a model that came meanwhile."""
+    moved = threading.Event()
+    with ExitStack() as publishing:
+        publishing.enter_context(only_writer(repository.path, SECONDS))
+        thread = threading.Thread(target=require_held, args=(repository, moved))
+        thread.start()
+        wait_until(lambda: is_held(repository, "digits"), SECONDS)
+        shutil.copytree(repository.path / "digits" / "2", repository.path / "other" / "2")
+    thread.join(SECONDS)
+    assert moved.is_set()
+    assert not is_held(repository, "digits")
+
+
+def require_held(repository: Repository, seen: threading.Event) -> None:
+    with still(repository):
+        if all(is_held(repository, model) for model in ("digits", "other")):
+            seen.set()
+
+
+def is_held(repository: Repository, model: str) -> bool:
+    try:
+        with only_writer(rollouts_of(repository, model).folder, 0):
+            return False
+    except BundleError:
+        return True
+
+
+def test_others_write_while_rows_are_taken_in(place: Place) -> None:
+    count, where = 20_000, place("new")
+    old, new, other = open_store(place("old")), open_store(where), open_store(where)
+    old.write(records(count))
     new.check()
-    seen: set[int] = set()
+    written: list[int] = []
     thread = threading.Thread(target=new.take_in, args=(old,))
     thread.start()
     while thread.is_alive():
-        seen.add(len(reader.recent(10_000).rows))
+        other.write(records(1, f"other{len(written)}-"))
+        written.append(rows_of(other) - len(written) - 1)
     thread.join()
-    seen.add(len(reader.recent(10_000).rows))
-    assert seen <= {0, 5000}
-    assert 5000 in seen
-    for store in (old, new, reader):
+    assert any(0 < taken < count for taken in written)
+    assert rows_of(other) == count + len(written)
+    for store in (old, new, other):
         store.close()
+
+
+def rows_of(store: PredictionStore) -> int:
+    return sum(total.predictions for total in store.totals_by_version())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +218,36 @@ def test_what_is_beside_the_sources_is_shipped():
     for name in PROJECT:
         assert f'"{name}" = "eyas/deploy/project/{name}"' in shipped
     assert '"deploy" = "eyas/deploy/files"' in shipped
+
+
+def test_what_a_machine_keeps_to_itself_is_in_no_context():
+    """Of the rules of .dockerignore the last one that fits holds."""
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = max(index for index, rule in enumerate(rules) if rule.startswith("!"))
+    assert {"**/.env", "**/secrets"} <= set(rules[let_in:])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_a_machine_keeps_to_itself_is_in_no_wheel(tmp_path: Path):
+    """As an image builds it: of a folder without git, with what compose and its secrets lay there."""
+    place, environment = tmp_path / "place", tmp_path / "venv"
+    for name in ("deploy", "src"):
+        shutil.copytree(ROOT / name, place / name)
+    for name in PROJECT:
+        shutil.copy(ROOT / name, place)
+    (place / "deploy" / "secrets").mkdir()
+    for name in ("compose/.env", "secrets/auth_secret"):
+        (place / "deploy" / name).write_text("a secret")
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    build = [environment / "bin" / "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, place]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert not {name for name in names if name.endswith("/.env") or "/secrets/" in name}
+    assert {f"eyas/deploy/files/{name}" for name in ("compose/.env.example", "docker/serve.Dockerfile")} <= names
+    assert {f"eyas/deploy/project/{name}" for name in PROJECT} <= names
+    assert {"eyas/__init__.py", "eyas/py.typed", "eyas/deploy/context.py"} <= names
 
 
 def test_no_service_is_started_that_was_not_asked_for():

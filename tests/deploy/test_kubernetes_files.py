@@ -206,6 +206,21 @@ def test_a_canary_stands_beside_the_stable_version(built: dict[str, Objects]) ->
     assert "app.kubernetes.io/version" not in found["Deployment", "eyas"]["spec"]["template"]["metadata"]["labels"]
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"])
+def test_a_canary_changes_no_selector_of_what_is_there(built: dict[str, Objects], kind: str) -> None:
+    """The API refuses another selector for a Deployment."""
+    before = selected(built["base"][kind, "eyas"])
+    assert before == {"app.kubernetes.io/name": "eyas", "eyas-track": "stable"}
+    assert selected(built["gateway"][kind, "eyas"]) == before
+    assert selected(built["gateway"][kind, "eyas-canary"]) == before | {"eyas-track": "canary"}
+
+
+def selected(one: Any) -> Any:
+    """The labels that it goes by."""
+    found = one["spec"].get("selector") or one["spec"]["podSelector"]
+    return found.get("matchLabels", found)
+
+
 def test_parts_are_added(built: dict[str, Objects]) -> None:
     found = built["all parts"]
     assert {one["metadata"]["namespace"] for one in found.values()} == {"shop"}

@@ -57,7 +57,7 @@ def test_a_bundle_is_fetched_whole_or_not_at_all(place: Place) -> None:
     place.run("fetch-bundle.sh", bundle, "from-folder")
     subprocess.run(["tar", "-czf", place.folder / "bundle.tar.gz", "-C", bundle, "."], check=True)
     place.run("fetch-bundle.sh", "bundle.tar.gz", "deep/from-archive")
-    assert "no model was released yet" in place.run("fetch-bundle.sh", "latest", "none", code=4)
+    assert "no model was released yet" in place.run("fetch-bundle.sh", "latest", "none", code=120)
     for tag, draft in (("model-1", False), ("model-2", True), ("v9", False)):
         (place.releases / tag).mkdir()
         shutil.copy(place.folder / "bundle.tar.gz", place.releases / tag)
@@ -72,6 +72,27 @@ def test_a_bundle_is_fetched_whole_or_not_at_all(place: Place) -> None:
     with pytest.raises(AssertionError, match="has changed since it was written"):
         place.run("fetch-bundle.sh", bundle, "damaged")
     assert not (place.folder / "damaged").exists()
+
+
+def test_who_may_not_ask_github_does_not_pass_the_gate(place: Place) -> None:
+    """gh ends with 4 where it is not logged in."""
+    place.program("gh", "exit 4")
+    (place.folder / "eyas.yaml").write_text(CONFIG % 1)
+    assert "gh cannot list the releases" in place.run("retrain.sh", "out", "latest", code=2)
+    assert not (place.folder / "out" / "report.md").exists()
+    place.run("retrain.sh", "again", "model-1", code=2)
+    assert not (place.folder / "again" / "report.md").exists()
+
+
+def test_nothing_is_proposed_where_it_is_not_said_that_no_gate_was_asked(place: Place) -> None:
+    place.program("gh")
+    out = place.folder / "out"
+    out.mkdir()
+    for name in ("bundle.tar.gz", "report.md"):
+        (out / name).write_text("# digits 1\n")
+    assert "was the gate asked?" in place.run("propose.sh", "out", code=2)
+    (out / "no-gate.json").write_text("{}")
+    assert place.run("propose.sh", "out").startswith("proposed model-")
 
 
 @pytest.mark.slow
@@ -130,6 +151,24 @@ def test_an_image_is_pushed_and_signed_by_its_digest(place: Place) -> None:
     ]
     said = place.run("image-sign.sh", "ghcr.io/team/eyas:1", "image.spdx.json", code=2)
     assert "the image must be NAME@sha256:DIGEST, got ghcr.io/team/eyas:1" in said
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("ghcr.io/SomeTeam/Eyas:V1-a", "ghcr.io/someteam/eyas:V1-a"),
+        ("localhost:5000/Team/eyas", "localhost:5000/team/eyas"),
+        ("eyas", "eyas"),
+    ],
+)
+def test_an_owner_may_have_capitals(place: Place, image: str, name: str) -> None:
+    """Registries take none but in a tag."""
+    place.program("docker", f'[[ $1 != image ]] || echo "{DIGEST}"')
+    assert place.run("image-name.sh", image) == f"{name}\n"
+    place.run("image-push.sh", image)
+    assert place.called()[0] == f"docker push --quiet {name}"
+    place.run("image-build.sh", image)
+    assert f"--tag={name}" in place.log.read_text()
 
 
 def test_what_a_scan_or_a_push_refuses_ends_the_pipeline(place: Place) -> None:

@@ -23,7 +23,8 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
 
     Args:
         repository: its folder.
-        target: the folder to make; it appears once all is copied and checked, and not at all where that fails.
+        target: the folder to make; it appears once all is copied and checked, and not at all where that fails. This
+            process's user alone may read it: images are somebody's.
         store: its path or URL.
 
     Raises:
@@ -34,7 +35,7 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
         raise BackupError(f"{repository} is not a repository; `eyas models publish BUNDLE {repository}` makes one")
     if store:
         require_there(store)
-    with io.new_folder(target, BackupError) as folder:
+    with io.new_folder(target, BackupError, mode=0o700) as folder:
         live = copy_repository(Repository(repository), folder / MODELS)
         write_manifest(
             folder,
@@ -47,10 +48,17 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
                 files={},
             ),
         )
+        _close_to_others(folder)
         open_backup(folder)  # what we have written is what a restore will accept
         sync(folder)
     sync(target.parent)
     return open_backup(target)
+
+
+def _close_to_others(folder: Path) -> None:
+    """Until now the folder around has kept them out."""
+    for path in folder.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _copy_store(where: str, file: Path) -> Rows:

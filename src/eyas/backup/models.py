@@ -63,14 +63,19 @@ def versions_of(repository: Repository) -> list[Version]:
 
 @contextmanager
 def still(repository: Repository) -> Iterator[None]:
-    """Nobody else moves a pointer, a rollout or a version within the block. The locks are in the order of a move's."""
-    with ExitStack() as locks:
-        for model in repository.models():
-            folder = repository.path / model / FOLDER
-            if folder.is_dir():
-                locks.enter_context(only_writer(folder, LOCK_SECONDS))
-        locks.enter_context(only_writer(repository.path, LOCK_SECONDS))
-        yield
+    """Nobody else moves a pointer, a rollout or a version within the block. The locks are in the order of a move's.
+
+    A model that came while we waited has none of them yet, so all are given back and taken once more.
+    """
+    while True:
+        with ExitStack() as locks:
+            held = repository.models()
+            for model in held:  # its first rollout may be about to begin
+                locks.enter_context(only_writer(repository.path / model / FOLDER, LOCK_SECONDS))
+            locks.enter_context(only_writer(repository.path, LOCK_SECONDS))
+            if set(repository.models()) <= set(held):
+                yield
+                return
 
 
 def _make_up(source: Path, copy: Path) -> None:

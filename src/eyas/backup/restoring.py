@@ -1,6 +1,6 @@
 """A backup back into a repository and a store, new ones or those in use. Nothing that is there is thrown away.
 
-All is checked first. Then come versions, which nobody uses yet, the store in one transaction, and the pointers last:
+All is checked first. Then come versions, which nobody uses yet, the store's rows in batches, and the pointers last:
 who is killed in between has moved nothing, and does the same once more.
 """
 
@@ -95,9 +95,17 @@ def _point(backup: Backup, target: Repository, model: str) -> None:
     with only_writer(folder, LOCK_SECONDS) if ours else nullcontext():
         _move_pointer(backup, target, model)
         if len(ours) > len(_history(target, model)):
-            for name in (HISTORY, CURRENT):
-                io.write_bytes(folder / name, (source / FOLDER / name).read_bytes())
-            sync(folder)
+            _bring_moves(source / FOLDER, folder)
+
+
+def _bring_moves(source: Path, folder: Path) -> None:
+    """`CURRENT` may be absent: its writer was killed before it. One of earlier moves is of no worth then."""
+    io.write_bytes(folder / HISTORY, (source / HISTORY).read_bytes())
+    if (source / CURRENT).is_file():
+        io.write_bytes(folder / CURRENT, (source / CURRENT).read_bytes())
+    else:
+        (folder / CURRENT).unlink(missing_ok=True)
+    sync(folder)
 
 
 def _move_pointer(backup: Backup, target: Repository, model: str) -> None:

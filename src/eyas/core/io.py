@@ -55,12 +55,13 @@ def sha256_file(path: Path) -> str:
 
 
 @contextmanager
-def new_folder(target: Path, error: type[EyasError] = EyasError) -> Iterator[Path]:
+def new_folder(target: Path, error: type[EyasError] = EyasError, mode: int = 0o755) -> Iterator[Path]:
     """Fill a folder beside `target` and rename it into place at the end; on any failure nothing stays.
 
     Args:
         target: the folder to make. It must not exist.
         error: what to raise when it does.
+        mode: of the folder, in the end; until then nobody else may enter.
 
     Yields:
         The folder to write into, on the same file system as `target`.
@@ -72,7 +73,7 @@ def new_folder(target: Path, error: type[EyasError] = EyasError) -> Iterator[Pat
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.partial-"))
     try:
         yield partial
-        partial.chmod(0o755)
+        partial.chmod(mode)
         _claim(partial, target, taken)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -19,7 +19,9 @@ BAKED = Path("bundle") / "model"
 def write_context(folder: Path, bundle: Bundle | None) -> None:
     """Write `src/`, `deploy/` and what is beside them into a folder, and a bundle with its signature into `bundle/`."""
     shutil.copytree(PACKAGE, folder / "src" / "eyas", ignore=_not_sources)
-    shutil.copytree(template_folder(), folder / "deploy", ignore=shutil.ignore_patterns("__pycache__", ".env"))
+    shutil.copytree(
+        template_folder(), folder / "deploy", ignore=shutil.ignore_patterns("__pycache__", ".env", "secrets")
+    )
     for name in PROJECT:
         shutil.copyfile(project_folder() / name, folder / name)
     if bundle:

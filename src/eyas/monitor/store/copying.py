@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic, sleep
 
 from eyas.core.errors import StoreError
-from eyas.monitor.store.engine import Session, StoreContent
+from eyas.monitor.store.engine import Engine, Session, StoreContent
 from eyas.monitor.store.reading import PREDICTION
 from eyas.monitor.store.rows import Feedback, Image, Record, read_prediction
-from eyas.monitor.store.writing import add
+from eyas.monitor.store.writing import add, write
 
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 1000, 50
 PREDICTIONS = f"SELECT p.number, {PREDICTION} FROM eyas_predictions p WHERE p.number > ? ORDER BY p.number LIMIT ?"
@@ -27,6 +28,15 @@ def copy_rows(source: Session, target: Session) -> None:
     """Add the rows of one transaction to another. What is there already stays; of two labels the later one holds."""
     for records in _all(source):
         add(target, records)
+
+
+def take_in(source: Session, target: Engine) -> None:
+    """As `copy_rows`, in a transaction for each batch. Between two it rests for as long as one takes: who waits for
+    SQLite's lock stands in no queue, but asks for it again and again, and would not meet so short a moment."""
+    for records in _all(source):
+        begun = monotonic()
+        write(target, records)
+        sleep(monotonic() - begun)
 
 
 def settle(file: Path) -> StoreContent:

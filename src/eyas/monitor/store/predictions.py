@@ -96,12 +96,12 @@ class PredictionStore:
         return self._engine.copy_to(file)
 
     def take_in(self, other: PredictionStore) -> None:
-        """Add all rows of another store, or none. What is there already stays; of two labels the later one holds.
+        """Add all rows of another store. What is there already stays; of two labels the later one holds.
 
-        Other writers wait until it is done.
+        Other writers come in between. Where it fails, a part is there, and once more adds the rest.
         """
-        with other._engine.reading() as source, self._engine.writing() as target:
-            copying.copy_rows(source, target)
+        with other._engine.reading() as source:
+            copying.take_in(source, self._engine)
 
     def size(self) -> StoreSize:
         """What it takes of the disk, in bytes."""
