@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
 from eyas.data import open_dataset
 from eyas.train import evaluate_run
+from support.terminal import heed_ctrl_c
 from support.tracking import eyas
 from support.training import assert_same_weights, weights
 from support.waiting import wait_until
@@ -107,9 +107,13 @@ def test_ctrl_c_stops_at_a_checkpoint(home):
     words = ("model.hidden=[32]", "train.epochs=2000", "train.batch_size=32", "--seeds", "1", "--jobs", "1")
     command = [sys.executable, "-m", "eyas", "compare", "digits", "--study", "batchnorm", *words]
     # A shell that starts the tests in the background has them ignore Ctrl-C; a group of its own leaves nothing behind.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
+        start_new_session=True,
     )
     run = home / "runs/digits-batchnorm-1/runs/Without_batch_norm-seed0-1"
     try:

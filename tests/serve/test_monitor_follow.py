@@ -25,7 +25,7 @@ from eyas.image import ImagePolicy
 from eyas.rollout import make_plan, rollouts_of
 from support.bundles import VAL, digits, make_bundle
 from support.server import running
-from support.terminal import terminal
+from support.terminal import heed_ctrl_c, terminal
 from support.waiting import wait_until
 
 VERSION: dict[str, Any] = {
@@ -79,6 +79,8 @@ FOUND: dict[str, Any] = {
     "lost": 3,
 }
 RATES = {("fashion-mnist", VERSION["version"]): 51.04}
+
+PIPES: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 def drawn(width: int, found: dict[str, Any] = FOUND) -> list[str]:
@@ -165,7 +167,7 @@ def test_elsewhere_lines_are_printed_and_a_rollout_is_among_them(tmp_path: Path)
         assert "hold: 0 of at least 500 requests at 30 %" in once
         words = ["monitor", "--follow", "--every", "0.2", "--url", server.url]
         command = [sys.executable, "-m", "eyas", *words]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
+        with subprocess.Popen(command, **PIPES, preexec_fn=heed_ctrl_c) as follower:
             assert follower.stdout
             lines = [follower.stdout.readline() for _ in range(9)]
             follower.send_signal(signal.SIGINT)

@@ -6,16 +6,20 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import Thread
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 ROWS = 50
+heed_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+"""Before a program begins: where tests run in the background, they and their children are deaf to it."""
 
 
 class Terminal:
@@ -61,6 +65,7 @@ def terminal(*words: str, columns: int = 80) -> Iterator[Terminal]:
         stderr=other,
         env={**environment, "TERM": "xterm-256color"},
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
     os.close(other)
     try:
