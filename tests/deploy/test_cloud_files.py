@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,23 @@ def test_no_file_names_what_is_not_filled_in() -> None:
         for name in Template(file.read_text()).get_identifiers()
     }
     assert found == known
+
+
+@pytest.mark.parametrize("version", ["2026.03.04", "1", "20260304", "1e3", "on"])
+def test_a_version_stays_text(version: str, tmp_path: Path) -> None:
+    """YAML would read some as a date, a number or a truth."""
+    release = open_release(make_bundle(tmp_path / "bundle", version=version).path, "ghcr.io/x/y:1")
+    render_cloudrun(release, tmp_path / "files")
+    made = yaml.safe_load((tmp_path / "files" / "service.yaml").read_text())
+    jsonschema.validate(made, CLOUD_RUN)
+    assert made["spec"]["template"]["metadata"]["labels"] == {"eyas-version": version.replace(".", "-")}
+
+
+@pytest.mark.parametrize("file", ["cloudrun/service.yaml", "azure/containerapp.yaml"])
+def test_every_placeholder_of_a_yaml_file_is_quoted(file: str) -> None:
+    text = (template_folder() / file).read_text()
+    inside = re.findall(r'"[^"\n]*"', text)
+    assert sum(quoted.count("${") for quoted in inside) == text.count("${")
 
 
 def test_the_commands(bundle: Bundle, tmp_path: Path) -> None:
