@@ -24,6 +24,7 @@ from support import container_apps as microsoft
 from support.certificates import make_certificate, server_context
 from support.cloudrun import CloudRunFake, cloudrun
 from support.container_apps import ContainerAppFake, container_apps
+from support.json_server import Answer, Asked, as_json, serving
 from support.live import Live, eyas, live_servers
 from support.loaded import loaded_eyas
 from support.waiting import wait_until
@@ -195,6 +196,27 @@ def test_a_token_is_needed_and_never_told(cloud: Cloud, tmp_path: Path) -> None:
     assert cloud.serves() == {"new": 100}
 
 
+@pytest.mark.parametrize("left", ["second", "other"])
+def test_a_token_that_has_run_out_is_asked_for_again_once_a_request(left: str) -> None:
+    asked: list[str] = []
+
+    def answer(one: Asked) -> Answer:
+        asked.append(one.headers["authorization"])
+        return as_json(200 if asked[-1] == "Bearer second" else 401, {})
+
+    tokens = iter([Token("first"), Token(left)])
+    with serving(answer) as url:
+        api = Api(url, lambda: next(tokens))
+        if left == "second":
+            api.send("PUT", "/")
+            api.send("PUT", "/")
+        else:
+            with pytest.raises(ServiceError, match="gave 401"):
+                api.send("PUT", "/")
+        api.close()
+    assert asked == ["Bearer first", f"Bearer {left}", "Bearer second"][: 3 if left == "second" else 2]
+
+
 def test_a_token_goes_to_no_other_machine_in_the_open(live: Live, run: CloudRunFake, tmp_path: Path) -> None:
     words = OnCloudRun(run, live, tmp_path).words("new", "new")
     words[words.index(run.url)] = "http://run.example.com"
@@ -212,7 +234,7 @@ def test_who_deploys_meanwhile_is_not_overrun(live: Live, run: CloudRunFake, tmp
     on = OnCloudRun(run, live, tmp_path)
     eyas(*on.words("old", "old"), env=on.env)
     files = Path(str(on.words("new", "new")[3]))
-    api = Api(run.url, Token(google.TOKEN), poll_seconds=0.02, patience=10)
+    api = Api(run.url, lambda: Token(google.TOKEN), poll_seconds=0.02, patience=10)
     mine = CloudRun(api, PROJECT, yaml.safe_load((files / "service.yaml").read_text()), "mine")
     mine.live()
     eyas(*on.words("new", "new"), env=on.env)

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,7 +102,7 @@ def cloudrun(
 
     wanted = _read(files / CLOUDRUN_SERVICE, yaml.safe_load)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
-    api = Api(endpoint or API.format(region=region), find_token(GOOGLE), poll_seconds=poll, patience=timeout)
+    api = Api(endpoint or API.format(region=region), partial(find_token, GOOGLE), poll_seconds=poll, patience=timeout)
     _run(CloudRun(api, project, wanted, _suffix(bundle)), smoke, hold)
 
 
@@ -137,7 +138,7 @@ def azure(
 
     wanted = _read(files / CONTAINER_APP, yaml.safe_load)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
-    api = Api(endpoint or API, find_token(AZURE), poll_seconds=poll, patience=timeout)
+    api = Api(endpoint or API, partial(find_token, AZURE), poll_seconds=poll, patience=timeout)
     _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle)), smoke, hold)
 
 
