@@ -102,19 +102,30 @@ Cloud = OnCloudRun | OnAzure
 
 
 @pytest.fixture(params=["cloudrun", "azure"])
-def cloud(request: pytest.FixtureRequest, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
-    """With version 1 live, by a roll-out."""
+def empty(request: pytest.FixtureRequest, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    """With nothing in it."""
     folder = tmp_path_factory.mktemp("files")
-    made: Cloud
     if request.param == "cloudrun":
-        made = OnCloudRun(request.getfixturevalue("run"), live, folder)
-    else:
-        certificate, _ = request.getfixturevalue("certificate")
-        made = OnAzure(request.getfixturevalue("apps"), live, folder, certificate)
-    said = eyas(*made.words("old", "old"), env=made.env)
+        return OnCloudRun(request.getfixturevalue("run"), live, folder)
+    certificate, _ = request.getfixturevalue("certificate")
+    return OnAzure(request.getfixturevalue("apps"), live, folder, certificate)
+
+
+@pytest.fixture
+def cloud(empty: Cloud) -> Cloud:
+    """With version 1 live, by a roll-out."""
+    said = eyas(*empty.words("old", "old"), env=empty.env)
     assert "live: nothing" in said
-    assert made.serves() == {"old": 100}
-    return made
+    assert empty.serves() == {"old": 100}
+    return empty
+
+
+def test_a_first_deployment_that_fails_does_not_hold_up_the_next(empty: Cloud) -> None:
+    assert "says of" in eyas(*empty.words("missing", "old"), env=empty.env, code=7)
+    assert empty.serves() == {}
+    said = eyas(*empty.words("new", "new"), env=empty.env)
+    assert "live: nothing" in said
+    assert empty.serves() == {"new": 100}
 
 
 def test_a_good_revision_takes_over_by_degrees(cloud: Cloud) -> None:

@@ -66,6 +66,10 @@ class CloudRun:
             self._api.send("POST", self._services, body)
             return Revision(self._revision, None)
         body["metadata"]["resourceVersion"] = self._seen
+        if not self._live:  # the first one has failed: there is the service, and nothing that could keep the traffic
+            body["spec"]["traffic"] = [{"latestRevision": True, "percent": 100}, *self._tags]
+            self._api.send("PUT", self._path, body)
+            return Revision(self._revision, None)
         body["spec"]["traffic"] = [*_traffic(self._live), *self._tags, self._candidate(0)]
         self._api.send("PUT", self._path, body)
         for one in self._settled().get("traffic", []):
@@ -129,13 +133,17 @@ def _observed(found: Json) -> bool:
 
 
 def _shares(status: Json) -> tuple[Share, ...]:
-    traffic = status.get("traffic", [])
-    return tuple(Share(str(one["revisionName"]), int(one["percent"])) for one in traffic if one.get("percent"))
+    return tuple(Share(str(one["revisionName"]), int(one["percent"])) for one in _named(status) if one.get("percent"))
 
 
 def _tags(status: Json) -> list[Json]:
-    tagged = [one for one in status.get("traffic", []) if one.get("tag") not in (None, TAG)]
+    tagged = [one for one in _named(status) if one.get("tag") not in (None, TAG)]
     return [{"revisionName": one["revisionName"], "tag": one["tag"], "percent": 0} for one in tagged]
+
+
+def _named(status: Json) -> list[Json]:
+    """Without what goes to a latest revision that has never been ready: it has no name there."""
+    return [one for one in status.get("traffic", []) if one.get("revisionName")]
 
 
 def _traffic(shares: Sequence[Share]) -> list[Json]:
