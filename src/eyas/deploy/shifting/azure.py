@@ -45,17 +45,20 @@ class ContainerApp:
         self._live: tuple[Share, ...] = ()
 
     def live(self) -> tuple[Share, ...]:
-        """`latestRevision` is resolved now: once there is a new one, it would speak of that."""
+        """`latestRevision` is resolved now: once there is a new one, it would speak of that.
+
+        Where no revision has ever been ready, it speaks of none.
+        """
         found = self._api.get(self._at())
         if found is not None:
             properties = found["properties"]
-            latest = str(properties.get("latestReadyRevisionName") or properties.get("latestRevisionName"))
+            latest = str(properties.get("latestReadyRevisionName") or "")
             traffic = _ingress(found).get("traffic") or [{"latestRevision": True, "weight": 100}]
             weights: dict[str, int] = {}
             for one in traffic:
                 name = latest if one.get("latestRevision") else str(one["revisionName"])
                 weights[name] = weights.get(name, 0) + int(one.get("weight") or 0)
-            self._live = tuple(Share(name, weight) for name, weight in weights.items() if weight)
+            self._live = tuple(Share(name, weight) for name, weight in weights.items() if name and weight)
         return self._live
 
     def deploy(self) -> Revision:
