@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from eyas.core.errors import ServiceError
+from eyas.core.errors import ServiceError, ServingError
 from eyas.deploy.release import open_release
 from eyas.deploy.rendering import render_azure, render_cloudrun
 from eyas.deploy.shifting.api import Api
+from eyas.deploy.shifting.azure import ContainerApp
 from eyas.deploy.shifting.cloudrun import CloudRun
 from eyas.deploy.shifting.tokens import Token
 from support import cloudrun as google
@@ -62,6 +64,15 @@ def apps(live: Live, certificate: tuple[Path, Path]) -> Iterator[ContainerAppFak
         yield fake
 
 
+@contextmanager
+def asking(url: str, token: str) -> Iterator[Api]:
+    api = Api(url, lambda: Token(token), poll_seconds=0.02, patience=10)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
 class OnCloudRun:
     def __init__(self, fake: CloudRunFake, live: Live, folder: Path) -> None:
         self.fake, self.live, self.folder = fake, live, folder
@@ -72,6 +83,12 @@ class OnCloudRun:
         render_cloudrun(open_release(self.live.bundles[bundle], f"{IMAGE}:{tag}"), files)
         where = ("--project", PROJECT, "--region", "europe-west1", "--endpoint", self.fake.url)
         return ["deploy", "roll-out", "cloudrun", files, "--bundle", self.live.bundles[bundle], *where, *QUICK]
+
+    @contextmanager
+    def platform(self, tag: str, bundle: str) -> Iterator[CloudRun]:
+        wanted = yaml.safe_load((Path(str(self.words(tag, bundle)[3])) / "service.yaml").read_text())
+        with asking(self.fake.url, google.TOKEN) as api:
+            yield CloudRun(api, PROJECT, wanted, "mine")
 
     def serves(self) -> dict[str, int]:
         return {self.fake.image_of(name).rpartition(":")[2]: share for name, share in self.fake.weights.items()}
@@ -89,6 +106,12 @@ class OnAzure:
         render_azure(release, files, location="westeurope", environment=environment, vault="ml")
         app = ("--subscription", "1234", "--resource-group", "ml", "--endpoint", self.fake.url)
         return ["deploy", "roll-out", "azure", files, "--bundle", self.live.bundles[bundle], *app, *QUICK]
+
+    @contextmanager
+    def platform(self, tag: str, bundle: str) -> Iterator[ContainerApp]:
+        wanted = yaml.safe_load((Path(str(self.words(tag, bundle)[3])) / "containerapp.yaml").read_text())
+        with asking(self.fake.url, microsoft.TOKEN) as api:
+            yield ContainerApp(api, "1234", "ml", wanted, "mine")
 
     def serves(self) -> dict[str, int]:
         tags = {
@@ -244,15 +267,47 @@ def test_cloud_run_is_asked_again_where_it_is_busy(live: Live, run: CloudRunFake
 def test_who_deploys_meanwhile_is_not_overrun(live: Live, run: CloudRunFake, tmp_path: Path) -> None:
     on = OnCloudRun(run, live, tmp_path)
     eyas(*on.words("old", "old"), env=on.env)
-    files = Path(str(on.words("new", "new")[3]))
-    api = Api(run.url, lambda: Token(google.TOKEN), poll_seconds=0.02, patience=10)
-    mine = CloudRun(api, PROJECT, yaml.safe_load((files / "service.yaml").read_text()), "mine")
-    mine.live()
-    eyas(*on.words("new", "new"), env=on.env)
-    with pytest.raises(ServiceError, match="409: Conflict"):
-        mine.deploy()
-    api.close()
+    with on.platform("new", "new") as mine:
+        mine.live()
+        eyas(*on.words("new", "new"), env=on.env)
+        with pytest.raises(ServiceError, match="409: Conflict"):
+            mine.deploy()
+        assert not mine.changed
     assert on.serves() == {"new": 100}
+
+
+def test_traffic_that_somebody_else_has_changed_is_theirs(cloud: Cloud) -> None:
+    with cloud.platform("new", "new") as mine:
+        live = mine.live()
+        revision = mine.deploy()
+        mine.shift(revision, 10)
+        assert cloud.serves() == {"old": 90, "new": 10}
+        eyas(*cloud.words("wrong", "wrong"), env=cloud.env)
+        with pytest.raises(ServingError, match="somebody else has changed the traffic"):
+            mine.shift(revision, 50)
+        assert mine.changed
+        assert mine.put_back(live, revision) is False
+    assert cloud.serves() == {"wrong": 100}
+
+
+@pytest.mark.parametrize("end", ["Failed", "Canceled", "Succeeded"])
+def test_azure_is_not_believed_that_the_traffic_is_back(
+    live: Live, apps: ContainerAppFake, certificate: tuple[Path, Path], tmp_path: Path, end: str
+) -> None:
+    on = OnAzure(apps, live, tmp_path, certificate[0])
+    eyas(*on.words("old", "old"), env=on.env)
+    with on.platform("new", "new") as mine:
+        before = mine.live()
+        revision = mine.deploy()
+        mine.shift(revision, 10)
+        apps.lost = [end]
+        with pytest.raises(ServingError, match="Azure says"):
+            mine.put_back(before, revision)
+        assert on.serves() == {"old": 90, "new": 10}
+        assert apps.revisions[revision.name]["active"]
+        assert mine.put_back(before, revision)  # whatever state the one before has left
+    assert on.serves() == {"old": 100}
+    assert not apps.revisions[revision.name]["active"]
 
 
 def test_the_tags_of_others_are_kept(live: Live, run: CloudRunFake, tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ class ContainerAppFake:
     log: list[str] = field(default_factory=list)
     public: str = ""
     url: str = ""
+    lost: list[str] = field(default_factory=list)
+    """How each of the next patches ends, without anything done."""
     _looks: int = 0
+    _end: str = "Succeeded"
 
     @property
     def weights(self) -> dict[str, int]:
@@ -79,6 +82,9 @@ class ContainerAppFake:
         made = merged(self.app or {}, asked.json) if asked.method == "PATCH" else copy.deepcopy(asked.json)
         if problem := self._problem(made):
             return _refused(400, "InvalidRequestParameterWithDetails", problem)
+        self._end = "Succeeded"
+        if self.lost and asked.method == "PATCH":
+            made, self._end = copy.deepcopy(self.app or {}), self.lost.pop(0)
         made["properties"]["provisioningState"] = "InProgress"
         self.app, self._looks = made, SETTLE_LOOKS
         return as_json(202 if asked.method == "PATCH" else 201, made)
@@ -107,7 +113,7 @@ class ContainerAppFake:
         if name not in self.revisions:
             self._begin(name, copy.deepcopy(template))
         works = self.revisions[name]["healthState"] == "Healthy"
-        properties |= {"provisioningState": "Succeeded", "latestRevisionName": name}
+        properties |= {"provisioningState": self._end, "latestRevisionName": name}
         if works:
             properties["latestReadyRevisionName"] = name
         properties["configuration"]["ingress"]["fqdn"] = self.public.removeprefix("https://")

@@ -38,6 +38,8 @@ class Api:
         self, base: str, tokens: Callable[[], Token], *, poll_seconds: float = 2.0, patience: float = 600.0
     ) -> None:
         self._poll_seconds, self._patience, self._tokens = poll_seconds, patience, tokens
+        self.changed = False
+        """Whether a change was asked for that was not refused: it has been made, or may have been."""
         self._http = httpx.Client(base_url=_safe(base), headers=tokens().header(), timeout=TIMEOUT_SECONDS)
 
     def get(self, path: str) -> Json | None:
@@ -64,10 +66,13 @@ class Api:
             ServiceError: the API refuses, or does not answer.
             ConfigError: the token has run out, and there is no other.
         """
+        before, self.changed = self.changed, self.changed or method != "GET"
         response = self._request(method, path, body)
         if response.status_code == 401:
             self._http.headers.update(self._tokens().header())
             response = self._request(method, path, body)
+        if 400 <= response.status_code < 500:
+            self.changed = before
         found = _object(response)
         if response.is_error:
             said = _message(found) or response.text[:SHOWN]

@@ -44,6 +44,10 @@ class Platform(Protocol):
     stages: Sequence[int]
     """Percents of the traffic that it can give, in rising order, 100 last."""
 
+    @property
+    def changed(self) -> bool:
+        """Whether this roll-out may have changed anything that is live: it asked for that, and was not refused."""
+
     def live(self) -> tuple[Share, ...]:
         """Who has the traffic now; empty where the service does not exist yet."""
 
@@ -53,8 +57,12 @@ class Platform(Protocol):
     def shift(self, revision: Revision, percent: int) -> str:
         """Give it a share of the traffic; what was live keeps the rest. Gives the service's public URL."""
 
-    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
-        """Give all the traffic to what had it, and none to the new revision, as far as there is one."""
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
+        """Give all the traffic to what had it, and none to the new revision, as far as there is one.
+
+        Returns:
+            False, and nothing is done, where the traffic is not what this roll-out has set: it is another's now.
+        """
 
 
 def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float = 0.0) -> Revision:
@@ -69,7 +77,8 @@ def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float 
         hold_seconds: of each stage, with a test at its end.
 
     Raises:
-        ServingError: it failed, and what was live before is live again; or it is not, and the message says so.
+        ServingError: it failed, and what was live before is live again, or nothing was changed; or it is not, and the
+            message says so.
     """
     live = platform.live()
     say(f"live: {_named(live)}")
@@ -100,9 +109,12 @@ def _back(platform: Platform, live: Sequence[Share], revision: Revision | None, 
     """Put back what was live; gives how things stand now."""
     if not live:
         return "nothing was live before, so that there is nothing to go back to"
+    if not platform.changed:
+        return "and nothing was changed"
     for left in reversed(range(BACK_TRIES)):
         try:
-            platform.put_back(live, revision)
+            if not platform.put_back(live, revision):
+                return f"{_named(live)} was NOT put back: somebody else has changed the traffic meanwhile"
         except EyasError as trouble:
             say(f"cannot put back {_named(live)}: {trouble}")
             if not left:
