@@ -1,5 +1,6 @@
 """The way in which a revision takes over, on a platform that is a list of shares."""
 
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -119,6 +120,28 @@ def test_traffic_that_is_another_s_is_left_to_them() -> None:
     with pytest.raises(ServingError, match="golden; old 100 % was NOT put back: somebody else has changed"):
         roll_out(platform, fails, lambda line: None)
     assert platform.shares == (Share("theirs", 100),)
+
+
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_signals_do_not_disturb_putting_back(one: signal.Signals, cancelled: bool) -> None:
+    class Disturbed(OnPaper):
+        def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            return super().put_back(live, revision)
+
+    def fails(url: str) -> None:
+        if cancelled:
+            signal.raise_signal(one)
+        raise ServingError("golden")
+
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    platform = Disturbed()
+    with pytest.raises(ServingError, match=f"{'KeyboardInterrupt' if cancelled else 'golden'}; old 100 % is live"):
+        roll_out(platform, fails, lambda line: None)
+    assert platform.shares == (Share("old", 100),)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_the_first_revision_has_all_the_traffic_at_once() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -145,8 +142,7 @@ def azure(
 def _run(platform: Platform, smoke: Callable[[str], None], hold: float) -> None:
     from eyas.deploy.shifting import roll_out
 
-    with _sigterm_as_ctrl_c():
-        revision = roll_out(platform, smoke, typer.echo, hold_seconds=hold)
+    revision = roll_out(platform, smoke, typer.echo, hold_seconds=hold)
     typer.echo(f"{revision.name} is live")
 
 
@@ -190,17 +186,3 @@ def _read(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{file} must be an object, got {type(value).__name__}")
     return value
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """A pipeline that is cancelled sends SIGTERM: what was live is put back, as after Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

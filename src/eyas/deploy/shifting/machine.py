@@ -12,6 +12,7 @@ from time import sleep
 from typing import Protocol
 
 from eyas.core.errors import EyasError, ServingError
+from eyas.deploy.shifting import signals
 
 STAGES = (10, 50, 100)
 BACK_TRIES = 3
@@ -66,7 +67,7 @@ class Platform(Protocol):
 
 
 def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float = 0.0) -> Revision:
-    """Deploy, test and shift; or put back.
+    """Deploy, test and shift; or put back, which SIGINT and SIGTERM do not disturb. For the main thread.
 
     A revision is tested at its own address as long as others answer beside it, and at the service's once all the
     traffic is its own.
@@ -80,6 +81,11 @@ def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float 
         ServingError: it failed, and what was live before is live again, or nothing was changed; or it is not, and the
             message says so.
     """
+    with signals.interrupted_once():
+        return _advance(platform, smoke, say, hold_seconds)
+
+
+def _advance(platform: Platform, smoke: Smoke, say: Say, hold_seconds: float) -> Revision:
     live = platform.live()
     say(f"live: {_named(live)}")
     revision: Revision | None = None
@@ -93,6 +99,7 @@ def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float 
             _stage(platform, revision, percent, smoke, hold_seconds)
             say(f"{revision.name} has {percent} % and passed the smoke test")
     except BaseException as error:
+        signals.ignore()  # a second one would stop the putting back
         why = str(error) if isinstance(error, EyasError) else f"{type(error).__name__} {error}".strip()
         say(f"failed: {why}")
         raise ServingError(f"{why}; {_back(platform, live, revision, say)}") from error
