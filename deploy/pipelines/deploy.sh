@@ -39,9 +39,9 @@ case $target in
     roll_out cloudrun "$files" --bundle "$bundle" --project "$GCP_PROJECT" --region "$GCP_REGION" ${API_ENDPOINT:+--endpoint "$API_ENDPOINT"} "${smoke[@]}"
     ;;
   azure)
-    needed AZURE_LOCATION AZURE_ENVIRONMENT_ID AZURE_VAULT AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP
+    needed AZURE_LOCATION AZURE_ENVIRONMENT_ID AZURE_VAULT AZURE_IDENTITY_ID AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP
     eyas deploy azure --bundle "$bundle" --image "$image" --out "$files" ${SERVICE_NAME:+--name "$SERVICE_NAME"} \
-      --location "$AZURE_LOCATION" --environment "$AZURE_ENVIRONMENT_ID" --vault "$AZURE_VAULT"
+      --location "$AZURE_LOCATION" --environment "$AZURE_ENVIRONMENT_ID" --vault "$AZURE_VAULT" --identity "$AZURE_IDENTITY_ID"
     roll_out azure "$files" --bundle "$bundle" --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" \
       ${API_ENDPOINT:+--endpoint "$API_ENDPOINT"} "${smoke[@]}"
     ;;

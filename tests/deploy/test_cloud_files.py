@@ -27,6 +27,7 @@ from support.waiting import wait_until
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 ENVIRONMENT = "/subscriptions/1/resourceGroups/ml/providers/Microsoft.App/managedEnvironments/ml"
+IDENTITY = "/subscriptions/1/resourceGroups/ml/providers/Microsoft.ManagedIdentity/userAssignedIdentities/eyas"
 # As in the image: it is read from the working folder, and names a secret's file that a cloud does not have.
 IMAGE_CONFIG = "serve: {host: 0.0.0.0, auth: {secret_file: /run/secrets/auth_secret}, monitor: {folder: /var/lib/eyas}}"
 
@@ -43,7 +44,8 @@ def files(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     release = open_release(bundle.path, f"{REGISTRY}/team/digits:2")
     render_cloudrun(release, folder / "cloudrun")
     render_ecs(release, folder / "ecs")
-    render_azure(release, folder / "azure", location="westeurope", environment=ENVIRONMENT, vault="ml")
+    azure = {"location": "westeurope", "environment": ENVIRONMENT, "vault": "ml", "identity": IDENTITY}
+    render_azure(release, folder / "azure", **azure)
     return {
         "cloudrun": yaml.safe_load((folder / "cloudrun" / "service.yaml").read_text()),
         "ecs": json.loads((folder / "ecs" / "task-definition.json").read_text()),
@@ -70,6 +72,9 @@ def test_they_have_the_shape_that_the_clouds_take(files: dict[str, Any]) -> None
     jsonschema.validate(files["cloudrun"], CLOUD_RUN)
     jsonschema.validate(files["azure"], CONTAINER_APP)
     assert files["azure"]["properties"]["configuration"]["registries"][0]["server"] == REGISTRY
+    assert files["azure"]["identity"]["userAssignedIdentities"] == {IDENTITY: {}}
+    used = [files["azure"]["properties"]["configuration"][name][0] for name in ("registries", "secrets")]
+    assert [one["identity"] for one in used] == [IDENTITY, IDENTITY]  # which exists before the app does
     task = files["ecs"]
     assert task["executionRoleArn"] == "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
     assert container(files, "ecs")["logConfiguration"]["options"]["awslogs-region"] == "eu-west-1"
@@ -126,6 +131,7 @@ def test_no_file_names_what_is_not_filled_in() -> None:
         "LOCATION",
         "ENVIRONMENT",
         "VAULT",
+        "IDENTITY",
         "REGISTRY",
     }
     from string import Template
@@ -187,7 +193,9 @@ def test_names_and_values_that_would_break_out_are_refused(bundle: Bundle, tmp_p
     with pytest.raises(ConfigError, match="region must have none of"):
         render_ecs(release, tmp_path / "b", account="1", region='x", "y": "z')
     with pytest.raises(ConfigError, match="--environment must be a resource id"):
-        render_azure(release, tmp_path / "c", location="x", environment="ml", vault="ml")
+        render_azure(release, tmp_path / "c", location="x", environment="ml", vault="ml", identity=IDENTITY)
+    with pytest.raises(ConfigError, match="--identity must be a resource id"):
+        render_azure(release, tmp_path / "c", location="x", environment=ENVIRONMENT, vault="ml", identity="eyas")
     assert not any((tmp_path / name).exists() for name in "abc")
 
 

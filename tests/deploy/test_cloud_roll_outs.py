@@ -103,7 +103,8 @@ class OnAzure:
         files = self.folder / f"{tag}-{len([*self.folder.iterdir()])}"
         release = open_release(self.live.bundles[bundle], f"{IMAGE}:{tag}")
         environment = f"{GROUP}/managedEnvironments/ml"
-        render_azure(release, files, location="westeurope", environment=environment, vault="ml")
+        identity = f"{GROUP}/userAssignedIdentities/eyas"
+        render_azure(release, files, location="westeurope", environment=environment, vault="ml", identity=identity)
         app = ("--subscription", "1234", "--resource-group", "ml", "--endpoint", self.fake.url)
         return ["deploy", "roll-out", "azure", files, "--bundle", self.live.bundles[bundle], *app, *QUICK]
 

@@ -74,7 +74,8 @@ class ContainerApp:
             self._runs(name)
             return Revision(name, None)
         body["properties"]["configuration"]["ingress"]["traffic"] = _traffic(self._live)
-        self._api.send("PATCH", self._at(), {"properties": body["properties"]})
+        wanted = {name: body[name] for name in ("identity", "properties") if name in body}
+        self._api.send("PATCH", self._at(), wanted)
         self._settled()
         return Revision(name, f"https://{self._runs(name)['fqdn']}")
 
