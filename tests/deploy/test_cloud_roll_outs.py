@@ -5,6 +5,7 @@ The APIs are local servers that keep state and rules as the clouds' documents ha
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,15 +15,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eyas.core.errors import ServiceError, ServingError
+from eyas.cli.deploy_roll_out import _suffix
+from eyas.core.errors import ConfigError, ServiceError, ServingError
 from eyas.deploy.release import open_release
 from eyas.deploy.rendering import render_azure, render_cloudrun
+from eyas.deploy.shifting import roll_out
 from eyas.deploy.shifting.api import Api
 from eyas.deploy.shifting.azure import ContainerApp
+from eyas.deploy.shifting.azure import suffix_room as container_apps_room
 from eyas.deploy.shifting.cloudrun import CloudRun
+from eyas.deploy.shifting.cloudrun import suffix_room as cloud_run_room
 from eyas.deploy.shifting.tokens import Token
 from support import cloudrun as google
 from support import container_apps as microsoft
+from support.bundles import make_bundle
 from support.certificates import make_certificate, server_context
 from support.cloudrun import CloudRunFake, cloudrun
 from support.container_apps import ContainerAppFake, container_apps
@@ -289,6 +295,30 @@ def test_traffic_that_somebody_else_has_changed_is_theirs(cloud: Cloud) -> None:
         assert mine.changed
         assert mine.put_back(live, revision) is False
     assert cloud.serves() == {"wrong": 100}
+
+
+def test_superseded_revisions_of_azure_are_stopped_but_for_one(
+    live: Live, apps: ContainerAppFake, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    on = OnAzure(apps, live, tmp_path, certificate[0])
+    for number in range(3):
+        with on.platform("new", "new") as mine:
+            mine._suffix = f"n{number}"
+            roll_out(mine, lambda url: None, lambda line: None)
+    assert [one["active"] for one in apps.revisions.values()] == [False, True, True]
+
+
+@pytest.mark.parametrize("length", [1, 32, 40])
+@pytest.mark.parametrize("version", ["2026.03.04-rc.1", "1"])
+def test_the_longest_names_of_revisions_fit(live: Live, length: int, version: str, tmp_path: Path) -> None:
+    bundle, name = make_bundle(tmp_path / "bundle", version=version).path, "a" * length
+    azure = _suffix(bundle, container_apps_room({"name": name[:32]}))
+    assert re.fullmatch("[a-z][a-z0-9-]*[a-z0-9]", azure)
+    assert len(f"{name[:32]}--{azure}") <= 54
+    google = _suffix(bundle, cloud_run_room({"metadata": {"name": name}}))
+    assert len(f"{name}-{google}") <= 63
+    with pytest.raises(ConfigError, match="choose a shorter --name"):
+        _suffix(bundle, cloud_run_room({"metadata": {"name": "a" * 52}}))
 
 
 @pytest.mark.parametrize("end", ["Failed", "Canceled", "Succeeded"])

@@ -45,6 +45,9 @@ class OnPaper:
         self.shares = tuple(live)
         return True
 
+    def retire(self, revision: Revision) -> None:
+        pass
+
 
 def passes(url: str) -> None:
     pass

@@ -67,6 +67,9 @@ class ContainerAppFake:
             self.log.append(f"{asked.method} {'/'.join(rest)}".strip())
         if rest == [""]:
             return self._of_app(asked)
+        if rest == ["revisions"]:
+            found = [{"name": name, "properties": one} for name, one in self.revisions.items()]
+            return as_json(200, {"value": found})
         return self._of_revision(rest[1], rest[2:], asked.method)
 
     def _of_app(self, asked: Asked) -> Answer:
@@ -110,6 +113,7 @@ class ContainerAppFake:
         properties = self.app["properties"]
         template = properties["template"]
         name = f"{self.app['name']}--{template['revisionSuffix']}"
+        assert len(name) <= 54, name
         if name not in self.revisions:
             self._begin(name, copy.deepcopy(template))
         works = self.revisions[name]["healthState"] == "Healthy"
@@ -123,6 +127,7 @@ class ContainerAppFake:
         works = image in self.images
         self.revisions[name] = {
             "active": True,
+            "createdTime": f"2026-03-04T10:{len(self.revisions):02}:00+00:00",
             "template": template,
             "fqdn": self.images.get(image, "").removeprefix("https://"),
             "provisioningState": "Provisioned",

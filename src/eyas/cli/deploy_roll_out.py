@@ -94,13 +94,13 @@ def cloudrun(
     with needs_extra("client"):
         from eyas.deploy.rendering.clouds import CLOUDRUN_SERVICE
         from eyas.deploy.shifting.api import Api
-        from eyas.deploy.shifting.cloudrun import API, CloudRun
+        from eyas.deploy.shifting.cloudrun import API, CloudRun, suffix_room
         from eyas.deploy.shifting.tokens import GOOGLE, find_token
 
     wanted = _read(files / CLOUDRUN_SERVICE, yaml.safe_load)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
     api = Api(endpoint or API.format(region=region), partial(find_token, GOOGLE), poll_seconds=poll, patience=timeout)
-    _run(CloudRun(api, project, wanted, _suffix(bundle)), smoke, hold)
+    _run(CloudRun(api, project, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold)
 
 
 @app.command()
@@ -130,13 +130,13 @@ def azure(
     with needs_extra("client"):
         from eyas.deploy.rendering.clouds import CONTAINER_APP
         from eyas.deploy.shifting.api import Api
-        from eyas.deploy.shifting.azure import API, ContainerApp
+        from eyas.deploy.shifting.azure import API, ContainerApp, suffix_room
         from eyas.deploy.shifting.tokens import AZURE, find_token
 
     wanted = _read(files / CONTAINER_APP, yaml.safe_load)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
     api = Api(endpoint or API, partial(find_token, AZURE), poll_seconds=poll, patience=timeout)
-    _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle)), smoke, hold)
+    _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold)
 
 
 def _run(platform: Platform, smoke: Callable[[str], None], hold: float) -> None:
@@ -167,13 +167,24 @@ def _smoke(
     return test
 
 
-def _suffix(bundle: Path) -> str:
-    """Of the revision's name: the version, and the time, since a revision's name is never used again."""
+def _suffix(bundle: Path, room: int) -> str:
+    """Of the revision's name: the version, and the time, since a revision's name is never used again.
+
+    Args:
+        room: characters that it may have; the version is cut to what the time leaves.
+
+    Raises:
+        ConfigError: it leaves nothing.
+    """
     from eyas.bundle import open_bundle
     from eyas.deploy.release import fitting_name
 
     version = open_bundle(find_bundle(bundle)).manifest.version
-    return f"{fitting_name(version, 11)}-{time.strftime('%m%d%H%M%S', time.gmtime())}"
+    moment = time.strftime("%m%d%H%M%S", time.gmtime())
+    left = min(11, room - len(f"-{moment}"))
+    if left < 1:
+        raise ConfigError("the service's name is too long for the names of its revisions: choose a shorter --name")
+    return f"{fitting_name(version, left)}-{moment}"
 
 
 def _read(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled
 
 API = "https://{region}-run.googleapis.com"
 TAG = "candidate"
+REVISION_LENGTH = 63
+"""Of a revision's name: the service's, a hyphen, and the suffix."""
 
 
 class CloudRun:
@@ -105,6 +107,9 @@ class CloudRun:
         self._api.wait_for("the traffic of before", lambda: self._has(live))
         return True
 
+    def retire(self, revision: Revision) -> None:
+        """Nothing to do: what has neither traffic nor a tag runs no instance."""
+
     def _is_ours(self, found: Json) -> bool:
         return _weights(found["spec"].get("traffic", [])) in self._asked
 
@@ -146,6 +151,11 @@ class CloudRun:
         if ready.get("status") == "False":
             raise ServingError(f"Cloud Run says of {self._revision}: {ready.get('message') or ready.get('reason')}")
         return found["status"] if ready.get("status") == "True" else None
+
+
+def suffix_room(wanted: Json) -> int:
+    """How many characters the suffix of a revision of this service may have."""
+    return REVISION_LENGTH - len(f"{wanted.get('metadata', {}).get('name', '')}-")
 
 
 def _observed(found: Json) -> bool:

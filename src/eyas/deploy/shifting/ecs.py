@@ -110,6 +110,9 @@ class EcsService:
         self._change_to(live[0].revision)
         return True
 
+    def retire(self, revision: Revision) -> None:
+        """Nothing to do: the tasks of the old one have ended."""
+
     def _change_to(self, definition: str) -> None:
         self.changed = True
         with _refusals():

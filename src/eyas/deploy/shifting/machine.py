@@ -65,6 +65,9 @@ class Platform(Protocol):
             False, and nothing is done, where the traffic is not what this roll-out has set: it is another's now.
         """
 
+    def retire(self, revision: Revision) -> None:
+        """Stop what costs and has no traffic any more, now that the new revision has it all."""
+
 
 def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float = 0.0) -> Revision:
     """Deploy, test and shift; or put back, which SIGINT and SIGTERM do not disturb. For the main thread.
@@ -82,7 +85,12 @@ def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float 
             message says so.
     """
     with signals.interrupted_once():
-        return _advance(platform, smoke, say, hold_seconds)
+        revision = _advance(platform, smoke, say, hold_seconds)
+        try:
+            platform.retire(revision)
+        except EyasError as trouble:  # what is live is as it should be
+            say(f"what was superseded could not be stopped: {trouble}")
+        return revision
 
 
 def _advance(platform: Platform, smoke: Smoke, say: Say, hold_seconds: float) -> Revision:
