@@ -76,7 +76,7 @@ class ContainerApp:
             self._runs(name)
             return Revision(name, None)
         body["properties"]["configuration"]["ingress"]["traffic"] = _traffic(self._live)
-        wanted = {name: body[name] for name in ("identity", "properties") if name in body}
+        wanted: Json = {name: body[name] for name in ("identity", "properties") if name in body}
         self._api.send("PATCH", self._at(), wanted)
         self._settled()
         return Revision(name, f"https://{self._runs(name)['fqdn']}")
