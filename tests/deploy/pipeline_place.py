@@ -38,13 +38,10 @@ class Place:
         Path(__file__).with_name("made_gh.py").chmod(0o755)
 
     def run(self, script: str, *words: object, code: int = 0, first: Path | None = None, **variables: str) -> str:
-        own = [first] if first else [Path(loaded_eyas()).parent, Path(sys.executable).parent]
-        path = [self.programs, *own, SYSTEM]
-        more = {"PATH": os.pathsep.join(map(str, path)), "GH_HOME": str(self.releases)}
         done = subprocess.run(
             [str(SCRIPTS / script), *map(str, words)],
             cwd=self.folder,
-            env={**os.environ, **more, **variables},
+            env=self._environment(first) | variables,
             capture_output=True,
             text=True,
             timeout=240,
@@ -53,6 +50,22 @@ class Place:
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
+
+    def start(self, script: str, *words: object, **variables: str) -> subprocess.Popen[str]:
+        """Both streams are its stdout."""
+        return subprocess.Popen(
+            [str(SCRIPTS / script), *map(str, words)],
+            cwd=self.folder,
+            env=self._environment(None) | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _environment(self, first: Path | None) -> dict[str, str]:
+        own = [first] if first else [Path(loaded_eyas()).parent, Path(sys.executable).parent]
+        path = [self.programs, *own, SYSTEM]
+        return {**os.environ, "PATH": os.pathsep.join(map(str, path)), "GH_HOME": str(self.releases)}
 
     def called(self) -> list[str]:
         return self.log.read_text().splitlines() if self.log.exists() else []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ from support.waiting import wait_until
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 ENVIRONMENT = "/subscriptions/1/resourceGroups/ml/providers/Microsoft.App/managedEnvironments/ml"
+IDENTITY = "/subscriptions/1/resourceGroups/ml/providers/Microsoft.ManagedIdentity/userAssignedIdentities/eyas"
 # As in the image: it is read from the working folder, and names a secret's file that a cloud does not have.
 IMAGE_CONFIG = "serve: {host: 0.0.0.0, auth: {secret_file: /run/secrets/auth_secret}, monitor: {folder: /var/lib/eyas}}"
 
@@ -42,7 +44,8 @@ def files(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     release = open_release(bundle.path, f"{REGISTRY}/team/digits:2")
     render_cloudrun(release, folder / "cloudrun")
     render_ecs(release, folder / "ecs")
-    render_azure(release, folder / "azure", location="westeurope", environment=ENVIRONMENT, vault="ml")
+    azure = {"location": "westeurope", "environment": ENVIRONMENT, "vault": "ml", "identity": IDENTITY}
+    render_azure(release, folder / "azure", **azure)
     return {
         "cloudrun": yaml.safe_load((folder / "cloudrun" / "service.yaml").read_text()),
         "ecs": json.loads((folder / "ecs" / "task-definition.json").read_text()),
@@ -69,6 +72,9 @@ def test_they_have_the_shape_that_the_clouds_take(files: dict[str, Any]) -> None
     jsonschema.validate(files["cloudrun"], CLOUD_RUN)
     jsonschema.validate(files["azure"], CONTAINER_APP)
     assert files["azure"]["properties"]["configuration"]["registries"][0]["server"] == REGISTRY
+    assert files["azure"]["identity"]["userAssignedIdentities"] == {IDENTITY: {}}
+    used = [files["azure"]["properties"]["configuration"][name][0] for name in ("registries", "secrets")]
+    assert [one["identity"] for one in used] == [IDENTITY, IDENTITY]  # which exists before the app does
     task = files["ecs"]
     assert task["executionRoleArn"] == "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
     assert container(files, "ecs")["logConfiguration"]["options"]["awslogs-region"] == "eu-west-1"
@@ -125,6 +131,7 @@ def test_no_file_names_what_is_not_filled_in() -> None:
         "LOCATION",
         "ENVIRONMENT",
         "VAULT",
+        "IDENTITY",
         "REGISTRY",
     }
     from string import Template
@@ -136,6 +143,23 @@ def test_no_file_names_what_is_not_filled_in() -> None:
         for name in Template(file.read_text()).get_identifiers()
     }
     assert found == known
+
+
+@pytest.mark.parametrize("version", ["2026.03.04", "1", "20260304", "1e3", "on"])
+def test_a_version_stays_text(version: str, tmp_path: Path) -> None:
+    """YAML would read some as a date, a number or a truth."""
+    release = open_release(make_bundle(tmp_path / "bundle", version=version).path, "ghcr.io/x/y:1")
+    render_cloudrun(release, tmp_path / "files")
+    made = yaml.safe_load((tmp_path / "files" / "service.yaml").read_text())
+    jsonschema.validate(made, CLOUD_RUN)
+    assert made["spec"]["template"]["metadata"]["labels"] == {"eyas-version": version.replace(".", "-")}
+
+
+@pytest.mark.parametrize("file", ["cloudrun/service.yaml", "azure/containerapp.yaml"])
+def test_every_placeholder_of_a_yaml_file_is_quoted(file: str) -> None:
+    text = (template_folder() / file).read_text()
+    inside = re.findall(r'"[^"\n]*"', text)
+    assert sum(quoted.count("${") for quoted in inside) == text.count("${")
 
 
 def test_the_commands(bundle: Bundle, tmp_path: Path) -> None:
@@ -169,7 +193,9 @@ def test_names_and_values_that_would_break_out_are_refused(bundle: Bundle, tmp_p
     with pytest.raises(ConfigError, match="region must have none of"):
         render_ecs(release, tmp_path / "b", account="1", region='x", "y": "z')
     with pytest.raises(ConfigError, match="--environment must be a resource id"):
-        render_azure(release, tmp_path / "c", location="x", environment="ml", vault="ml")
+        render_azure(release, tmp_path / "c", location="x", environment="ml", vault="ml", identity=IDENTITY)
+    with pytest.raises(ConfigError, match="--identity must be a resource id"):
+        render_azure(release, tmp_path / "c", location="x", environment=ENVIRONMENT, vault="ml", identity="eyas")
     assert not any((tmp_path / name).exists() for name in "abc")
 
 

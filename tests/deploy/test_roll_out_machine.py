@@ -1,5 +1,6 @@
 """The way in which a revision takes over, on a platform that is a list of shares."""
 
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -14,9 +15,16 @@ class OnPaper:
     """Shares, and what was done to them; `lost`: how many of the next attempts to put them back fail."""
 
     stages: Sequence[int] = STAGES
+    refused = False
+    taken = False
+    """By somebody else."""
 
     def __init__(self, shares: Sequence[Share] = (Share("old", 100),), lost: int = 0) -> None:
         self.shares, self.lost = tuple(shares), lost
+
+    @property
+    def changed(self) -> bool:
+        return not self.refused
 
     def live(self) -> tuple[Share, ...]:
         return self.shares
@@ -28,11 +36,17 @@ class OnPaper:
         self.shares = (*machine.scaled(self.shares[:1] or [Share("none", 100)], 100 - percent), Share("new", percent))
         return "the public"
 
-    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
+        if self.taken:
+            return False
         if self.lost:
             self.lost -= 1
             raise ServiceError("the API is away")
         self.shares = tuple(live)
+        return True
+
+    def retire(self, revision: Revision) -> None:
+        pass
 
 
 def passes(url: str) -> None:
@@ -80,6 +94,57 @@ def test_putting_back_is_tried_again_and_its_failure_is_loud() -> None:
         roll_out(platform, fails, lambda line: None)
     with pytest.raises(ServingError, match="nothing was live before"):
         roll_out(OnPaper(()), fails, lambda line: None)
+
+
+class Refused(OnPaper):
+    """Who deployed meanwhile is live."""
+
+    refused = True
+
+    def deploy(self) -> Revision:
+        self.shares = (Share("theirs", 100),)
+        raise ServiceError("409: Conflict", status=409)
+
+
+def test_what_was_refused_leaves_nothing_to_put_back() -> None:
+    platform = Refused()
+    with pytest.raises(ServingError, match="409: Conflict; and nothing was changed"):
+        roll_out(platform, passes, lambda line: None)
+    assert platform.shares == (Share("theirs", 100),)
+
+
+def test_traffic_that_is_another_s_is_left_to_them() -> None:
+    platform = OnPaper()
+
+    def fails(url: str) -> None:
+        platform.shares, platform.taken = (Share("theirs", 100),), True
+        raise ServingError("golden")
+
+    with pytest.raises(ServingError, match="golden; old 100 % was NOT put back: somebody else has changed"):
+        roll_out(platform, fails, lambda line: None)
+    assert platform.shares == (Share("theirs", 100),)
+
+
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_signals_do_not_disturb_putting_back(one: signal.Signals, cancelled: bool) -> None:
+    class Disturbed(OnPaper):
+        def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            return super().put_back(live, revision)
+
+    def fails(url: str) -> None:
+        if cancelled:
+            signal.raise_signal(one)
+        raise ServingError("golden")
+
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    platform = Disturbed()
+    with pytest.raises(ServingError, match=f"{'KeyboardInterrupt' if cancelled else 'golden'}; old 100 % is live"):
+        roll_out(platform, fails, lambda line: None)
+    assert platform.shares == (Share("old", 100),)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_the_first_revision_has_all_the_traffic_at_once() -> None:

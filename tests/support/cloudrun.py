@@ -41,7 +41,7 @@ class CloudRunFake:
     def weights(self) -> dict[str, int]:
         """What the front door goes by: the traffic of the status."""
         traffic = next(iter(self.services.values()), {}).get("status", {}).get("traffic", [])
-        return {one["revisionName"]: one.get("percent", 0) for one in traffic if one.get("percent")}
+        return {one["revisionName"]: one["percent"] for one in traffic if one.get("percent") and "revisionName" in one}
 
     @property
     def addresses(self) -> Any:
@@ -125,6 +125,8 @@ class CloudRunFake:
         served = {one.get("revisionName", made) for one in spec["traffic"]}
         if not served & {*broken}:
             status["traffic"] = [self._told(one, made) for one in spec["traffic"]]
+        elif "traffic" not in status:  # nothing has ever been ready
+            status["traffic"] = [{"latestRevision": True, "percent": 100}]
 
     def _told(self, one: Json, latest: str) -> Json:
         name = one.get("revisionName", latest)

@@ -36,7 +36,10 @@ class ContainerAppFake:
     log: list[str] = field(default_factory=list)
     public: str = ""
     url: str = ""
+    lost: list[str] = field(default_factory=list)
+    """How each of the next patches ends, without anything done."""
     _looks: int = 0
+    _end: str = "Succeeded"
 
     @property
     def weights(self) -> dict[str, int]:
@@ -64,6 +67,9 @@ class ContainerAppFake:
             self.log.append(f"{asked.method} {'/'.join(rest)}".strip())
         if rest == [""]:
             return self._of_app(asked)
+        if rest == ["revisions"]:
+            found = [{"name": name, "properties": one} for name, one in self.revisions.items()]
+            return as_json(200, {"value": found})
         return self._of_revision(rest[1], rest[2:], asked.method)
 
     def _of_app(self, asked: Asked) -> Answer:
@@ -79,6 +85,9 @@ class ContainerAppFake:
         made = merged(self.app or {}, asked.json) if asked.method == "PATCH" else copy.deepcopy(asked.json)
         if problem := self._problem(made):
             return _refused(400, "InvalidRequestParameterWithDetails", problem)
+        self._end = "Succeeded"
+        if self.lost and asked.method == "PATCH":
+            made, self._end = copy.deepcopy(self.app or {}), self.lost.pop(0)
         made["properties"]["provisioningState"] = "InProgress"
         self.app, self._looks = made, SETTLE_LOOKS
         return as_json(202 if asked.method == "PATCH" else 201, made)
@@ -104,10 +113,11 @@ class ContainerAppFake:
         properties = self.app["properties"]
         template = properties["template"]
         name = f"{self.app['name']}--{template['revisionSuffix']}"
+        assert len(name) <= 54, name
         if name not in self.revisions:
             self._begin(name, copy.deepcopy(template))
         works = self.revisions[name]["healthState"] == "Healthy"
-        properties |= {"provisioningState": "Succeeded", "latestRevisionName": name}
+        properties |= {"provisioningState": self._end, "latestRevisionName": name}
         if works:
             properties["latestReadyRevisionName"] = name
         properties["configuration"]["ingress"]["fqdn"] = self.public.removeprefix("https://")
@@ -117,6 +127,7 @@ class ContainerAppFake:
         works = image in self.images
         self.revisions[name] = {
             "active": True,
+            "createdTime": f"2026-03-04T10:{len(self.revisions):02}:00+00:00",
             "template": template,
             "fqdn": self.images.get(image, "").removeprefix("https://"),
             "provisioningState": "Provisioned",

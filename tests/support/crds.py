@@ -140,7 +140,9 @@ CONTAINER_APP = thing(
             }
         ),
     },
-    identity=thing({"type": {"enum": ["SystemAssigned", "UserAssigned"]}}),
+    identity=thing(
+        {"type": {"const": "UserAssigned"}, "userAssignedIdentities": {"type": "object", "minProperties": 1}}
+    ),
 )
 CLOUD_RUN = of_kind(
     "serving.knative.dev/v1",

@@ -94,18 +94,24 @@ def azure(
     location: Annotated[str, typer.Option(help="Such as westeurope.", metavar="LOCATION")],
     environment: Annotated[str, typer.Option(help="Resource id of the Container Apps environment.", metavar="ID")],
     vault: Annotated[str, typer.Option(help="Key vault that holds the secret eyas-auth.", metavar="NAME")],
+    identity: Annotated[
+        str,
+        typer.Option(help="Resource id of the user-assigned identity that reads it and pulls the image.", metavar="ID"),
+    ],
     out: Out = Path("deploy-azure"),
     name: Name = None,
 ) -> None:
     """Write `containerapp.yaml` of Azure Container Apps.
 
     Example: eyas deploy azure --bundle model --image TEAM.azurecr.io/digits:1 --location westeurope --environment
-    /subscriptions/…/managedEnvironments/ml --vault TEAM --out azure
+    /subscriptions/…/managedEnvironments/ml --vault TEAM --identity
+    /subscriptions/…/userAssignedIdentities/eyas --out azure
     """
     release = _release(bundle, image)
     from eyas.deploy.rendering import render_azure
 
-    made = render_azure(release, out, location=location, environment=environment, vault=vault, name=name)
+    named = {"location": location, "environment": environment, "vault": vault, "identity": identity}
+    made = render_azure(release, out, **named, name=name)
     words = "--subscription ID --resource-group GROUP"
     _say(made, f"eyas deploy roll-out azure {out} --bundle {bundle} {words}")
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,13 +94,13 @@ def cloudrun(
     with needs_extra("client"):
         from eyas.deploy.rendering.clouds import CLOUDRUN_SERVICE
         from eyas.deploy.shifting.api import Api
-        from eyas.deploy.shifting.cloudrun import API, CloudRun
+        from eyas.deploy.shifting.cloudrun import API, CloudRun, suffix_room
         from eyas.deploy.shifting.tokens import GOOGLE, find_token
 
     wanted = _read(files / CLOUDRUN_SERVICE, yaml.safe_load)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
-    api = Api(endpoint or API.format(region=region), find_token(GOOGLE), poll_seconds=poll, patience=timeout)
-    _run(CloudRun(api, project, wanted, _suffix(bundle)), smoke, hold)
+    api = Api(endpoint or API.format(region=region), partial(find_token, GOOGLE), poll_seconds=poll, patience=timeout)
+    _run(CloudRun(api, project, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold)
 
 
 @app.command()
@@ -132,20 +130,19 @@ def azure(
     with needs_extra("client"):
         from eyas.deploy.rendering.clouds import CONTAINER_APP
         from eyas.deploy.shifting.api import Api
-        from eyas.deploy.shifting.azure import API, ContainerApp
+        from eyas.deploy.shifting.azure import API, ContainerApp, suffix_room
         from eyas.deploy.shifting.tokens import AZURE, find_token
 
     wanted = _read(files / CONTAINER_APP, yaml.safe_load)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
-    api = Api(endpoint or API, find_token(AZURE), poll_seconds=poll, patience=timeout)
-    _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle)), smoke, hold)
+    api = Api(endpoint or API, partial(find_token, AZURE), poll_seconds=poll, patience=timeout)
+    _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold)
 
 
 def _run(platform: Platform, smoke: Callable[[str], None], hold: float) -> None:
     from eyas.deploy.shifting import roll_out
 
-    with _sigterm_as_ctrl_c():
-        revision = roll_out(platform, smoke, typer.echo, hold_seconds=hold)
+    revision = roll_out(platform, smoke, typer.echo, hold_seconds=hold)
     typer.echo(f"{revision.name} is live")
 
 
@@ -170,13 +167,24 @@ def _smoke(
     return test
 
 
-def _suffix(bundle: Path) -> str:
-    """Of the revision's name: the version, and the time, since a revision's name is never used again."""
+def _suffix(bundle: Path, room: int) -> str:
+    """Of the revision's name: the version, and the time, since a revision's name is never used again.
+
+    Args:
+        room: characters that it may have; the version is cut to what the time leaves.
+
+    Raises:
+        ConfigError: it leaves nothing.
+    """
     from eyas.bundle import open_bundle
     from eyas.deploy.release import fitting_name
 
     version = open_bundle(find_bundle(bundle)).manifest.version
-    return f"{fitting_name(version, 11)}-{time.strftime('%m%d%H%M%S', time.gmtime())}"
+    moment = time.strftime("%m%d%H%M%S", time.gmtime())
+    left = min(11, room - len(f"-{moment}"))
+    if left < 1:
+        raise ConfigError("the service's name is too long for the names of its revisions: choose a shorter --name")
+    return f"{fitting_name(version, left)}-{moment}"
 
 
 def _read(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
@@ -189,17 +197,3 @@ def _read(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{file} must be an object, got {type(value).__name__}")
     return value
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """A pipeline that is cancelled sends SIGTERM: what was live is put back, as after Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

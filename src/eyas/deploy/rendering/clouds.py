@@ -51,7 +51,14 @@ def render_ecs(
 
 
 def render_azure(
-    release: Release, target: Path, *, location: str, environment: str, vault: str, name: str | None = None
+    release: Release,
+    target: Path,
+    *,
+    location: str,
+    environment: str,
+    vault: str,
+    identity: str,
+    name: str | None = None,
 ) -> list[Path]:
     """`containerapp.yaml` of Azure Container Apps.
 
@@ -59,17 +66,22 @@ def render_azure(
         location: such as `westeurope`.
         environment: the resource id of the Container Apps environment.
         vault: the name of the key vault that holds the secret `eyas-auth`.
+        identity: the resource id of the user-assigned identity that reads it and pulls the image. The app's own would
+            exist only once the app does, which needs both.
         name: of the app; the model's where None.
 
     Raises:
-        ConfigError: an environment that is no resource id; the target exists.
+        ConfigError: an environment or identity that is no resource id; the target exists.
     """
     if not environment.startswith("/subscriptions/"):
         raise ConfigError(f"--environment must be a resource id, /subscriptions/…, got {environment}")
+    if not identity.startswith("/subscriptions/"):
+        raise ConfigError(f"--identity must be a resource id, /subscriptions/…, got {identity}")
     values = _values(release, fitting_name(name or release.model, AZURE_NAME)) | {
         "LOCATION": location,
         "ENVIRONMENT": environment,
         "VAULT": vault,
+        "IDENTITY": identity,
         "REGISTRY": release.image.registry,
     }
     return fill("azure", [CONTAINER_APP], values, target)

@@ -25,17 +25,22 @@ class Api:
 
     Args:
         base: its address; http is refused but for this machine, since the token would be readable on its way.
-        token: of whoever deploys.
+        tokens: gives that of whoever deploys; asked again where the API no longer takes the one it gave, since a
+            roll-out may outlive it.
         poll_seconds: between two looks at what it does.
         patience: seconds until something that has not come to be is a failure.
 
     Raises:
-        ConfigError: the address breaks its rule.
+        ConfigError: the address breaks its rule, or there is no token.
     """
 
-    def __init__(self, base: str, token: Token, *, poll_seconds: float = 2.0, patience: float = 600.0) -> None:
-        self._poll_seconds, self._patience = poll_seconds, patience
-        self._http = httpx.Client(base_url=_safe(base), headers=token.header(), timeout=TIMEOUT_SECONDS)
+    def __init__(
+        self, base: str, tokens: Callable[[], Token], *, poll_seconds: float = 2.0, patience: float = 600.0
+    ) -> None:
+        self._poll_seconds, self._patience, self._tokens = poll_seconds, patience, tokens
+        self.changed = False
+        """Whether a change was asked for that was not refused: it has been made, or may have been."""
+        self._http = httpx.Client(base_url=_safe(base), headers=tokens().header(), timeout=TIMEOUT_SECONDS)
 
     def get(self, path: str) -> Json | None:
         """A resource; None where there is none. Tried again where the API is busy: it changes nothing.
@@ -59,11 +64,15 @@ class Api:
 
         Raises:
             ServiceError: the API refuses, or does not answer.
+            ConfigError: the token has run out, and there is no other.
         """
-        try:
-            response = self._http.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise ServiceError(f"{method} {path} got no answer: {error or type(error).__name__}") from error
+        before, self.changed = self.changed, self.changed or method != "GET"
+        response = self._request(method, path, body)
+        if response.status_code == 401:
+            self._http.headers.update(self._tokens().header())
+            response = self._request(method, path, body)
+        if 400 <= response.status_code < 500:
+            self.changed = before
         found = _object(response)
         if response.is_error:
             said = _message(found) or response.text[:SHOWN]
@@ -71,6 +80,12 @@ class Api:
                 f"{method} {path} gave {response.status_code}: {said}", status=response.status_code, detail=said
             )
         return found
+
+    def _request(self, method: str, path: str, body: Json | None) -> httpx.Response:
+        try:
+            return self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise ServiceError(f"{method} {path} got no answer: {error or type(error).__name__}") from error
 
     def wait_for(self, what: str, look: Callable[[], T | None]) -> T:
         """Look until something is there.

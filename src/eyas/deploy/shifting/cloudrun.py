@@ -16,6 +16,8 @@ from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled
 
 API = "https://{region}-run.googleapis.com"
 TAG = "candidate"
+REVISION_LENGTH = 63
+"""Of a revision's name: the service's, a hyphen, and the suffix."""
 
 
 class CloudRun:
@@ -44,12 +46,20 @@ class CloudRun:
         self._live: tuple[Share, ...] = ()
         self._tags: list[Json] = []  # of others, which are kept
         self._seen = ""  # the version of the service that `live` spoke of
+        self._generation: object = None  # of its spec, then
+        self._asked: list[dict[str, int]] = []  # the weights that this roll-out has asked for
+
+    @property
+    def changed(self) -> bool:
+        """Whether it has asked for a change that was not refused."""
+        return self._api.changed
 
     def live(self) -> tuple[Share, ...]:
         """By the status, which names revisions where the spec may say `latestRevision`."""
         found = self._api.get(self._path)
         if found is not None:
             self._seen = str(found["metadata"].get("resourceVersion", ""))
+            self._generation = found["metadata"].get("generation")
             self._live = _shares(found.get("status", {}))
             self._tags = _tags(found.get("status", {}))
         return self._live
@@ -66,7 +76,12 @@ class CloudRun:
             self._api.send("POST", self._services, body)
             return Revision(self._revision, None)
         body["metadata"]["resourceVersion"] = self._seen
+        if not self._live:  # the first one has failed: there is the service, and nothing that could keep the traffic
+            body["spec"]["traffic"] = [{"latestRevision": True, "percent": 100}, *self._tags]
+            self._api.send("PUT", self._path, body)
+            return Revision(self._revision, None)
         body["spec"]["traffic"] = [*_traffic(self._live), *self._tags, self._candidate(0)]
+        self._asked.append(_weights(body["spec"]["traffic"]))
         self._api.send("PUT", self._path, body)
         for one in self._settled().get("traffic", []):
             if one.get("tag") == TAG and one.get("revisionName") == self._revision and one.get("url"):
@@ -76,13 +91,27 @@ class CloudRun:
     def shift(self, revision: Revision, percent: int) -> str:
         """The rest is dealt out as it was."""
         if self._live:
+            if not self._is_ours(self._found()):
+                raise ServingError(f"somebody else has changed the traffic of {self._name} meanwhile")
             self._set_traffic([*_traffic(scaled(self._live, 100 - percent)), *self._tags, self._candidate(percent)])
         return str(self._settled()["url"])
 
-    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
         """The tag goes, and with it the new revision's instances."""
+        found = self._found()
+        if self._generation is not None and found["metadata"].get("generation") == self._generation:
+            return True  # what was asked for got no answer, and was not done
+        if not self._is_ours(found):
+            return False
         self._set_traffic([*_traffic(live), *self._tags])
         self._api.wait_for("the traffic of before", lambda: self._has(live))
+        return True
+
+    def retire(self, revision: Revision) -> None:
+        """Nothing to do: what has neither traffic nor a tag runs no instance."""
+
+    def _is_ours(self, found: Json) -> bool:
+        return _weights(found["spec"].get("traffic", [])) in self._asked
 
     def _candidate(self, percent: int) -> Json:
         return {"revisionName": self._revision, "tag": TAG, "percent": percent}
@@ -95,6 +124,7 @@ class CloudRun:
     def _set_traffic(self, traffic: list[Json]) -> None:
         body = self._found()
         body["spec"]["traffic"] = traffic
+        self._asked.append(_weights(traffic))
         del body["status"]
         self._api.send("PUT", self._path, body)
 
@@ -123,20 +153,39 @@ class CloudRun:
         return found["status"] if ready.get("status") == "True" else None
 
 
+def suffix_room(wanted: Json) -> int:
+    """How many characters the suffix of a revision of this service may have."""
+    return REVISION_LENGTH - len(f"{wanted.get('metadata', {}).get('name', '')}-")
+
+
 def _observed(found: Json) -> bool:
     """Whether the status speaks of the spec as it is now."""
     return bool(found["status"].get("observedGeneration") == found["metadata"].get("generation"))
 
 
 def _shares(status: Json) -> tuple[Share, ...]:
-    traffic = status.get("traffic", [])
-    return tuple(Share(str(one["revisionName"]), int(one["percent"])) for one in traffic if one.get("percent"))
+    return tuple(Share(str(one["revisionName"]), int(one["percent"])) for one in _named(status) if one.get("percent"))
 
 
 def _tags(status: Json) -> list[Json]:
-    tagged = [one for one in status.get("traffic", []) if one.get("tag") not in (None, TAG)]
+    tagged = [one for one in _named(status) if one.get("tag") not in (None, TAG)]
     return [{"revisionName": one["revisionName"], "tag": one["tag"], "percent": 0} for one in tagged]
+
+
+def _named(status: Json) -> list[Json]:
+    """Without what goes to a latest revision that has never been ready: it has no name there."""
+    return [one for one in status.get("traffic", []) if one.get("revisionName")]
 
 
 def _traffic(shares: Sequence[Share]) -> list[Json]:
     return [{"revisionName": one.revision, "percent": one.percent} for one in shares if one.percent]
+
+
+def _weights(traffic: Sequence[Json]) -> dict[str, int]:
+    """Percents by revision, without what has none; the latest one has no name."""
+    made: dict[str, int] = {}
+    for one in traffic:
+        if percent := int(one.get("percent") or 0):
+            name = str(one.get("revisionName", ""))
+            made[name] = made.get(name, 0) + percent
+    return made

@@ -80,6 +80,7 @@ class EcsService:
         self._aws, self._cluster, self._service, self._wanted = aws, cluster, service, wanted
         self._image, self._url = parse_image(images[CONTAINER]), url
         self._poll_seconds, self._patience = poll_seconds, patience
+        self.changed = False
 
     def live(self) -> tuple[Share, ...]:
         """The service's task definition."""
@@ -101,12 +102,19 @@ class EcsService:
         self._change_to(revision.name)
         return self._url
 
-    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
-        """The old task definition; where none of the new tasks was started, that is nothing to do."""
-        if self._found()["taskDefinition"] != live[0].revision or revision is not None:
-            self._change_to(live[0].revision)
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
+        """The old task definition."""
+        ours = {live[0].revision, revision.name if revision else ""}
+        if self._found()["taskDefinition"] not in ours:
+            return False
+        self._change_to(live[0].revision)
+        return True
+
+    def retire(self, revision: Revision) -> None:
+        """Nothing to do: the tasks of the old one have ended."""
 
     def _change_to(self, definition: str) -> None:
+        self.changed = True
         with _refusals():
             self._aws.ecs.update_service(cluster=self._cluster, service=self._service, taskDefinition=definition)
         deadline, seen = monotonic() + self._patience, False

@@ -12,6 +12,7 @@ from time import sleep
 from typing import Protocol
 
 from eyas.core.errors import EyasError, ServingError
+from eyas.deploy.shifting import signals
 
 STAGES = (10, 50, 100)
 BACK_TRIES = 3
@@ -44,6 +45,10 @@ class Platform(Protocol):
     stages: Sequence[int]
     """Percents of the traffic that it can give, in rising order, 100 last."""
 
+    @property
+    def changed(self) -> bool:
+        """Whether this roll-out may have changed anything that is live: it asked for that, and was not refused."""
+
     def live(self) -> tuple[Share, ...]:
         """Who has the traffic now; empty where the service does not exist yet."""
 
@@ -53,12 +58,19 @@ class Platform(Protocol):
     def shift(self, revision: Revision, percent: int) -> str:
         """Give it a share of the traffic; what was live keeps the rest. Gives the service's public URL."""
 
-    def put_back(self, live: Sequence[Share], revision: Revision | None) -> None:
-        """Give all the traffic to what had it, and none to the new revision, as far as there is one."""
+    def put_back(self, live: Sequence[Share], revision: Revision | None) -> bool:
+        """Give all the traffic to what had it, and none to the new revision, as far as there is one.
+
+        Returns:
+            False, and nothing is done, where the traffic is not what this roll-out has set: it is another's now.
+        """
+
+    def retire(self, revision: Revision) -> None:
+        """Stop what costs and has no traffic any more, now that the new revision has it all."""
 
 
 def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float = 0.0) -> Revision:
-    """Deploy, test and shift; or put back.
+    """Deploy, test and shift; or put back, which SIGINT and SIGTERM do not disturb. For the main thread.
 
     A revision is tested at its own address as long as others answer beside it, and at the service's once all the
     traffic is its own.
@@ -69,8 +81,19 @@ def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float 
         hold_seconds: of each stage, with a test at its end.
 
     Raises:
-        ServingError: it failed, and what was live before is live again; or it is not, and the message says so.
+        ServingError: it failed, and what was live before is live again, or nothing was changed; or it is not, and the
+            message says so.
     """
+    with signals.interrupted_once():
+        revision = _advance(platform, smoke, say, hold_seconds)
+        try:
+            platform.retire(revision)
+        except EyasError as trouble:  # what is live is as it should be
+            say(f"what was superseded could not be stopped: {trouble}")
+        return revision
+
+
+def _advance(platform: Platform, smoke: Smoke, say: Say, hold_seconds: float) -> Revision:
     live = platform.live()
     say(f"live: {_named(live)}")
     revision: Revision | None = None
@@ -84,6 +107,7 @@ def roll_out(platform: Platform, smoke: Smoke, say: Say, *, hold_seconds: float 
             _stage(platform, revision, percent, smoke, hold_seconds)
             say(f"{revision.name} has {percent} % and passed the smoke test")
     except BaseException as error:
+        signals.ignore()  # a second one would stop the putting back
         why = str(error) if isinstance(error, EyasError) else f"{type(error).__name__} {error}".strip()
         say(f"failed: {why}")
         raise ServingError(f"{why}; {_back(platform, live, revision, say)}") from error
@@ -100,9 +124,12 @@ def _back(platform: Platform, live: Sequence[Share], revision: Revision | None, 
     """Put back what was live; gives how things stand now."""
     if not live:
         return "nothing was live before, so that there is nothing to go back to"
+    if not platform.changed:
+        return "and nothing was changed"
     for left in reversed(range(BACK_TRIES)):
         try:
-            platform.put_back(live, revision)
+            if not platform.put_back(live, revision):
+                return f"{_named(live)} was NOT put back: somebody else has changed the traffic meanwhile"
         except EyasError as trouble:
             say(f"cannot put back {_named(live)}: {trouble}")
             if not left:
