@@ -84,7 +84,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             Explained,
             answers=answers,
             errors=(*PREDICT_ERRORS, 429),
-            body=predict_body(service),
+            body=predict_body(service, one=True),
             query=query,
             headers={"Accept": "image/png: a picture in place of numbers."},
             scope="predict",

@@ -71,20 +71,21 @@ def _which(request: Request) -> tuple[str, str]:
     return query.get("model", ""), query.get("version", "")
 
 
-def predict_body(service: Service) -> dict[str, Any]:
-    """The request bodies that `eyas.serve.reading` takes."""
+def predict_body(service: Service, *, one: bool = False) -> dict[str, Any]:
+    """The request bodies that `eyas.serve.reading` takes; `one`: those that hold a single image."""
+    depth, many = (3, "one image") if one else (4, "one image or many")
     shape = "the shape that its /model-info says"
     if service.asking is None:  # else the models change, and this description does not
         shape = " × ".join(map(str, service.models.default.bundle.policy.shape))
     says = {
-        "description": f"Pixels, in lists nested 1 to 4 deep: one image or many, flat or not. The model takes {shape} "
+        "description": f"Pixels, in lists nested 1 to {depth} deep: {many}, flat or not. The model takes {shape} "
         "(height × width × channels) and other sizes are brought to it.",
     }
     return {
         JSON: {
-            "schema": by_range(lambda top: {"properties": {"data": pixels(top, 4) | says}, "required": ["data"]}),
+            "schema": by_range(lambda top: {"properties": {"data": pixels(top, depth) | says}, "required": ["data"]}),
         },
-        MULTIPART: {"schema": FORM},
+        MULTIPART: {"schema": FORM | {"maxProperties": 1} if one else FORM},
         "image/*": {},
         "application/octet-stream": {},
     }
