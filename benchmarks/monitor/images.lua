@@ -1,21 +1,17 @@
--- Sends the images of a file, one with each request: wrk ... -s images.lua URL -- FILE BYTES_OF_AN_IMAGE
+-- Sends the lines of a file, one with each request: wrk ... -s images.lua URL -- FILE
 -- Prints one line of JSON at the end.
-local content, size, count, at
-local headers = { ["Content-Type"] = "application/octet-stream" }
+local bodies, at = {}, 0
+local headers = { ["Content-Type"] = "application/json" }
 
 function init(args)
-  local file = assert(io.open(args[1], "rb"))
-  content = file:read("*a")
-  file:close()
-  size = tonumber(args[2])
-  count = math.floor(#content / size)
-  at = 0
+  for line in io.lines(args[1]) do
+    bodies[#bodies + 1] = line
+  end
 end
 
 function request()
-  local start = (at % count) * size
-  at = at + 1
-  return wrk.format("POST", nil, headers, content:sub(start + 1, start + size))
+  at = at % #bodies + 1
+  return wrk.format("POST", nil, headers, bodies[at])
 end
 
 function done(summary, latency, requests)
