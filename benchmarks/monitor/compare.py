@@ -16,8 +16,8 @@ online        median requests to the alarm, Fashion-MNIST / CIFAR-100: noise 100
               translation by 20 % 11 / 19 (ADWIN 56 to 120, Page-Hinkley 164 to 365); translation by 5 % 90 / 50 (ADWIN
               1,784 / 840); one class of 10 missing 188 to 380 (ADWIN never); one of 100: 2,764, 7,014, or not in 9,000.
               No alarm before the change; in 100 streams of 10,000 clean requests 1 and 2 alarms (ADWIN none)
-service       5,703 requests/s without the monitor, 0.93 of that with it (0.89 to 0.97; 3 rounds); alone p50 380 µs for 367,
-              p99 2.8 ms for 0.6: the noted answers of 50 ms are told at once, on the workers' loop; roll-back 7 ms from
+service       5,703 requests/s without the monitor, 0.93 of that with it (0.89 to 0.97; 3 rounds); alone p50 380 µs for
+              367, p99 2.8 ms for 0.6: the answers of 50 ms are told at once, on the workers' loop; roll-back 7 ms from
               the decision, 0 of 5,728 requests failed
 """
 
