@@ -10,16 +10,15 @@ from time import time
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 
 from eyas.bundle import Bundle, Repository
-from eyas.image import ImagePolicy
 from eyas.rollout import Move, make_plan, rollouts_of
-from support.bundles import CLASSES, VAL, digits, make_bundle
+from support.bundles import CLASSES, make_bundle
 from support.receiver import Receiver
 from support.server import Server, running, start
 from support.waiting import wait_until
+from support.watching import clean, noise, predict, watcher_of
 
 
 @pytest.fixture
@@ -34,41 +33,11 @@ def monitoring(receiver: Receiver, **more: Any) -> dict[str, Any]:
     return {"webhooks": [f"{receiver.url}/pS3cret"], "most_per_second": 1e6, **more}
 
 
-def clean(count: int) -> tuple[list[Any], list[int]]:
-    images, labels = digits(ImagePolicy(8, 8, 1), VAL)
-    drawn = np.random.default_rng(0).permutation(len(images))[:count]
-    return images[drawn].tolist(), labels[drawn].tolist()
-
-
-def noise(count: int) -> list[Any]:
-    found: list[Any] = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 1)).tolist()
-    return found
-
-
-def predict(server: Server, images: list[Any]) -> list[str]:
-    with httpx.Client(base_url=server.url) as client:
-        return [client.post("/predict", json={"data": one, "range": 255}).json()["id"] for one in images]
-
-
 def told(server: Server) -> dict[str, Any]:
     """What `GET /monitor` says of the receiver."""
     answer = httpx.get(f"{server.url}/monitor")
     found: dict[str, Any] = answer.json()["alerts"][0] if answer.status_code == 200 else {}
     return found
-
-
-def watcher_of(server: Server) -> int:
-    """The only child that ignores SIGTERM."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    ignoring = [int(pid) for pid in children if _ignores_term(pid)]
-    assert len(ignoring) == 1
-    return ignoring[0]
-
-
-def _ignores_term(pid: str) -> bool:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    ignored = int(next(line for line in lines if line.startswith("SigIgn")).split()[1], 16)
-    return bool(ignored >> (signal.SIGTERM - 1) & 1)
 
 
 def test_noise_is_told_to_a_webhook(grey: Bundle, receiver: Receiver) -> None:
