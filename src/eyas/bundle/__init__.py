@@ -4,6 +4,7 @@ from eyas.bundle.folder import Bundle, BundleDraft, Golden, open_bundle, signatu
 from eyas.bundle.manifest import (
     Conformal,
     DatasetInfo,
+    Imported,
     InputSpec,
     Latency,
     Manifest,
@@ -19,6 +20,7 @@ __all__ = [
     "Conformal",
     "DatasetInfo",
     "Golden",
+    "Imported",
     "InputSpec",
     "Latency",
     "Live",

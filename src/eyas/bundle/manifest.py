@@ -46,7 +46,7 @@ class Conformal(Section):
 
 
 class Parity(Section):
-    """The proof that ONNX Runtime answers as PyTorch does, over one whole split.
+    """The proof that ONNX Runtime answers as PyTorch does, or an imported model as it came, over one whole split.
 
     Of the float32 graph: where the bundle's own is another, `quantisation` says how that differs from it.
     """
@@ -54,7 +54,7 @@ class Parity(Section):
     split: str
     images: PositiveInt
     differences: dict[str, NonNegativeFloat]
-    """By output: max |a - b| / max(1, max |a|), a by PyTorch, b by ONNX Runtime."""
+    """By output: max |a - b| / max(1, max |a|), a by the original, b by the bundle's graph."""
     agreement: float = Field(ge=0, le=1)
     """Share of images with the same predicted class."""
     tolerance: PositiveFloat
@@ -112,6 +112,19 @@ class DatasetInfo(Section):
     """Images in each split."""
 
 
+class Imported(Section):
+    """Where a model comes from that eyas did not train."""
+
+    format: str
+    """Of its file: `onnx`, `torchscript`, `torch-export`, …"""
+    file: str
+    """The file's name."""
+    sha256: str
+    """Of the file."""
+    notes: tuple[str, ...] = ()
+    """What was stated and found of it, and what was changed: a sentence each, without full stops."""
+
+
 class Manifest(Section):
     """The whole of `manifest.json`."""
 
@@ -137,9 +150,11 @@ class Manifest(Section):
     parity: Parity
     quantisation: Quantisation | None = None
     """Of a graph that is not float32."""
+    imported: Imported | None = None
+    """Of a model that eyas did not train."""
     dataset: DatasetInfo
     training: dict[str, Any]
-    """The resolved configuration of the run."""
+    """The resolved configuration of the run; of an imported model its `data`."""
     versions: dict[str, str]
     """Of eyas, Python and the libraries that made this."""
     files: dict[str, str]

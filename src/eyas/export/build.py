@@ -46,7 +46,7 @@ def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: P
     with write_bundle(target) as draft:
         session = origin.trace(draft.path / MODEL)
         parity, proved = origin.prove(session, config.tolerance)
-        write_contents(draft, origin, config, session, proved, origin.temperature, parity)
+        write_contents(draft, origin.subject(), config, session, proved, origin.temperature, parity)
     return open_bundle(target)
 
 
@@ -79,7 +79,7 @@ def quantise_run(
         session = set_temperature(model, temperature)
         after = session.run(origin.proof.take(slice(None)))
         found = compare(precision, origin.proof, before, after, plain, model, max_drop=config.max_accuracy_drop)
-        write_contents(draft, origin, config, session, after, temperature, parity, found)
+        write_contents(draft, origin.subject(), config, session, after, temperature, parity, found)
     return open_bundle(target)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eyas.bundle import Conformal, Parity, Quantisation
+from eyas.bundle import Conformal, Imported, Parity, Quantisation
 from eyas.core import io
 from eyas.data.dataset import SplitName
 from eyas.evaluate import Evaluation
@@ -42,8 +42,16 @@ def _what(fields: dict[str, Any]) -> list[str]:
         f"{spec.resize}.",
         f"- **Classes** ({len(classes)}): {', '.join(classes[:SHOWN_CLASSES])}{more}.",
         f"- **Data**: {dataset.name} ({splits}), fingerprint `{dataset.fingerprint[:16]}…`.",
+        *_imported(fields["imported"]),
         "",
     ]
+
+
+def _imported(found: Imported | None) -> list[str]:
+    if found is None:
+        return []
+    notes = "".join(f"\n  - {note}." for note in found.notes)
+    return [f"- **Imported** from {found.file} ({found.format}), SHA-256 `{found.sha256[:16]}…`.{notes}"]
 
 
 def _how_good(evaluations: Mapping[SplitName, Evaluation]) -> list[str]:
@@ -75,27 +83,28 @@ def _worst_classes(evaluations: Mapping[SplitName, Evaluation]) -> str:
 def _trust(fields: dict[str, Any], parity: Parity, conformal: Conformal) -> list[str]:
     quantisation: Quantisation | None = fields["quantisation"]
     changed = in_words(quantisation) if quantisation else ()
+    original = "the model as it came" if fields["imported"] else "PyTorch"
     return [
         "## How sure",
         "",
-        f"- {'In float32, ' if changed else ''}ONNX Runtime agrees with PyTorch on all {parity.images:,} "
+        f"- {'In float32, ' if changed else ''}ONNX Runtime agrees with {original} on all {parity.images:,} "
         f"{parity.split} images: largest difference in a probability {parity.differences['probabilities']:.1e}, same "
         f"class on {parity.agreement:.2%}.",
         *(f"- {line}." for line in changed),
-        _calibrated(conformal),
+        _calibrated(conformal, chose="the epoch" if not fields["imported"] else "the temperature"),
         "- All of this holds for images like those of the dataset, and not beyond.",
         "",
     ]
 
 
-def _calibrated(conformal: Conformal) -> str:
+def _calibrated(conformal: Conformal, chose: str) -> str:
     if not conformal.images:
         return "- Without a validation split nothing was calibrated; every answer is marked for review."
     measured = "" if conformal.measured is None else f", and does for {conformal.measured:.1%} of the test split"
     return (
         f"- Probabilities are calibrated by temperature. The set of classes with probability at least "
         f"{conformal.threshold:.4f} is to hold the true class {conformal.coverage:.0%} of the time or more{measured}; "
-        f"this is approximate, as the {conformal.images:,} calibration images also chose the epoch. An answer whose "
+        f"this is approximate, as the {conformal.images:,} calibration images also chose {chose}. An answer whose "
         "set is not one single class needs review."
     )
 

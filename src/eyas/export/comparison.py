@@ -13,7 +13,7 @@ from eyas.core.errors import ParityError
 from eyas.core.machine import cpu_name
 from eyas.data import Split
 from eyas.evaluate import paired_difference
-from eyas.export.origin import Answers
+from eyas.export.subject import Answers
 from eyas.infer import Session
 
 BATCHES = (1, 16)

@@ -20,8 +20,7 @@ from eyas.data import Dataset, Split
 from eyas.data.dataset import SplitName
 from eyas.evaluate import evaluate, fit_threshold, prediction_sets
 from eyas.export.card import write_card
-from eyas.export.graph import OPSET, output_names
-from eyas.export.origin import Answers, Origin
+from eyas.export.subject import Answers, Subject
 from eyas.infer import Session
 from eyas.monitor.reference import build_reference
 
@@ -34,7 +33,7 @@ LIBRARIES = ("eyas", "torch", "onnx", "onnxruntime", "numpy", "pillow")
 
 def write_contents(
     draft: BundleDraft,
-    origin: Origin,
+    subject: Subject,
     config: ExportConfig,
     session: Session,
     proved: Answers,
@@ -51,9 +50,9 @@ def write_contents(
         parity: of the float32 graph.
         quantisation: what is lost and gained against that graph, where this one is another.
     """
-    dataset = origin.dataset
+    dataset = subject.dataset
     answers: dict[SplitName, Answers] = {
-        split.name: proved if split is origin.proof else session.run(split.take(slice(None)))
+        split.name: proved if split is subject.proof else session.run(split.take(slice(None)))
         for split in (dataset.val, dataset.test)
     }
     evaluations = {
@@ -63,8 +62,8 @@ def write_contents(
     }
     conformal = _conformal(answers, dataset, config.coverage)
     _write_reference(draft.path / REFERENCE, answers["val"], dataset.val)
-    _write_golden(draft.path / GOLDEN, origin.proof, proved["probabilities"])
-    fields = _describe(origin, draft.path, config, quantisation)
+    _write_golden(draft.path / GOLDEN, subject.proof, proved["probabilities"])
+    fields = _describe(subject, draft.path, config, quantisation)
     write_card(draft.path / CARD, fields, evaluations, parity, conformal)
     draft.finish(
         **fields,
@@ -98,14 +97,15 @@ def _write_golden(file: Path, split: Split, probabilities: NDArray[np.float32]) 
     np.savez_compressed(file, images=split.take(rows), probabilities=probabilities[rows])
 
 
-def _describe(origin: Origin, folder: Path, export: ExportConfig, quantisation: Quantisation | None) -> dict[str, Any]:
+def _describe(
+    subject: Subject, folder: Path, export: ExportConfig, quantisation: Quantisation | None
+) -> dict[str, Any]:
     """What the manifest says of where the model comes from."""
-    dataset, policy, config = origin.dataset, origin.dataset.policy, origin.run.config()
-    name, precision = origin.run.path.name, f"{quantisation.precision}" if quantisation else ""
-    numbered = export.version or f"{name}-{io.sha256_file(folder / MODEL)[:8]}"
-    framework = f"PyTorch {version('torch')}, ONNX opset {OPSET}"
+    dataset, policy = subject.dataset, subject.dataset.policy
+    precision = f"{quantisation.precision}" if quantisation else ""
+    numbered = export.version or f"{subject.name}-{io.sha256_file(folder / MODEL)[:8]}"
     return {
-        "name": name,
+        "name": subject.name,
         "version": f"{numbered}-{precision}" if precision else numbered,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "classes": dataset.classes,
@@ -114,19 +114,20 @@ def _describe(origin: Origin, folder: Path, export: ExportConfig, quantisation: 
             width=policy.width,
             channels=policy.channels,
             resize=policy.resize,
-            mean=tuple(origin.about["mean"]),
-            std=tuple(origin.about["std"]),
+            mean=subject.mean,
+            std=subject.std,
         ),
-        "outputs": output_names(origin.network),
-        "architecture": config.model.name,
-        "framework": f"{framework}, {precision}" if precision else framework,
-        "parameters": origin.network.trainable_parameters(),
+        "outputs": subject.outputs,
+        "architecture": subject.architecture,
+        "framework": f"{subject.framework}, {precision}" if precision else subject.framework,
+        "parameters": subject.parameters,
         "quantisation": quantisation,
+        "imported": subject.imported,
         "dataset": DatasetInfo(
             name=dataset.name,
             fingerprint=dataset.fingerprint,
             images={split.name: len(split) for split in dataset.splits},
         ),
-        "training": config.model_dump(mode="json"),
+        "training": subject.training,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     }

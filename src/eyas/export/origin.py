@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eyas.bundle import Parity
 from eyas.core.errors import BundleError
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset, Split
 from eyas.evaluate import fit_temperature, softmax
-from eyas.export.graph import trace
+from eyas.export.graph import OPSET, output_names, trace
 from eyas.export.parity import Proof
+from eyas.export.subject import Answers, Subject
 from eyas.infer import Session
 from eyas.infer.session import CAM, CHUNK, OUTPUTS
 from eyas.nn import Network, load_network, run_in_parts, run_network
-
-Answers = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,22 @@ class Origin:
     """The test split; the validation split where there is no test split."""
     temperature: float
     """Fitted to the network's logits on the validation split."""
+
+    def subject(self) -> Subject:
+        """What the bundle tells of it."""
+        config = self.run.config()
+        return Subject(
+            self.dataset,
+            self.proof,
+            name=self.run.path.name,
+            architecture=config.model.name,
+            framework=f"PyTorch {version('torch')}, ONNX opset {OPSET}",
+            parameters=self.network.trainable_parameters(),
+            outputs=output_names(self.network),
+            mean=tuple(self.about["mean"]),
+            std=tuple(self.about["std"]),
+            training=config.model_dump(mode="json"),
+        )
 
     def trace(self, model: Path) -> Session:
         """Write the float32 graph to `model` and load it."""

@@ -41,10 +41,11 @@ class Proof:
     Args:
         split: which split the images are.
         tolerance: the largest difference allowed in any output.
+        original: who gave the answers that are expected, for messages.
     """
 
-    def __init__(self, split: str, tolerance: float) -> None:
-        self.split, self.tolerance = split, tolerance
+    def __init__(self, split: str, tolerance: float, original: str = "PyTorch") -> None:
+        self.split, self.tolerance, self.original = split, tolerance, original
         self._largest: dict[str, _Largest] = {}
         self._images = self._agreed = 0
         self._flipped: list[int] = []
@@ -81,13 +82,13 @@ class Proof:
         for name, largest in self._largest.items():
             if not largest.difference() <= self.tolerance:  # also where it is NaN
                 raise ParityError(
-                    f"ONNX Runtime must give PyTorch's {name} within {self.tolerance:g} (export.tolerance), got a "
-                    f"difference of {largest.difference():g} on image {largest.image} of the {self.split} split"
+                    f"ONNX Runtime must give {self.original}'s {name} within {self.tolerance:g} (export.tolerance), got "
+                    f"a difference of {largest.difference():g} on image {largest.image} of the {self.split} split"
                 )
         if self._flipped:
             raise ParityError(
-                f"ONNX Runtime must predict PyTorch's class on every image of the {self.split} split but for ties "
-                f"within {self.tolerance:g}, got another on {len(self._flipped)} of {self._images}, the first image "
+                f"ONNX Runtime must predict {self.original}'s class on every image of the {self.split} split but for "
+                f"ties within {self.tolerance:g}, got another on {len(self._flipped)} of {self._images}, the first image "
                 f"{self._flipped[0]}"
             )
         return Parity(
