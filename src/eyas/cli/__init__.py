@@ -17,6 +17,7 @@ from eyas.cli import (
     diagnose,
     doctor,
     explain,
+    importing,
     learn,
     models,
     monitor,
@@ -44,6 +45,7 @@ app.command()(learn.evaluate)
 app.command()(diagnose.diagnose)
 app.command()(report.report)
 app.command()(learn.export)
+app.add_typer(importing.app, name="import")
 app.command()(compare.compare)
 app.command()(compare.learning_curve)
 app.command()(tune.tune)

@@ -44,7 +44,7 @@ def output_names(network: Network) -> tuple[str, ...]:
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Without the exporter's own deprecations, and its notes on torchvision, which eyas does not use."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
@@ -68,7 +68,7 @@ def trace(network: Network, temperature: float, input_shape: tuple[int, int, int
     """
     graph = Graph(network, temperature).cpu().eval()
     example = torch.zeros(2, *input_shape, dtype=torch.uint8)
-    with _quiet_exporter():
+    with quiet_exporter():
         try:
             torch.onnx.export(
                 graph,

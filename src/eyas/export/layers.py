@@ -19,7 +19,7 @@ def body(graph: GraphProto) -> list[NodeProto]:
     Args:
         graph: its nodes in order.
     """
-    needed = _leading_to(graph, ("features",))
+    needed = leading_to(graph, ("features",))
     inside: set[str] = set()
     nodes = []
     for node in needed:
@@ -33,7 +33,7 @@ def put_temperature(model: ModelProto, temperature: float) -> None:
     """Have the graph answer probabilities = softmax(logits / temperature), whatever it was traced with."""
     graph = model.graph
     outputs = [output.name for output in graph.output]
-    kept = _leading_to(graph, [name for name in outputs if name != "probabilities"])
+    kept = leading_to(graph, [name for name in outputs if name != "probabilities"])
     scale = numpy_helper.from_array(np.array(temperature, np.float32), "temperature")
     used = {name for node in kept for name in node.input}
     weights = [initializer for initializer in graph.initializer if initializer.name in used]
@@ -53,11 +53,22 @@ def replace(graph: GraphProto, nodes: Iterable[NodeProto], initializers: Iterabl
     graph.initializer.extend(initializers)
 
 
-def _leading_to(graph: GraphProto, tensors: Iterable[str]) -> list[NodeProto]:
+def leading_to(graph: GraphProto, tensors: Iterable[str]) -> list[NodeProto]:
     """The nodes without which these tensors could not be computed, in order."""
     wanted, nodes = set(tensors), []
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
-            wanted.update(node.input)
+            wanted.update(read_by(node))
             nodes.append(node)
     return nodes[::-1]
+
+
+def read_by(node: NodeProto) -> set[str]:
+    """The tensors that the node takes, and those that the graphs in its branches and loops take from around it."""
+    found = set(node.input)
+    for attribute in node.attribute:
+        for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else ())):
+            made = {name for one in inner.node for name in one.output} | {one.name for one in inner.input}
+            found |= {name for one in inner.node for name in read_by(one)} - made
+            found |= {one.name for one in inner.output} - made
+    return found

@@ -82,14 +82,14 @@ class Proof:
         for name, largest in self._largest.items():
             if not largest.difference() <= self.tolerance:  # also where it is NaN
                 raise ParityError(
-                    f"ONNX Runtime must give {self.original}'s {name} within {self.tolerance:g} (export.tolerance), got "
-                    f"a difference of {largest.difference():g} on image {largest.image} of the {self.split} split"
+                    f"ONNX Runtime must give {self.original}'s {name} within {self.tolerance:g} (export.tolerance), "
+                    f"got a difference of {largest.difference():g} on image {largest.image} of the {self.split} split"
                 )
         if self._flipped:
             raise ParityError(
                 f"ONNX Runtime must predict {self.original}'s class on every image of the {self.split} split but for "
-                f"ties within {self.tolerance:g}, got another on {len(self._flipped)} of {self._images}, the first image "
-                f"{self._flipped[0]}"
+                f"ties within {self.tolerance:g}, got another on {len(self._flipped)} of {self._images}, the first "
+                f"image {self._flipped[0]}"
             )
         return Parity(
             split=self.split,

@@ -1,0 +1,37 @@
+"""The numbers that a graph holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, helper, numpy_helper
+
+Constants = dict[str, NDArray[Any]]
+
+
+def constants(graph: GraphProto) -> Constants:
+    """By tensor: weights, constants, and either of them passed on or transposed."""
+    found: Constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    for node in graph.node:
+        taken = [found.get(name) for name in node.input]
+        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        if node.op_type == "Constant" and "value" in attributes:
+            found[node.output[0]] = numpy_helper.to_array(attributes["value"])
+        elif node.op_type == "Constant" and len(attributes) == 1:
+            ((name, value),) = attributes.items()
+            if name in ("value_int", "value_ints", "value_float", "value_floats"):
+                found[node.output[0]] = np.array(value, np.int64 if "int" in name else np.float32)
+        elif node.op_type == "Identity" and taken[0] is not None:
+            found[node.output[0]] = taken[0]
+        elif node.op_type == "Transpose" and taken[0] is not None:
+            found[node.output[0]] = taken[0].transpose(attributes.get("perm"))
+    return found
+
+
+def constant_of(known: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int64] | None:
+    """A constant of whole numbers; None where it is none."""
+    value = known.get(name)
+    return None if value is None else value.astype(np.int64)

@@ -1,0 +1,186 @@
+"""`eyas import onnx | torchscript | torch-export`: a model's file and a dataset in, a proved bundle out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, numpy_helper
+
+from eyas.bundle import Bundle, Imported, Parity, open_bundle, write_bundle
+from eyas.bundle.folder import MODEL
+from eyas.core import io
+from eyas.core.errors import BundleError
+from eyas.core.schema import DataConfig, ExportConfig
+from eyas.evaluate import fit_temperature, softmax
+from eyas.export.contents import write_contents
+from eyas.export.parity import Proof
+from eyas.export.subject import Answers, Subject
+from eyas.foreign.batch import free_batch
+from eyas.foreign.formats import Format, require_format
+from eyas.foreign.head import Head, find_head
+from eyas.foreign.looking import Look, look
+from eyas.foreign.onnx_file import opset_of, read_onnx
+from eyas.foreign.original import Original, open_session
+from eyas.foreign.preprocessing import Stated
+from eyas.foreign.surgery import INSIDE, Plan, assemble, output_names, set_temperature, without_maps
+from eyas.infer import Session
+from eyas.infer.session import CAM, CHUNK, OUTPUTS
+
+FITS = 1e-3  # within which class maps must average to the logits
+
+
+def import_model(
+    file: Path,
+    wanted: Format,
+    stated: Stated,
+    data: DataConfig,
+    export: ExportConfig,
+    target: Path,
+    *,
+    force: bool = False,
+) -> Bundle:
+    """Make a bundle of a model from elsewhere.
+
+    What is stated is checked on the validation split, on which temperature and conformal threshold are fitted and the
+    parity with the untouched model is proved too. The test split is measured once, at the end.
+
+    Args:
+        file: an ONNX file, a TorchScript archive, or one of `torch.export`.
+        stated: what the file does not say.
+        data: images with the model's classes; they are brought to the model's size.
+        target: the folder to make.
+        force: import it even where the check speaks against what is stated.
+
+    Returns:
+        The bundle, opened and checked.
+
+    Raises:
+        BundleError: the target exists, or the file is no model that can be a bundle.
+        ConfigError: something must be stated, or the check found something else to be clearly better.
+        DataError: other classes than the model's, or no validation split.
+        ParityError: the bundle's graph answers otherwise than the model; nothing is written.
+        UnsafeDataError: a file that may run code, or that reaches out of its folder.
+    """
+    require_format(file, wanted)
+    with write_bundle(target) as draft:
+        original = _open(file, wanted, stated)
+        seen = look(original, stated, data, force=force)
+        first = seen.asked.run(seen.dataset.val.take(slice(CHUNK)), seen.reading)[seen.output]
+        head = find_head(original.graph.graph, seen.output, first)
+        plan, model = _assemble(original.graph, seen, head, draft.path / MODEL)
+        session, temperature = _calibrate(model, seen, draft.path / MODEL)
+        parity, proved = _prove(seen, plan.head, session, temperature, export.tolerance)
+        subject = _describe(file, original, seen, plan, model, stated.name)
+        write_contents(draft, subject, export, session, proved, temperature, parity)
+    return open_bundle(target)
+
+
+def name_of(file: Path) -> str:
+    """A model's name from its file's."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", file.stem).strip("-._+")[:64] or "model"
+
+
+def _open(file: Path, wanted: Format, stated: Stated) -> Original:
+    if wanted == "onnx":
+        graph = read_onnx(file)
+        made_by = " ".join(filter(None, (graph.producer_name, graph.producer_version))) or "unknown"
+        return Original("onnx", graph, open_session(file), f"{made_by}, ONNX opset {opset_of(graph)}")
+    from eyas.foreign.torch_files import open_exported, open_torchscript
+
+    return open_torchscript(file, stated) if wanted == "torchscript" else open_exported(file)
+
+
+def _assemble(model: ModelProto, seen: Look, head: Head, file: Path) -> tuple[Plan, ModelProto]:
+    """The bundle's graph, for any number of images; without class maps where they do not average to the logits."""
+    entry = seen.asked.entry
+    free_batch(model, entry)
+    order = seen.order if (np.diff(seen.order) != 1).any() else None
+    plan = Plan(entry, seen.reading, seen.asked.size, seen.asked.begin, head, order, len(seen.dataset.classes))
+    images = seen.dataset.val.take(slice(CHUNK))
+    whole = assemble(model, plan)
+    onnx.save(whole, file)
+    try:
+        answers = Session(file).run(images, output_names(plan))
+        fits = answers["features"].ndim == 2 and all(len(answers[name]) == len(images) for name in OUTPUTS)
+    except BundleError as error:
+        raise _fixed(seen, error) from error
+    if not fits:
+        raise _fixed(seen, "the answers are not one for each image")
+    if plan.head.maps and not _maps_hold(answers):
+        plan = without_maps(plan)
+        whole = assemble(model, plan)
+    return plan, whole
+
+
+def _fixed(seen: Look, reason: object) -> BundleError:
+    """Why a graph fails on many images."""
+    batch = seen.asked.entry.batch
+    if batch is None:
+        return BundleError(f"the model fails on {CHUNK} images at once: {reason}")
+    return BundleError(
+        f"the model is made for {batch} at a time, and with that number taken out of it it fails ({reason}); export it "
+        "for any number of images"
+    )
+
+
+def _maps_hold(answers: Answers) -> bool:
+    """Whether the mean of the maps differs from the logits by the same bias on every image."""
+    bias = answers["logits"] - answers[CAM].mean(axis=(2, 3))
+    return bool(np.abs(bias - bias[:1]).max() <= FITS * max(1.0, float(np.abs(answers["logits"]).max())))
+
+
+def _calibrate(model: ModelProto, seen: Look, file: Path) -> tuple[Session, float]:
+    """Write the graph with the temperature that its logits on the validation split give."""
+    onnx.save(model, file)
+    val = seen.dataset.val
+    temperature = fit_temperature(Session(file).run(val.take(slice(None)), ["logits"])["logits"], val.labels)
+    set_temperature(model, temperature)
+    onnx.save(model, file)
+    return Session(file), temperature
+
+
+def _prove(seen: Look, head: Head, session: Session, temperature: float, tolerance: float) -> tuple[Parity, Answers]:
+    """The bundle's graph against the untouched model, over the whole validation split.
+
+    A model that gives probabilities is compared in these, at temperature 1: it does not say its logits.
+    """
+    val, parts = seen.dataset.val, []
+    proof = Proof(val.name, tolerance, "the model")
+    for start in range(0, len(val), CHUNK):
+        images = val.take(slice(start, start + CHUNK))
+        found, actual = seen.ask(images), session.run(images)
+        if head.taken_off is None and not head.is_log:
+            expected = {"logits": found, "probabilities": softmax(found, temperature).astype(np.float32)}
+            proof.add(expected, actual)
+        else:
+            probabilities = np.exp(found) if head.taken_off == "LogSoftmax" else found
+            proof.add({"probabilities": probabilities}, {"probabilities": _softmax(actual["logits"])})
+        parts.append(actual)
+    return proof.finish(), {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return softmax(logits).astype(np.float32)
+
+
+def _describe(file: Path, original: Original, seen: Look, plan: Plan, model: ModelProto, name: str | None) -> Subject:
+    notes = (*plan.head.in_words(seen.output), *seen.in_words())
+    inside = (one for one in model.graph.initializer if one.name.startswith(INSIDE))
+    floats = [one for one in inside if numpy_helper.to_array(one).dtype.kind == "f"]
+    return Subject(
+        seen.dataset,
+        seen.dataset.val,
+        name=name or name_of(file),
+        architecture=f"imported {original.format}",
+        framework=original.framework,
+        parameters=sum(int(np.prod(one.dims)) for one in floats),
+        outputs=output_names(plan),
+        mean=seen.reading.mean,
+        std=seen.reading.std,
+        training={"data": seen.data.model_dump(mode="json")},
+        imported=Imported(format=original.format, file=file.name, sha256=io.sha256_file(file), notes=notes),
+    )

@@ -1,0 +1,144 @@
+"""TorchScript and `torch.export` files as bundles, and the files that are not opened."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from eyas.core.errors import BundleError, ConfigError, UnsafeDataError
+from eyas.core.schema import DataConfig, ExportConfig
+from eyas.foreign import Stated, import_model
+from eyas.infer import Predictor
+from support.foreign_models import as_taken, quiet, teach
+
+DIGITS = DataConfig(source="digits")
+STATED = Stated(scaling="symmetric", size=(8, 8), channels=1)
+
+
+@pytest.fixture(scope="module")
+def net(digits):
+    return teach(digits)
+
+
+@pytest.fixture
+def bring(tmp_path):
+    return lambda file, wanted, stated=STATED: import_model(
+        file, wanted, stated, DIGITS, ExportConfig(), tmp_path / "bundle"
+    )
+
+
+def _agrees(bundle, net, digits):
+    with torch.no_grad():
+        logits = net(as_taken(digits.test)).numpy()
+    found = Predictor(bundle).run(digits.test.take(slice(None)))
+    np.testing.assert_allclose(found.logits, logits, atol=1e-3)
+    assert bundle.manifest.parity.agreement == 1
+    assert bundle.manifest.outputs[-1] == "cam"
+    return True
+
+
+@pytest.mark.parametrize("make", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(1, 1, 8, 8))])
+def test_torchscript_answers_as_it_did(make, net, digits, bring, tmp_path):
+    with quiet():
+        make(net).save(tmp_path / "net.pt")
+    bundle = bring(tmp_path / "net.pt", "torchscript")
+    assert bundle.manifest.imported.format == "torchscript"
+    assert _agrees(bundle, net, digits)
+
+
+@pytest.mark.parametrize("batch", [1, None])
+def test_an_exported_program_answers_as_it_did(batch, net, digits, bring, tmp_path):
+    free = None if batch else ({0: torch.export.Dim("n")},)
+    with quiet():
+        program = torch.export.export(net, (torch.zeros(batch or 2, 1, 8, 8),), dynamic_shapes=free)
+        torch.export.save(program, tmp_path / "net.pt2")
+    bundle = bring(tmp_path / "net.pt2", "torch-export", Stated(scaling="symmetric"))
+    assert _agrees(bundle, net, digits)
+
+
+def test_torchscript_needs_its_shape(net, bring, tmp_path):
+    with quiet():
+        torch.jit.script(net).save(tmp_path / "net.pt")
+    with pytest.raises(ConfigError, match="state --size and --channels"):
+        bring(tmp_path / "net.pt", "torchscript", Stated(scaling="symmetric"))
+    with pytest.raises(BundleError, match="cannot be written as ONNX"):
+        bring(tmp_path / "net.pt", "torchscript", Stated(scaling="unit", size=(8, 8), channels=3))
+    with pytest.raises(BundleError, match="eyas import torchscript"):
+        bring(tmp_path / "net.pt", "onnx")
+
+
+class Reads(torch.nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images + torch.from_file("/etc/hostname", False, 1, dtype=torch.float32).sum()
+
+
+def test_torchscript_that_reads_files_is_not_opened(bring, tmp_path):
+    with quiet():
+        torch.jit.script(Reads()).save(tmp_path / "net.pt")
+    with pytest.raises(UnsafeDataError, match="from_file"):
+        bring(tmp_path / "net.pt", "torchscript")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickles_are_not_opened(zipped, net, bring, tmp_path):
+    for name, content in (("state.pt", net.state_dict()), ("model.pt", net)):
+        torch.save(content, tmp_path / name, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(UnsafeDataError, match=r"weights_only=True.*torch.onnx.export"):
+            bring(tmp_path / name, "torchscript")
+
+
+def _edited(program, file, inside, change):
+    """The archive with one of its JSON files changed."""
+    with quiet():
+        torch.export.save(program, file.with_suffix(".plain.pt2"))
+    with zipfile.ZipFile(file.with_suffix(".plain.pt2")) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, json.dumps(change(json.loads(content))) if name.endswith(inside) else content)
+    return file
+
+
+def _with_pickle(config):
+    next(iter(config["config"].values()))["use_pickle"] = True
+    return config
+
+
+def _with_call(program):
+    program["graph_module"]["graph"]["nodes"][0]["target"] = "torch.os.system"
+    return program
+
+
+def _with_formula(program):
+    program["guards_code"] = ["__import__('os').system('true')"]
+    return program
+
+
+@pytest.mark.parametrize(
+    ("inside", "change", "says"),
+    [
+        ("model_weights_config.json", _with_pickle, "as a pickle"),
+        ("model.json", _with_call, "torch.os.system"),
+        ("model.json", _with_formula, "formulas of sizes"),
+    ],
+)
+def test_programs_that_could_do_more_are_not_opened(inside, change, says, net, bring, tmp_path):
+    with quiet():
+        program = torch.export.export(net, (torch.zeros(1, 1, 8, 8),))
+    file = _edited(program, tmp_path / "net.pt2", inside, change)
+    with pytest.raises(UnsafeDataError, match=says):
+        bring(file, "torch-export")
+
+
+@pytest.mark.parametrize(
+    ("head", "says"), [(b"\x89HDF\r\n\x1a\n", "eyas import keras"), (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
+                       (b"\x40\0\0\0\0\0\0\0{\"a\":1}", "safetensors"), (b"", "not an ONNX file"),
+                       (b"no model at all", "not an ONNX file")]
+)  # fmt: skip
+def test_other_formats_say_what_they_are(head, says, bring, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(head)
+    with pytest.raises(BundleError, match=says):
+        bring(tmp_path / "model.onnx", "onnx")
