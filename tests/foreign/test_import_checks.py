@@ -41,9 +41,9 @@ def test_channels_turned_round_are_found(bring):
 
 def test_a_wrong_range_is_found_and_can_be_forced(bring):
     with pytest.raises(ConfigError, match=r"clearly on more, 100.0%, with --scaling unit") as refused:
-        bring(colour_graph(), Stated(scaling="symmetric"))
+        bring(colour_graph(), Stated(scaling="bytes"))
     assert "--force" in str(refused.value)
-    forced = bring(colour_graph(), Stated(scaling="symmetric"), force=True)
+    forced = bring(colour_graph(), Stated(scaling="bytes"), force=True)
     assert forced.manifest.imported.notes[-1].startswith("Imported by force")
     assert forced.manifest.metrics["test"]["accuracy"] < 0.9
     assert "Imported by force" in (forced.path / "card.md").read_text()

@@ -15,15 +15,10 @@ from eyas.core.schema import DataConfig, ExportConfig
 from eyas.evaluate import softmax
 from eyas.foreign import Stated, import_model
 from eyas.infer import Predictor
-from support.foreign_models import Net, as_taken, colour_graph, graph_of, save, teach, write_colours, write_onnx
+from support.foreign_models import Net, as_taken, colour_graph, graph_of, save, write_colours, write_onnx
 
 DIGITS = DataConfig(source="digits")
 SYMMETRIC = Stated(scaling="symmetric")
-
-
-@pytest.fixture(scope="module")
-def net(digits):
-    return teach(digits)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +38,9 @@ def colours(tmp_path_factory):
     return DataConfig(source=str(write_colours(tmp_path_factory.mktemp("colours") / "made")))
 
 
-def _import(model, colours, tmp_path, stated=None, **more):
+def _import(model, colours, tmp_path, stated=None, to="bundle"):
     file = save(model, tmp_path / "model.onnx")
-    return import_model(
-        file, "onnx", stated or Stated(scaling="unit"), colours, ExportConfig(), tmp_path / "bundle", **more
-    )
+    return import_model(file, "onnx", stated or Stated(scaling="unit"), colours, ExportConfig(), tmp_path / to)
 
 
 def test_the_bundle_answers_as_the_network_that_was_exported(bundle, net, digits):
@@ -156,7 +149,8 @@ def _dense(shape, **more):
         helper.make_node("Flatten", ["pixels"], ["flat"]),
         helper.make_node("MatMul", ["flat", "weights"], ["answers"]),
     ]
-    return graph_of(nodes, {"weights": np.ones((90, 7), np.float32)}, shape=shape, **more)
+    values = int(np.prod([side for side in shape[1:] if isinstance(side, int)]))
+    return graph_of(nodes, {"weights": np.ones((values, 7), np.float32)}, shape=shape, **more)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +177,7 @@ def test_several_inputs_or_fitting_outputs_say_so(colours, tmp_path):
     assert found.manifest.parity.differences.keys() == {"logits", "probabilities"}
     model.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n"]))
     with pytest.raises(BundleError, match="takes pixels, mask"):
-        _import(model, colours, tmp_path)
+        _import(model, colours, tmp_path, to="other")
 
 
 def test_independent_yes_or_no_answers_are_no_classes(colours, tmp_path):

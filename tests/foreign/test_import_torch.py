@@ -13,15 +13,10 @@ from eyas.core.errors import BundleError, ConfigError, UnsafeDataError
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.foreign import Stated, import_model
 from eyas.infer import Predictor
-from support.foreign_models import as_taken, quiet, teach
+from support.foreign_models import as_taken, quiet
 
 DIGITS = DataConfig(source="digits")
 STATED = Stated(scaling="symmetric", size=(8, 8), channels=1)
-
-
-@pytest.fixture(scope="module")
-def net(digits):
-    return teach(digits)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from PIL import Image
 from torch import Tensor, nn
 
 from eyas.data import Dataset, Split
@@ -43,7 +44,7 @@ def as_taken(split: Split) -> Tensor:
     return torch.from_numpy(split.take(slice(None))).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def teach(digits: Dataset, epochs: int = 12) -> Net:
+def teach(digits: Dataset, epochs: int = 8) -> Net:
     """A network for the digits, right on nine in ten or more."""
     torch.manual_seed(0)
     net = Net()
@@ -77,16 +78,13 @@ def write_onnx(net: nn.Module, file: Path, *, batch: int | None = None, channels
     return file
 
 
-def write_colours(file: Path, images: int = 240) -> Path:
-    """An .npz of noisy images of four colours, (N, 6, 5, 3) uint8."""
+def write_colours(folder: Path, images: int = 400) -> Path:
+    """A folder of noisy images of four colours, 6 × 5 pixels; its path."""
     random = np.random.default_rng(0)
     labels = np.arange(images) % len(COLOURS)
     tints = np.array(list(COLOURS.values()))[labels][:, None, None]
     pixels = (np.clip(tints + random.normal(0, 0.15, (images, 6, 5, 3)), 0, 1) * 255).astype(np.uint8)
-    folder = file.with_suffix("")
     for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
-        from PIL import Image
-
         target = folder / list(COLOURS)[label] / f"{number}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(target)

@@ -34,7 +34,8 @@ MEMBERS = re.compile(
     r"(?:data/(?:weights|constants|sample_inputs)/[\w.]+|models/model\.json|extra/.*|\.data/\w+|archive_format|"
     r"archive_version|byteorder|version)$"
 )
-FORMULA_NAMES = re.compile(r"(?:[A-Z]\w*|[suz]\d+|size|stride|and|or|not|L)$")
+SYMBOLS = re.compile(r"Symbol\('[suz]\d+'|L\['\w+'\]")
+FORMULA_NAMES = re.compile(r"(?:[A-Z]\w*|[suz]\d+|size|stride|and|or|not|positive|nonnegative|integer|real|finite)$")
 TREES = (None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
 TORCH_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, AssertionError)
 
@@ -171,7 +172,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _is_arithmetic(text: str) -> bool:
-    bare = re.sub(r"L\['\w+'\]", "L", text)
+    bare = SYMBOLS.sub("(", text)
     names = re.findall(r"[A-Za-z_]\w*", bare)
     return not re.search(r"['\"\\{}@:;]", bare) and all(FORMULA_NAMES.match(name) for name in names)
 
