@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, helper, numpy_helper
+from onnx import GraphProto, TensorProto, helper, numpy_helper
 
+from eyas.export.layers import leading_to, read_by
+
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 Constants = dict[str, NDArray[Any]]
 
 
@@ -35,3 +39,10 @@ def constant_of(known: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int6
     """A constant of whole numbers; None where it is none."""
     value = known.get(name)
     return None if value is None else value.astype(np.int64)
+
+
+def count_weights(graph: GraphProto, tensor: str) -> int:
+    """How many floating numbers the graph holds to compute the tensor."""
+    used = {name for node in leading_to(graph, [tensor]) for name in read_by(node)}
+    kept = [one for one in graph.initializer if one.name in used and one.data_type in FLOATS]
+    return sum(prod(one.dims) for one in kept)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto
 
 from eyas.bundle import Bundle, Imported, Parity, open_bundle, write_bundle
 from eyas.bundle.folder import MODEL
@@ -20,16 +21,18 @@ from eyas.export.contents import write_contents
 from eyas.export.parity import Proof
 from eyas.export.subject import Answers, Subject
 from eyas.foreign.batch import free_batch
+from eyas.foreign.constants import count_weights
 from eyas.foreign.formats import Format, require_format
 from eyas.foreign.head import Head, find_head
 from eyas.foreign.looking import Look, look
 from eyas.foreign.onnx_file import opset_of, read_onnx
 from eyas.foreign.original import Original, open_session
 from eyas.foreign.preprocessing import Stated
-from eyas.foreign.surgery import INSIDE, Plan, assemble, output_names, set_temperature, without_maps
+from eyas.foreign.surgery import Plan, assemble, output_names, set_temperature, without_maps
 from eyas.infer import Session
 from eyas.infer.session import CAM, CHUNK, OUTPUTS
 
+NEAR = 1e-2  # within which a graph is the same, before the proof
 FITS = 1e-3  # within which class maps must average to the logits
 
 
@@ -74,7 +77,7 @@ def import_model(
         plan, model = _assemble(original.graph, seen, head, draft.path / MODEL)
         session, temperature = _calibrate(model, seen, draft.path / MODEL)
         parity, proved = _prove(seen, plan.head, session, temperature, export.tolerance)
-        subject = _describe(file, original, seen, plan, model, stated.name)
+        subject = _describe(file, original, seen, plan, stated.name)
         write_contents(draft, subject, export, session, proved, temperature, parity)
     return open_bundle(target)
 
@@ -95,36 +98,50 @@ def _open(file: Path, wanted: Format, stated: Stated) -> Original:
 
 
 def _assemble(model: ModelProto, seen: Look, head: Head, file: Path) -> tuple[Plan, ModelProto]:
-    """The bundle's graph, for any number of images; without class maps where they do not average to the logits."""
-    entry = seen.asked.entry
-    free_batch(model, entry)
+    """The bundle's graph, for any number of images; without class maps where they do not average to the logits.
+
+    A graph for one image that does not work for more is run on each image in turn.
+    """
+    entry, images = seen.asked.entry, seen.dataset.val.take(slice(CHUNK))
+    free = ModelProto()
+    free.CopyFrom(model)
+    free_batch(free, entry)
     order = seen.order if (np.diff(seen.order) != 1).any() else None
     plan = Plan(entry, seen.reading, seen.asked.size, seen.asked.begin, head, order, len(seen.dataset.classes))
-    images = seen.dataset.val.take(slice(CHUNK))
-    whole = assemble(model, plan)
-    onnx.save(whole, file)
     try:
-        answers = Session(file).run(images, output_names(plan))
-        fits = answers["features"].ndim == 2 and all(len(answers[name]) == len(images) for name in OUTPUTS)
+        whole = assemble(free, plan)
+        answers = _try_out(whole, plan, seen, images, file)
     except BundleError as error:
-        raise _fixed(seen, error) from error
-    if not fits:
-        raise _fixed(seen, "the answers are not one for each image")
+        if entry.batch is None:
+            raise
+        if entry.batch > 1:
+            raise BundleError(
+                f"the model is made for {entry.batch} images at a time, and fails with that number taken out of it "
+                f"({error}); export it for any number of images"
+            ) from error
+        free, plan = model, replace(plan, looped=True)
+        whole = assemble(free, plan)
+        answers = _try_out(whole, plan, seen, images, file)
     if plan.head.maps and not _maps_hold(answers):
         plan = without_maps(plan)
-        whole = assemble(model, plan)
+        whole = assemble(free, plan)
     return plan, whole
 
 
-def _fixed(seen: Look, reason: object) -> BundleError:
-    """Why a graph fails on many images."""
-    batch = seen.asked.entry.batch
-    if batch is None:
-        return BundleError(f"the model fails on {CHUNK} images at once: {reason}")
-    return BundleError(
-        f"the model is made for {batch} at a time, and with that number taken out of it it fails ({reason}); export it "
-        "for any number of images"
-    )
+def _try_out(model: ModelProto, plan: Plan, seen: Look, images: NDArray[np.uint8], file: Path) -> Answers:
+    """The graph's answers to some images.
+
+    Raises:
+        BundleError: it fails, or names other classes than the model.
+    """
+    onnx.save(model, file)
+    answers = Session(file).run(images, output_names(plan))
+    if answers["features"].ndim != 2 or any(len(answers[name]) != len(images) for name in OUTPUTS):
+        raise BundleError("the graph does not give one answer for each image")
+    gap = np.abs(_probabilities(seen.ask(images), plan.head) - _softmax(answers["logits"])).max()
+    if not gap <= NEAR:
+        raise BundleError(f"the graph does not answer as the model does: a probability differs by {gap:.1g}")
+    return answers
 
 
 def _maps_hold(answers: Answers) -> bool:
@@ -157,27 +174,33 @@ def _prove(seen: Look, head: Head, session: Session, temperature: float, toleran
             expected = {"logits": found, "probabilities": softmax(found, temperature).astype(np.float32)}
             proof.add(expected, actual)
         else:
-            probabilities = np.exp(found) if head.taken_off == "LogSoftmax" else found
-            proof.add({"probabilities": probabilities}, {"probabilities": _softmax(actual["logits"])})
+            expected = {"probabilities": _probabilities(found, head)}
+            proof.add(expected, {"probabilities": _softmax(actual["logits"])})
         parts.append(actual)
     return proof.finish(), {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+
+
+def _probabilities(found: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
+    """What the untouched model says, as probabilities at temperature 1."""
+    if head.taken_off == "LogSoftmax":
+        return np.exp(found)
+    return found if head.taken_off or head.is_log else _softmax(found)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return softmax(logits).astype(np.float32)
 
 
-def _describe(file: Path, original: Original, seen: Look, plan: Plan, model: ModelProto, name: str | None) -> Subject:
-    notes = (*plan.head.in_words(seen.output), *seen.in_words())
-    inside = (one for one in model.graph.initializer if one.name.startswith(INSIDE))
-    floats = [one for one in inside if numpy_helper.to_array(one).dtype.kind == "f"]
+def _describe(file: Path, original: Original, seen: Look, plan: Plan, name: str | None) -> Subject:
+    turns = ["The graph takes one image: it is run on each in turn, which is slower than a graph for many"]
+    notes = (*plan.head.in_words(seen.output), *(turns if plan.looped else ()), *seen.in_words())
     return Subject(
         seen.dataset,
         seen.dataset.val,
         name=name or name_of(file),
         architecture=f"imported {original.format}",
         framework=original.framework,
-        parameters=sum(int(np.prod(one.dims)) for one in floats),
+        parameters=count_weights(original.graph.graph, plan.head.logits),
         outputs=output_names(plan),
         mean=seen.reading.mean,
         std=seen.reading.std,

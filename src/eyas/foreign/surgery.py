@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, compose, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, compose, helper, numpy_helper
 
 from eyas.core.errors import BundleError
 from eyas.export.layers import leading_to, read_by
@@ -18,6 +19,7 @@ from eyas.foreign.preprocessing import Reading
 from eyas.infer.session import CAM, INPUT, OUTPUTS
 
 INSIDE = "model/"  # before every name of the foreign graph, so that none is one of ours
+ONE = "one/"  # and before those of the graph for one image in a loop
 TEMPERATURE = "temperature"
 TINY = float(np.finfo(np.float32).tiny)  # no probability is less, so that its logarithm is finite
 
@@ -36,6 +38,8 @@ class Plan:
     order: NDArray[np.int64] | None
     """(K,) which of the graph's outputs is each class; None where it is their order."""
     classes: int
+    looped: bool = False
+    """Whether the foreign graph takes one image, and is run on each in turn."""
 
 
 class _Parts:
@@ -65,17 +69,20 @@ def assemble(model: ModelProto, plan: Plan) -> ModelProto:
     Raises:
         BundleError: the parts do not make a valid graph.
     """
-    inner: ModelProto = compose.add_prefix(model, INSIDE)
     front, tail = _front(plan), _tail(plan)
-    wanted = {name for node in tail.nodes for name in node.input}
-    nodes = [*front.nodes, *leading_to(inner.graph, wanted), *tail.nodes]
-    used = {name for node in nodes for name in read_by(node)}
-    weights = [one for one in inner.graph.initializer if one.name in used]
+    wanted = sorted({name for node in tail.nodes for name in node.input if name.startswith(INSIDE)})
+    middle = _loop(model, plan, wanted) if plan.looped else _cut(compose.add_prefix(model, INSIDE).graph, wanted)
     images = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [BATCH, *plan.size, plan.entry.channels])
-    made = helper.make_graph(nodes, "eyas", [images], _outputs(plan), [*front.numbers, *weights, *tail.numbers])
-    made.sparse_initializer.extend(one for one in inner.graph.sparse_initializer if one.values.name in used)
-    whole = helper.make_model(made, opset_imports=inner.opset_import, producer_name="eyas")
-    whole.ir_version = inner.ir_version
+    made = helper.make_graph(
+        [*front.nodes, *middle.node, *tail.nodes],
+        "eyas",
+        [images],
+        _outputs(plan),
+        [*front.numbers, *middle.initializer, *tail.numbers],
+        sparse_initializer=middle.sparse_initializer,
+    )
+    whole = helper.make_model(made, opset_imports=model.opset_import, producer_name="eyas")
+    whole.ir_version = model.ir_version
     try:
         checker.check_model(whole)
     except (checker.ValidationError, *ONNX_ERRORS) as error:
@@ -97,6 +104,40 @@ def set_temperature(model: ModelProto, temperature: float) -> None:
 def without_maps(plan: Plan) -> Plan:
     """The same without class activation maps."""
     return replace(plan, head=replace(plan.head, maps=None))
+
+
+def _cut(graph: GraphProto, wanted: Iterable[str]) -> GraphProto:
+    """The part of the graph that gives the wanted tensors, with no inputs or outputs of its own."""
+    nodes = leading_to(graph, wanted)
+    used = {name for node in nodes for name in read_by(node)}
+    weights = [one for one in graph.initializer if one.name in used]
+    sparse = [one for one in graph.sparse_initializer if one.values.name in used]
+    return helper.make_graph(nodes, "model", [], [], weights, sparse_initializer=sparse)
+
+
+def _loop(model: ModelProto, plan: Plan, wanted: Sequence[str]) -> GraphProto:
+    """The graph for one image, on each in turn (`Scan`): what it gives are rows of the wanted tensors."""
+    parts, entry = _Parts(), plan.entry
+    body = _cut(compose.add_prefix(model, ONE + INSIDE).graph, [ONE + name for name in wanted])
+    sides = entry.shape if entry.layout == "nhwc" else (entry.channels, entry.height, entry.width)
+    first = parts.number(f"{ONE}first_axis", np.array([0], np.int64))
+    parts.add("Unsqueeze", [f"{ONE}image", first], f"{ONE}{INSIDE}{entry.name}")
+    parts.nodes += body.node
+    rows = []
+    for name in wanted:
+        row = parts.add("Cast", [ONE + name], f"{ONE}{name}/float", to=TensorProto.FLOAT)
+        rows.append(parts.add("Squeeze", [row, first], f"{ONE}{name}/row"))
+    kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
+    inner = helper.make_graph(
+        parts.nodes,
+        "one image",
+        [helper.make_tensor_value_info(f"{ONE}image", kind, sides)],
+        [helper.make_tensor_value_info(row, TensorProto.FLOAT, None) for row in rows],
+        [*parts.numbers, *body.initializer],
+        sparse_initializer=body.sparse_initializer,
+    )
+    scan = helper.make_node("Scan", [INSIDE + entry.name], list(wanted), "each_image", body=inner, num_scan_inputs=1)
+    return helper.make_graph([scan], "model", [], [])
 
 
 def _front(plan: Plan) -> _Parts:
