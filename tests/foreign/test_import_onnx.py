@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,6 +17,7 @@ from eyas.evaluate import softmax
 from eyas.foreign import Stated, import_model
 from eyas.infer import Predictor
 from support.foreign_models import Net, as_taken, colour_graph, graph_of, save, write_colours, write_onnx
+from support.server import running
 
 DIGITS = DataConfig(source="digits")
 SYMMETRIC = Stated(scaling="symmetric")
@@ -71,14 +73,54 @@ def test_the_manifest_and_the_card_tell_where_the_model_comes_from(bundle, file)
     assert Predictor(bundle).verify_golden() < 1e-6
 
 
+def test_the_served_bundle_answers_as_the_model_did(bundle, file, digits):
+    images = digits.test.take(slice(5))
+    with running(bundle.path) as server:
+        said = httpx.post(f"{server.url}/predict", json={"data": images[..., 0].tolist(), "range": 255}).json()
+    (expected,) = onnxruntime.InferenceSession(file).run(None, {"pixels": as_taken(digits.test)[:5].numpy()})
+    powers = expected ** (1 / bundle.manifest.temperature)
+    np.testing.assert_allclose(said["probabilities"], powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
+
+
 def test_a_graph_for_one_image_at_a_time_takes_any_number(net, digits, tmp_path):
     file = write_onnx(net, tmp_path / "one.onnx", batch=1)
     found = import_model(file, "onnx", SYMMETRIC, DIGITS, ExportConfig(), tmp_path / "bundle")
-    assert "1 image a time" in found.manifest.imported.notes[2]
+    assert "1 at a time" in found.manifest.imported.notes[2]
     images = digits.test.take(slice(3))
     session = onnxruntime.InferenceSession(file)
     expected = [session.run(None, {"pixels": as_taken(digits.test)[k : k + 1].numpy()})[0] for k in range(3)]
     np.testing.assert_allclose(Predictor(found).run(images).logits, np.concatenate(expected), atol=1e-4)
+
+
+def test_a_graph_that_works_for_one_image_alone_is_run_on_each(colours, tmp_path):
+    model = colour_graph()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(np.zeros((1, 2), np.float32), "more"))  # a row for one image
+    graph.node.insert(1, helper.make_node("Concat", ["means", "more"], ["longer"], axis=1))
+    graph.node[2].input[0] = "longer"
+    weights = numpy_helper.to_array(graph.initializer[0])
+    graph.initializer[0].CopyFrom(numpy_helper.from_array(np.concatenate([weights, weights[:2]]), "weights"))
+    found = _import(model, colours, tmp_path)
+    assert any("run on each in turn" in note for note in found.manifest.imported.notes)
+    images = np.random.default_rng(0).integers(0, 256, (70, 6, 5, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    expected = [session.run(None, {"pixels": one[None].astype(np.float32) / 255})[0] for one in images]
+    np.testing.assert_allclose(softmax(Predictor(found).run(images).logits), np.concatenate(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["UINT8", "FLOAT16", "DOUBLE"])
+def test_inputs_of_other_types_are_fed_as_they_want(dtype, colours, tmp_path):
+    model, kind = colour_graph(), getattr(TensorProto, dtype)
+    model.graph.input[0].type.tensor_type.elem_type = kind
+    model.graph.node.insert(0, helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT))
+    model.graph.node[1].input[0] = "floats"
+    if dtype == "UINT8":
+        model.graph.initializer.append(numpy_helper.from_array(np.array(255, np.float32), "full"))
+        model.graph.node.insert(1, helper.make_node("Div", ["floats", "full"], ["shares"]))
+        model.graph.node[2].input[0] = "shares"
+    found = _import(model, colours, tmp_path, Stated() if dtype == "UINT8" else None)
+    assert found.manifest.accuracy == 1
 
 
 def test_a_batch_that_is_fixed_in_its_arithmetic_is_refused(colours, tmp_path):
@@ -88,7 +130,7 @@ def test_a_batch_that_is_fixed_in_its_arithmetic_is_refused(colours, tmp_path):
     model.graph.initializer.append(pairs)
     model.graph.node.insert(1, helper.make_node("MatMul", ["pairs", "means"], ["mixed"]))
     model.graph.node[2].input[0] = "mixed"
-    with pytest.raises(BundleError, match="made for 2 at a time"):
+    with pytest.raises(BundleError, match="made for 2 images at a time"):
         _import(model, colours, tmp_path)
     assert not (tmp_path / "bundle").exists()
 

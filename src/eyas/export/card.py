@@ -91,7 +91,8 @@ def _trust(fields: dict[str, Any], parity: Parity, conformal: Conformal) -> list
         f"{parity.split} images: largest difference in a probability {parity.differences['probabilities']:.1e}, same "
         f"class on {parity.agreement:.2%}.",
         *(f"- {line}." for line in changed),
-        _calibrated(conformal, chose="the epoch" if not fields["imported"] else "the temperature"),
+        _calibrated(conformal, chose="the temperature" if fields["imported"] else "the epoch"),
+        *(["- Whether the model was taught with some of these images is not known."] if fields["imported"] else []),
         "- All of this holds for images like those of the dataset, and not beyond.",
         "",
     ]

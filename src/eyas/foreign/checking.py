@@ -48,6 +48,8 @@ class Check:
     """What came of it."""
 
     images: int
+    chance: float
+    """Share of the commonest class."""
     classes: tuple[str, ...]
     stated: Tried | None
     """None where no scaling is stated."""
@@ -66,10 +68,9 @@ class Check:
 
     @property
     def blind(self) -> bool:
-        """Whether nothing is better than chance by twice its error."""
-        chance = 1 / len(self.classes)
-        best = max(tried.accuracy for tried in (*self.others, *([self.stated] if self.stated else [])))
-        return best <= chance + 2 * (chance * (1 - chance) / self.images) ** 0.5
+        """Whether what is stated is no better than always the commonest class, by twice the error of that."""
+        error = (self.chance * (1 - self.chance) / self.images) ** 0.5
+        return self.stated is not None and self.stated.accuracy <= self.chance + 2 * error
 
     def in_words(self) -> list[str]:
         """Sentences without full stops."""
@@ -81,17 +82,20 @@ class Check:
 
     def verdict(self) -> str | None:
         """What speaks against what is stated, and the options to use; None where nothing does."""
+        if self.stated is None:
+            return None
+        right = f"the model is right on {self.stated.accuracy:.1%} of {self.images:,} validation images"
+        if best := self.better:
+            return (
+                f"{right} as stated ({self.stated.reading.options}), and clearly on more, {best.accuracy:.1%}, with "
+                f"{self._options(best)}"
+            )
         if self.blind:
             return (
-                f"the model is right on no more of {self.images:,} validation images than chance, whatever the range, "
-                "the order of channels and of classes: these may be other data than it was taught with"
+                f"{right}, no more than by chance, and no usual range, order of channels or of classes does better: "
+                "these may be other things than it was taught"
             )
-        if (best := self.better) is None or self.stated is None:
-            return None
-        return (
-            f"the model is right on {self.stated.accuracy:.1%} of {self.images:,} validation images as stated "
-            f"({self.stated.reading.options}), and clearly on more, {best.accuracy:.1%}, with {self._options(best)}"
-        )
+        return None
 
     def found_order(self) -> tuple[str, ...] | None:
         """The classes in the order of the model's outputs, where another than the stated one is clearly better."""
@@ -121,7 +125,8 @@ def check_readings(
     first = _try(ask, stated, order, labels) if stated else []
     rest = [tried for reading in others for tried in _try(ask, reading, order, labels)]
     ranked = sorted((*first[1:], *rest), key=lambda tried: (-tried.accuracy, tried.reordered))
-    return Check(len(labels), classes, first[0] if first else None, tuple(ranked))
+    chance = float(np.bincount(labels).max()) / len(labels)
+    return Check(len(labels), chance, classes, first[0] if first else None, tuple(ranked))
 
 
 def _try(ask: Answers, reading: Reading, order: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Tried]:

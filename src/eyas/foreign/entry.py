@@ -46,10 +46,10 @@ class Entry:
 
     def in_words(self) -> str:
         """A sentence without its full stop."""
-        batch = "any number of images" if self.batch is None else f"{self.batch} image{'s'[: self.batch > 1]} a time"
+        batch = "any number of images" if self.batch is None else f"{self.batch} at a time as it came"
+        channels = "1 channel" if self.channels == 1 else "3 channels"
         return (
-            f"Input {self.name}: {self.layout.upper()}, {self.height}×{self.width}, "
-            f"{self.channels} channel{'s'[: self.channels > 1]}, {self.dtype}, {batch}"
+            f"Input {self.name}: {self.layout.upper()}, {self.height}×{self.width}, {channels}, {self.dtype}, {batch}"
         )
 
 
