@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import zipfile
 
 import numpy as np
@@ -86,45 +87,66 @@ def test_pickles_are_not_opened(zipped, net, bring, tmp_path):
             bring(tmp_path / name, "torchscript")
 
 
-def _edited(program, file, inside, change):
-    """The archive with one of its JSON files changed."""
+def _edited(net, file, inside, change):
+    """An exported program with one of its files changed, or one more."""
     with quiet():
-        torch.export.save(program, file.with_suffix(".plain.pt2"))
+        torch.export.save(torch.export.export(net, (torch.zeros(1, 1, 8, 8),)), file.with_suffix(".plain.pt2"))
     with zipfile.ZipFile(file.with_suffix(".plain.pt2")) as old, zipfile.ZipFile(file, "w") as new:
-        for name in old.namelist():
+        names = old.namelist()
+        for name in names:
             content = old.read(name)
-            new.writestr(name, json.dumps(change(json.loads(content))) if name.endswith(inside) else content)
+            new.writestr(name, change(content) if name.endswith(inside) else content)
+        if not any(name.endswith(inside) for name in names):
+            new.writestr(f"{names[0].partition('/')[0]}/{inside}", change(b""))
     return file
 
 
-def _with_pickle(config):
-    next(iter(config["config"].values()))["use_pickle"] = True
-    return config
+def _json(change):
+    def changed(content):
+        value = json.loads(content)
+        change(value)
+        return json.dumps(value)
+
+    return changed
 
 
-def _with_call(program):
-    program["graph_module"]["graph"]["nodes"][0]["target"] = "torch.os.system"
-    return program
+def _first_weight(config):
+    return next(iter(config["config"].values()))
 
 
-def _with_formula(program):
-    program["guards_code"] = ["__import__('os').system('true')"]
-    return program
+class Harm:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('a pickle ran')",))
+
+
+OPAQUE = {"a": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": False, "tensor_meta": None}}
 
 
 @pytest.mark.parametrize(
     ("inside", "change", "says"),
     [
-        ("model_weights_config.json", _with_pickle, "as a pickle"),
-        ("model.json", _with_call, "torch.os.system"),
-        ("model.json", _with_formula, "formulas of sizes"),
+        ("model_weights_config.json", _json(lambda c: _first_weight(c).update(use_pickle=True)), "as a pickle"),
+        ("model_constants_config.json", _json(lambda c: c.update(config=OPAQUE)), "as a pickle"),
+        ("data/sample_inputs/model.pt", lambda _: pickle.dumps((Harm(),)), "tensors alone"),
+        ("data/aotinductor/model/model.so", lambda _: b"", "no more, got data/aotinductor"),
+        (
+            "model.json",
+            _json(lambda p: p["graph_module"]["graph"]["nodes"][0].update(target="torch.os.system")),
+            r"torch\.os\.system",
+        ),
+        ("model.json", _json(lambda p: p.update(guards_code=["__import__('os').getcwd()"])), "formulas of sizes"),
     ],
 )
 def test_programs_that_could_do_more_are_not_opened(inside, change, says, net, bring, tmp_path):
-    with quiet():
-        program = torch.export.export(net, (torch.zeros(1, 1, 8, 8),))
-    file = _edited(program, tmp_path / "net.pt2", inside, change)
     with pytest.raises(UnsafeDataError, match=says):
+        bring(_edited(net, tmp_path / "net.pt2", inside, change), "torch-export")
+
+
+def test_a_file_that_is_there_twice_is_not_opened(net, bring, tmp_path):
+    file = _edited(net, tmp_path / "net.pt2", "model.json", lambda content: content)
+    with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(archive.namelist()[-1], b"{}")
+    with pytest.raises(UnsafeDataError, match="each file once"):
         bring(file, "torch-export")
 
 

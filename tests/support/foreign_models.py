@@ -51,7 +51,7 @@ def teach(digits: Dataset, epochs: int = 8) -> Net:
     images, labels = as_taken(digits.train), torch.from_numpy(digits.train.labels.copy())
     optimiser = torch.optim.Adam(net.parameters(), 5e-3)
     for _ in range(epochs):
-        for rows in torch.randperm(len(labels)).split(64):
+        for rows in torch.split(torch.randperm(len(labels)), 64):
             loss = nn.functional.cross_entropy(net(images[rows]), labels[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

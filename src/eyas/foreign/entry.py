@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ from onnx import ModelProto, TensorProto, ValueInfoProto
 from eyas.core.errors import BundleError, ConfigError
 from eyas.foreign.preprocessing import Layout, Stated
 
-DTYPES = {
-    TensorProto.FLOAT: np.dtype(np.float32),
-    TensorProto.FLOAT16: np.dtype(np.float16),
-    TensorProto.DOUBLE: np.dtype(np.float64),
-    TensorProto.UINT8: np.dtype(np.uint8),
+DTYPES: dict[int, np.dtype[Any]] = {
+    int(TensorProto.FLOAT): np.dtype(np.float32),
+    int(TensorProto.FLOAT16): np.dtype(np.float16),
+    int(TensorProto.DOUBLE): np.dtype(np.float64),
+    int(TensorProto.UINT8): np.dtype(np.uint8),
 }
 Dim = int | None
 
@@ -26,7 +26,7 @@ class Entry:
     """One input of rank 4."""
 
     name: str
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     layout: Layout
     height: int
     width: int
@@ -95,7 +95,8 @@ def _only_input(model: ModelProto) -> ValueInfoProto:
     if len(inputs) != 1 or not inputs[0].type.HasField("tensor_type"):
         names = ", ".join(one.name for one in inputs)
         raise BundleError(f"the model must take one input, the images; it takes {names or 'none'}")
-    return inputs[0]
+    found: ValueInfoProto = inputs[0]
+    return found
 
 
 def _layout(name: str, dims: list[Dim], stated: Stated) -> Layout:
