@@ -92,8 +92,8 @@ class Check:
             )
         if self.blind:
             return (
-                f"{right}, no more than by chance, and no usual range, order of channels or of classes does better: "
-                "these may be other things than it was taught"
+                f"{right}, no more than by chance, and as far as these tell, no usual range, order of channels or of "
+                "classes does better: they may show other things than it was taught"
             )
         return None
 
