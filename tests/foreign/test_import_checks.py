@@ -128,7 +128,7 @@ def test_means_for_bytes_are_refused():
 def test_the_command_makes_a_bundle_that_predicts(folder, tmp_path):
     save(colour_graph(order=TURNED), tmp_path / "tints.onnx")
     (tmp_path / "names.txt").write_text("\n".join(NAMES[k] for k in TURNED))
-    words = ["import", "onnx", str(tmp_path / "tints.onnx"), "--data", str(folder), "--scaling", "unit"]
+    words = ["import", "onnx", str(tmp_path / "tints.onnx"), "--data", str(folder), "--mean", "0", "--std", "1"]
     words += ["--classes", str(tmp_path / "names.txt"), "--to", str(tmp_path / "out"), "export.version=1"]
     made = CliRunner().invoke(app, words, catch_exceptions=False)
     assert made.exit_code == 0

@@ -143,6 +143,16 @@ def test_an_nhwc_graph_written_by_hand_keeps_its_layout(colours, tmp_path):
     assert found.manifest.outputs[-1] == "cam"
 
 
+def test_open_sizes_are_stated(colours, tmp_path):
+    model = colour_graph()
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"side_{axis}"
+    found = _import(model, colours, tmp_path, Stated(scaling="unit", size=(12, 4)))
+    assert found.policy.shape == (12, 4, 3)
+    with pytest.raises(ConfigError, match="--size must be what the graph has, height 6"):
+        _import(colour_graph(), colours, tmp_path, Stated(scaling="unit", size=(12, 4)), to="other")
+
+
 def test_the_centre_of_a_larger_image_is_what_the_model_sees(colours, tmp_path):
     model = colour_graph()
     small = Stated(scaling="unit", crop_share=0.5)

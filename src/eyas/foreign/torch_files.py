@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +39,8 @@ def open_torchscript(file: Path, stated: Stated) -> Original:
     (height, width), channels = stated.size, stated.channels
     shape = (2, height, width, channels) if stated.layout == "nhwc" else (2, channels, height, width)
     free = {"images": {0: "batch"}}
-    with quiet_exporter(), TemporaryDirectory(prefix="eyas-") as folder, torch.no_grad():
+    # The exporter prints the whole graph where it fails.
+    with quiet_exporter(), TemporaryDirectory(prefix="eyas-") as folder, torch.no_grad(), redirect_stdout(StringIO()):
         target = Path(folder) / "model.onnx"
         try:
             module = torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
