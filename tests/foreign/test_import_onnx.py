@@ -194,6 +194,10 @@ def test_operators_of_libraries_of_their_own_are_refused(colours, tmp_path):
     model.opset_import.append(helper.make_opsetid("com.example", 1))
     with pytest.raises(BundleError, match=r"com\.example::Add"):
         _import(model, colours, tmp_path)
+    opsets = [helper.make_opsetid("", 17)]
+    inner = [helper.make_node("Add", ["a", "b"], ["c"])]
+    model.functions.append(helper.make_function("com.example", "Add", ["a", "b"], ["c"], inner, opsets))
+    assert _import(model, colours, tmp_path).manifest.accuracy == 1  # the file says itself what the operator does
 
 
 def _dense(shape, **more):
@@ -237,6 +241,14 @@ def test_independent_yes_or_no_answers_are_no_classes(colours, tmp_path):
     model.graph.node[3].CopyFrom(helper.make_node("Sigmoid", ["sums"], ["answers"]))
     with pytest.raises(BundleError, match="ends in a Sigmoid"):
         _import(model, colours, tmp_path)
+
+
+def test_log_probabilities_are_known(colours, tmp_path):
+    model = colour_graph()
+    model.graph.node[3].CopyFrom(helper.make_node("LogSoftmax", ["sums"], ["answers"]))
+    found = _import(model, colours, tmp_path)
+    assert "LogSoftmax, which is taken off" in found.manifest.imported.notes[0]
+    assert found.manifest.parity.differences.keys() == {"probabilities"}
 
 
 def test_a_graph_in_which_no_end_is_known_has_logits_for_features(colours, tmp_path):

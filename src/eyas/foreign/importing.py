@@ -29,6 +29,7 @@ from eyas.foreign.onnx_file import opset_of, read_onnx
 from eyas.foreign.original import Original, open_session
 from eyas.foreign.preprocessing import Stated
 from eyas.foreign.surgery import Plan, assemble, output_names, set_temperature, without_maps
+from eyas.foreign.torch_files import open_exported, open_torchscript
 from eyas.infer import Session
 from eyas.infer.session import CAM, CHUNK, OUTPUTS
 
@@ -92,8 +93,6 @@ def _open(file: Path, wanted: Format, stated: Stated) -> Original:
         graph = read_onnx(file)
         made_by = " ".join(filter(None, (graph.producer_name, graph.producer_version))) or "unknown"
         return Original("onnx", graph, open_session(file), f"{made_by}, ONNX opset {opset_of(graph)}")
-    from eyas.foreign.torch_files import open_exported, open_torchscript
-
     return open_torchscript(file, stated) if wanted == "torchscript" else open_exported(file)
 
 
@@ -102,7 +101,8 @@ def _assemble(model: ModelProto, seen: Look, head: Head, file: Path) -> tuple[Pl
 
     A graph for one image that does not work for more is run on each image in turn.
     """
-    entry, images = seen.asked.entry, seen.dataset.val.take(slice(CHUNK))
+    entry, some = seen.asked.entry, seen.dataset.val.take(slice(CHUNK))
+    images = some if len(some) > 1 else np.concatenate([some, some])
     free = ModelProto()
     free.CopyFrom(model)
     free_batch(free, entry)
@@ -132,7 +132,7 @@ def _try_out(model: ModelProto, plan: Plan, seen: Look, images: NDArray[np.uint8
     """The graph's answers to some images.
 
     Raises:
-        BundleError: it fails, or names other classes than the model.
+        BundleError: it fails, or answers otherwise than the model.
     """
     onnx.save(model, file)
     answers = Session(file).run(images, output_names(plan))

@@ -15,7 +15,7 @@ from eyas.export.layers import leading_to, read_by
 from eyas.foreign.batch import BATCH
 from eyas.foreign.entry import Entry
 from eyas.foreign.head import Head, Maps
-from eyas.foreign.onnx_file import ONNX_ERRORS
+from eyas.foreign.onnx_file import DOMAINS, ONNX_ERRORS
 from eyas.foreign.preprocessing import Reading
 from eyas.infer.session import CAM, INPUT, OUTPUTS
 
@@ -82,7 +82,8 @@ def assemble(model: ModelProto, plan: Plan) -> ModelProto:
         [*front.numbers, *middle.initializer, *tail.numbers],
         sparse_initializer=middle.sparse_initializer,
     )
-    whole = helper.make_model(made, opset_imports=model.opset_import, producer_name="eyas")
+    known = [one for one in model.opset_import if one.domain in DOMAINS]
+    whole = helper.make_model(made, opset_imports=known, producer_name="eyas")
     whole.ir_version = model.ir_version
     try:
         checker.check_model(whole)
