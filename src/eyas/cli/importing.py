@@ -1,4 +1,4 @@
-"""`eyas import`: models from elsewhere become bundles."""
+"""`eyas import`: a network that was trained elsewhere, from then on like any other."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import typer
 
 from eyas.cli import import_graph
 
-app = typer.Typer(no_args_is_help=True, help="Make a bundle of a model from elsewhere.")
+app = typer.Typer(help="Take in a network that was trained elsewhere.", no_args_is_help=True)
 import_graph.register(app)
