@@ -42,4 +42,4 @@ def _statistics(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     means = pixels.sum(axis=2, dtype=np.float64) / pixels.shape[2]
     squares = np.einsum("ncp,ncp->nc", pixels, pixels, dtype=np.float64) / pixels.shape[2]
     deviations = np.sqrt(np.maximum(squares - means * means, 0))
-    return np.concatenate([means, deviations], axis=1) / 255  # type: ignore[no-any-return]
+    return np.concatenate([means, deviations], axis=1) / 255
