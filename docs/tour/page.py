@@ -8,6 +8,7 @@ from pathlib import Path
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1100, "height": 780}
 VIEWS = ("model", "monitor", "rollout")
+SEEN = 6000  # ms, after which a view has drawn what moves
 
 
 def chromium() -> str | None:
@@ -37,7 +38,7 @@ def look(url: str, image: Path, folder: Path) -> None:
         page.screenshot(path=folder / "page-try.png", full_page=True)
         for view in VIEWS:
             page.goto(f"{url}/#/{view}")
-            page.wait_for_timeout(1500)
+            page.wait_for_timeout(SEEN)
             page.screenshot(path=folder / f"page-{view}.png", full_page=True)
         browser.close()
     if errors:
