@@ -13,6 +13,7 @@ from PIL import Image
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.explain.picture import CAPTION
 from eyas.serve.app import create_app
 from support.asgi import asgi_client
 from support.server import Server, running
@@ -56,7 +57,7 @@ def test_a_picture_is_given_where_it_is_asked_for(explaining: Server, grey: Bund
     answer = asked(explaining, grey, accept="image/png")
     assert answer.headers["content-type"] == "image/png"
     with Image.open(BytesIO(answer.content)) as picture:
-        assert picture.size == (256, 256)
+        assert picture.size == (256, 256 + CAPTION)  # which says whether it is any good
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from eyas.attribution import methods
 from eyas.attribution.predictor import NetworkPredictor
 from eyas.core.errors import ConfigError
-from eyas.explain import Explanation, Sums
 from eyas.explain import METHODS as ASKING
+from eyas.explain import Explanation, Sums
 from eyas.explain import explain as explain_by_asking
 from eyas.explain.asking import Pixels
 from eyas.explain.explanation import QUESTIONS, Case, open_case
@@ -44,7 +44,7 @@ def explain(
         seed: of what is random.
 
     Raises:
-        ConfigError: there is no such method, or no budget.
+        ConfigError: there is no such method, or no budget; or the run does not name the data for `gradient-shap`.
         InputError: the image does not fit, the class lies elsewhere, or the network has not what the method needs.
         DataError: `gradient-shap` finds the run's data no more.
         OutOfTimeError: the network is too slow for the method: twice the time is over.

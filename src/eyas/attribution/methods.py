@@ -3,7 +3,7 @@
 integrated_gradients  Σ over a straight way from a baseline to the image (Sundararajan, Taly & Yan 2017, *Axiomatic
                       Attribution for Deep Networks*, eq. 1). The baseline is the image's own mean colour, with which
                       `eyas.explain` hides parts too
-grad_cam              the last maps, each weighted by its mean gradient (Selvaraju et al. 2017, *Grad-CAM*, eq. 1 and 2),
+grad_cam              the last maps, each weighted by its mean gradient (Selvaraju et al. 2017, *Grad-CAM*, eq. 1, 2),
                       without the cut at 0: what speaks against the class stays to be seen
 gradient_shap         the same way from training images drawn at random, at random points of it (Lundberg & Lee 2017;
                       Erion et al. 2021, *Improving performance of deep learning models with axiomatic attribution

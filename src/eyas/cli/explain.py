@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.cli.words import AsJson, find_bundle, print_json
-from eyas.core.errors import BundleError, DataError, InputError, needs_extra
+from eyas.core.errors import BundleError, ConfigError, DataError, InputError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.explain import Explanation
@@ -86,7 +86,7 @@ class _Opened:
         for name in self.methods:
             try:
                 yield self.explain(pixels, name, index)
-            except (InputError, DataError, OutOfTimeError) as error:
+            except (ConfigError, DataError, InputError, OutOfTimeError) as error:
                 if not self.skips:
                     raise
                 console.err.print(f"without {name}: {error}", markup=False)
