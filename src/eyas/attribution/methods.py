@@ -26,7 +26,6 @@ from torch import Tensor
 
 from eyas.attribution.layers import last_maps
 from eyas.attribution.predictor import NetworkPredictor
-from eyas.core.errors import InputError
 from eyas.explain import Sums
 from eyas.explain.explanation import Case, enlarged
 from eyas.explain.methods import Map
@@ -41,11 +40,10 @@ AT_ONCE = 64 * 64 * 64  # pixels in a batch: larger images come in smaller ones,
 
 def integrated_gradients(predictor: NetworkPredictor, case: Case) -> tuple[Map, Sums]:
     """Steps by Gauss and Legendre's rule, twice as many until the map adds up or half the time would be over."""
-    height, width = case.image.shape[:2]
     pixels, baseline = predictor.pixels(case.image[None]), predictor.pixels(_blank(case))
-    expected = _logit(predictor, case, pixels) - _logit(predictor, case, baseline)
+    expected = _logit(predictor, case.index, pixels) - _logit(predictor, case.index, baseline)
     method, steps = IntegratedGradients(predictor.logits), FIRST_STEPS
-    at_once = max(1, AT_ONCE // (height * width))
+    at_once = _at_once(pixels)
     while True:
         began = monotonic()
         found = method.attribute(pixels, baseline, case.index, n_steps=steps, internal_batch_size=at_once)
@@ -72,13 +70,10 @@ def gradient_shap(predictor: NetworkPredictor, case: Case) -> tuple[Map, Sums]:
     Raises:
         InputError: the predictor has no background.
     """
-    if predictor.background is None:
-        raise InputError("gradient-shap compares with training images; give the predictor a background")
-    height, width = case.image.shape[:2]
-    pixels, background = predictor.pixels(case.image[None]), predictor.pixels(predictor.background())
-    expected = _logit(predictor, case, pixels) - _logit(predictor, case, background)
+    pixels, background = predictor.pixels(case.image[None]), predictor.pixels(predictor.compared_with())
+    expected = _logit(predictor, case.index, pixels) - _logit(predictor, case.index, background)
     method, total, drawn = GradientShap(predictor.logits), torch.zeros_like(pixels), 0
-    at_once = max(1, min(DRAWN, AT_ONCE // (height * width)))
+    at_once = min(DRAWN, _at_once(pixels))
     with _drawn_from(case.seed):
         while True:
             began = monotonic()
@@ -99,9 +94,15 @@ def _blank(case: Case) -> np.ndarray:
 
 
 @torch.no_grad()
-def _logit(predictor: NetworkPredictor, case: Case, pixels: Tensor) -> float:
+def _logit(predictor: NetworkPredictor, index: int, pixels: Tensor) -> float:
     """Of the class; the mean over the images."""
-    return float(predictor.logits(pixels)[:, case.index].double().mean())
+    parts = [predictor.logits(part)[:, index] for part in pixels.split(_at_once(pixels))]  # type: ignore[no-untyped-call]
+    return float(torch.cat(parts).double().mean())
+
+
+def _at_once(pixels: Tensor) -> int:
+    """How many of such images, (N, H, W, C), go into a batch."""
+    return max(1, AT_ONCE // (pixels.shape[1] * pixels.shape[2]))
 
 
 def _summed(found: Tensor) -> Map:

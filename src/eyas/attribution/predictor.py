@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -60,9 +61,8 @@ class NetworkPredictor:
         height, width, channels = about["input_shape"]
         policy = ImagePolicy(height, width, 1 if channels == 1 else 3, run.config().data.resize)
         temperature = open_bundle(run.bundle).manifest.temperature if run.bundle.exists() else 1.0
-        return cls(
-            network, tuple(about["classes"]), policy, temperature, lambda: training_images(run, about["fingerprint"])
-        )
+        background = cache(partial(training_images, run, about["fingerprint"]))
+        return cls(network, tuple(about["classes"]), policy, temperature, background)
 
     def run(self, images: Pixels, *, cam: bool = False) -> Answers:
         """(N, H, W, C) uint8 → answers.
@@ -85,6 +85,16 @@ class NetworkPredictor:
     def logits(self, pixels: Tensor) -> Tensor:
         """(N, H, W, C) float32 in [0, 255] → (N, K); the network scales by itself, so gradients are per pixel value."""
         return self.network(pixels)  # type: ignore[no-any-return]
+
+    def compared_with(self) -> Pixels:
+        """The background.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.background is None:
+            raise InputError("gradient-shap compares with training images; give the predictor a background")
+        return self.background()
 
     def _tensor(self, images: Pixels) -> Tensor:
         return torch.tensor(images, device=next(self.network.buffers()).device)  # a copy: images may be read-only

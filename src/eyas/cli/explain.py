@@ -69,7 +69,7 @@ def explain(
 
 @dataclass(frozen=True)
 class _Opened:
-    """What is explained: a run, a bundle, or both."""
+    """What is explained: a bundle, or a run's network."""
 
     classes: tuple[str, ...]
     policy: ImagePolicy
@@ -99,6 +99,9 @@ def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Op
     from eyas.explain import explain as explain_bundle
     from eyas.infer import Predictor
 
+    known = (*METHODS, *GRADIENTS, ALL)
+    if unknown := [name for name in wanted if name not in known]:
+        raise ConfigError(f"--method must be one of {', '.join(known)}, got {', '.join(unknown)}")
     bundle, is_run = find_bundle(path), (path / "config.yaml").is_file()
     methods = (*METHODS, *(GRADIENTS if is_run else ())) if ALL in wanted else wanted
     by_gradients = [name for name in methods if name in GRADIENTS]
@@ -107,16 +110,16 @@ def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Op
             f"{', '.join(by_gradients)}: gradients are needed, and the graph in {path} has none; give the run folder "
             "that it was exported from"
         )
-    given = {"seconds": seconds, "seed": seed}
     if is_run and (by_gradients or not (bundle / "manifest.json").is_file()):
         with needs_extra("train"):
             from eyas.attribution import NetworkPredictor
             from eyas.attribution import explain as explain_run
             from eyas.core.runs import open_run
         network = NetworkPredictor.of(open_run(path))
-        return _Opened(network.classes, network.policy, methods, ALL in wanted, partial(explain_run, network, **given))
+        answer = partial(explain_run, network, seconds=seconds, seed=seed)
+        return _Opened(network.classes, network.policy, methods, ALL in wanted, answer)
     opened = open_bundle(bundle)
-    answer = partial(explain_bundle, Predictor(opened), **given)
+    answer = partial(explain_bundle, Predictor(opened), seconds=seconds, seed=seed)
     return _Opened(opened.classes, opened.policy, methods, ALL in wanted, answer)
 
 

@@ -75,7 +75,7 @@ def _along(values: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArra
     """(h, w) convolved along its rows."""
     reach = len(weights) // 2
     wide = np.pad(values.astype(np.float64), ((0, 0), (reach, reach)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights  # type: ignore[no-any-return]
+    return np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
 
 
 def _captioned(picture: Image.Image, method: str, verdict: str) -> Image.Image:
