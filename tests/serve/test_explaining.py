@@ -89,6 +89,13 @@ def test_it_can_be_left_out(grey: Bundle) -> None:
         assert client.post("/explain", json={"data": grey.golden().images[0].tolist()}).status_code == 404
 
 
+def until_taken(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
+    """An explanation, asked for again where another one was faster."""
+    while (answer := client.post("/explain", params={"method": "rise"}, json=body)).status_code == 429:
+        pass
+    return answer
+
+
 def test_predictions_go_on_meanwhile(grey: Bundle) -> None:
     body = {"data": grey.golden().images[0].tolist(), "range": 255}
     with (
@@ -97,7 +104,7 @@ def test_predictions_go_on_meanwhile(grey: Bundle) -> None:
         httpx.Client(base_url=server.url, timeout=30) as other,
         ThreadPoolExecutor(1) as pool,
     ):
-        long = pool.submit(other.post, "/explain", params={"method": "rise"}, json=body)
+        long = pool.submit(until_taken, other, body)
         answered, busy = 0, False
         while not long.done():
             assert client.post("/predict", json=body).status_code == 200
