@@ -2,7 +2,9 @@
 
 Cost: the same service with `serve.monitor` on (drift tests, counts, prediction store in SQLite) and off, in turn; wrk
 sends 2,000 test images of Fashion-MNIST as JSON, another one with each request. Throughput with 16 connections, by
-the median of the ratios of the rounds; latency with one connection, whose difference is what a request pays.
+the median of the ratios of the rounds; latency with one connection, whose difference is what a request pays, and what
+it waits where the watcher has its core. On the path alone: what a worker does for each answer before it leaves (scores
+it, notes it), and for the answers of a twentieth of a second afterwards, on the loop.
 
 Roll-back: `fashion-shuffled`, which knows nothing, gets half of the requests, whose labels are told at once. From the
 moment of the decision, as the history has it, until its last answer; and the requests that failed.
@@ -11,6 +13,7 @@ moment of the decision, as the history has it, until its last answer; and the re
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import shutil
 import subprocess
@@ -21,18 +24,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from time import monotonic, sleep, time
+from time import monotonic, perf_counter, sleep, time
 from typing import Any
 
 import httpx
 import numpy as np
 from models import KEPT, watched
+from numpy.typing import NDArray
 
 from eyas.bundle import Repository
+from eyas.core.schema import MonitoringConfig
 from eyas.rollout import RolloutStore, make_plan, rollouts_of
+from eyas.serve.dealing import Route
+from eyas.serve.ids import new_id
+from eyas.serve.model import Model
+from eyas.serve.monitoring.channel import Channel, Outbox
+from eyas.serve.monitoring.reporter import Reporter
 
 TITLE = "service"
 SECONDS, SENT = 8, 2000
+ON_PATH, WARM, TOLD = 10_000, 1_000, 100  # answers; those not counted; and those told together
 PORT = 5917
 URL = f"http://127.0.0.1:{PORT}"
 WORKERS, CALLERS = 2, 4
@@ -43,8 +54,45 @@ HERE = Path(__file__).parent
 
 def run(options: argparse.Namespace) -> None:
     """Print both parts."""
+    _on_path()
     _cost(options.rounds)
     _roll_back(options.rounds)
+
+
+def _on_path() -> None:
+    """Of a worker of its own, in this process."""
+    watched_model = watched("fashion")
+    model = Model(watched_model.bundle, 1, outlier_rate=0.01)
+    images = watched_model.data.test.take(slice(0, ON_PATH))
+    alone, together = asyncio.run(_answered(model, images))
+    alone, together = alone[WARM:], together[WARM // TOLD :]
+    print(
+        f"\non the path: p50 {1e6 * np.median(alone):.0f} µs, p99 {1e6 * np.percentile(alone, 99):.0f} µs an answer; "
+        f"{TOLD} of them are told in {1e6 * np.median(together):.0f} µs (p99 {1e6 * np.percentile(together, 99):.0f})",
+        flush=True,
+    )
+
+
+async def _answered(model: Model, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Seconds that each answer was scored and noted in, and those that `TOLD` of them were told in."""
+    channel, alone, together = Channel(), [], []
+    reporter = Reporter(Outbox(channel.writing), MonitoringConfig(), 1.0, lambda _: None, asyncio.get_running_loop())
+    assert model.scoring is not None
+    for row in range(len(images)):
+        image = images[row : row + 1]
+        prediction = model.predict(image)
+        began = perf_counter()
+        model.scoring.attempt(prediction.probabilities, prediction.logits, prediction.features)
+        reporter.note(Route(model, new_id()), image, prediction, 0.001)
+        alone.append(perf_counter() - began)
+        if row % TOLD == TOLD - 1:
+            began = perf_counter()
+            reporter.flush()
+            together.append(perf_counter() - began)
+            while channel.receive():
+                pass
+    channel.close()
+    return np.array(alone), np.array(together)
 
 
 def _cost(rounds: int) -> None:

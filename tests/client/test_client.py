@@ -62,6 +62,8 @@ def test_a_loop_over_an_answer_gives_its_images(server: Server, digit_files: lis
     assert tuple(image.confidence for image in images) == answer.confidence
     assert tuple(image.probabilities for image in images) == answer.probabilities
     assert tuple(image.needs_review for image in images) == answer.needs_review
+    assert answer[2] == answer[-1] == images[2]
+    assert [image.id for image in images] == [f"{answer.id}-{row}" for row in range(3)]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])

@@ -8,15 +8,16 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from typer.testing import CliRunner
 
 from eyas.bundle import Bundle
 from eyas.cli import app
 from eyas.core.errors import ConfigError, InputError
-from eyas.explain import METHODS, Asker, OutOfTimeError, explain, measure_reliability
+from eyas.explain import METHODS, Asker, Explanation, OutOfTimeError, Reliability, explain, measure_reliability
 from eyas.explain.explaining import ASKING
 from eyas.explain.methods import shap
+from eyas.explain.picture import CAPTION, COLOURS, draw
 from eyas.explain.regions import Cells, hidden
 from eyas.infer import Predictor
 
@@ -132,12 +133,30 @@ def test_what_cannot_be_explained_is_refused(grey: Bundle) -> None:
     predictor, image = Predictor(grey), grey.golden().images[0]
     with pytest.raises(ConfigError, match="must be one of cam, occlusion, rise, lime, shap, got gradcam"):
         explain(predictor, image, "gradcam")
+    with pytest.raises(ConfigError, match="grad-cam needs the gradients of a run's network"):
+        explain(predictor, image, "grad-cam")
     with pytest.raises(InputError, match=r"the class must be in \[0, 10\), got 10"):
         explain(predictor, image, index=10)
     with pytest.raises(ConfigError, match="must be above 0"):
         explain(predictor, image, seconds=0)
     with pytest.raises(InputError, match="must have the shape"):
         explain(predictor, image[:4])
+
+
+@pytest.mark.parametrize(("as_well", "maps"), [(0, 19), (1, 19), (0, 5)])
+def test_a_picture_shows_whether_its_map_is_any_good(image: np.ndarray, as_well: int, maps: int) -> None:
+    heat = np.zeros((SIDE, SIDE), np.float32)
+    heat[PATCH] = 1
+    found = Explanation("occlusion", 1, 0.9, heat, Reliability(0.1, 0.9, 0.0, maps, as_well), 100, 0.1)
+    picture = np.asarray(draw(image, found))
+    side = SIDE * 10
+    assert picture.shape == (side + CAPTION, side, 3)
+    red, _, blue = picture[80, 200].astype(int)  # the patch is white below the map
+    good = found.reliability.is_reliable
+    assert (red - blue > 100) == bool(good)
+    verdict = np.array(ImageColor.getrgb(COLOURS[found.reliability.verdict]))
+    written = (picture[side:] == verdict).all(axis=2)
+    assert written.sum() > 50
 
 
 def test_the_command_writes_pictures_and_arrays(grey: Bundle, tmp_path: Path) -> None:
@@ -151,6 +170,8 @@ def test_the_command_writes_pictures_and_arrays(grey: Bundle, tmp_path: Path) ->
     for row in rows:
         assert np.load(row["array"]).shape == image.shape[:2]
         with Image.open(row["picture"]) as picture:
-            assert picture.size == (256, 256)
+            assert picture.size == (256, 256 + CAPTION)
+    with Image.open(tmp_path / "out" / "seven.v2-methods.png") as sheet:
+        assert sheet.size == (2 * 256 + 8, 2 * (256 + CAPTION) + 8)
     refused = CliRunner().invoke(app, [*words, "--class", "ten"])
     assert "--class must be one of" in str(refused.exception)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.explain.picture import CAPTION
 from eyas.serve.app import create_app
 from support.asgi import asgi_client
 from support.server import Server, running
@@ -56,7 +57,7 @@ def test_a_picture_is_given_where_it_is_asked_for(explaining: Server, grey: Bund
     answer = asked(explaining, grey, accept="image/png")
     assert answer.headers["content-type"] == "image/png"
     with Image.open(BytesIO(answer.content)) as picture:
-        assert picture.size == (256, 256)
+        assert picture.size == (256, 256 + CAPTION)  # which says whether it is any good
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,13 @@ def test_it_can_be_left_out(grey: Bundle) -> None:
         assert client.post("/explain", json={"data": grey.golden().images[0].tolist()}).status_code == 404
 
 
+def until_taken(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
+    """An explanation, asked for again where another one was faster."""
+    while (answer := client.post("/explain", params={"method": "rise"}, json=body)).status_code == 429:
+        pass
+    return answer
+
+
 def test_predictions_go_on_meanwhile(grey: Bundle) -> None:
     body = {"data": grey.golden().images[0].tolist(), "range": 255}
     with (
@@ -96,7 +104,7 @@ def test_predictions_go_on_meanwhile(grey: Bundle) -> None:
         httpx.Client(base_url=server.url, timeout=30) as other,
         ThreadPoolExecutor(1) as pool,
     ):
-        long = pool.submit(other.post, "/explain", params={"method": "rise"}, json=body)
+        long = pool.submit(until_taken, other, body)
         answered, busy = 0, False
         while not long.done():
             assert client.post("/predict", json=body).status_code == 200

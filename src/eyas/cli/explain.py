@@ -1,25 +1,36 @@
-"""`eyas explain`: which parts of an image speak for the answer. It needs no torch."""
+"""`eyas explain`: which parts of an image speak for the answer. Only the methods by gradients need torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eyas.cli.words import AsJson, find_bundle, print_json
-from eyas.core.errors import InputError, needs_extra
+from eyas.core.errors import BundleError, ConfigError, DataError, InputError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.explain import Explanation
     from eyas.explain.asking import Pixels
+    from eyas.image import ImagePolicy
+
+ALL = "all"
 
 
 def explain(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")],
-    image: Annotated[Path, typer.Argument(help="An image file.", metavar="IMAGE")],
+    model: Annotated[Path, typer.Argument(help="A run folder, or a bundle.", metavar="RUN|BUNDLE")],
+    images: Annotated[list[str], typer.Argument(help="Image files and folders; - is standard input.", metavar="IMAGE")],
     method: Annotated[
-        list[str] | None, typer.Option(help="cam, occlusion, rise, lime or shap; may be given more than once.")
+        list[str] | None,
+        typer.Option(
+            help="occlusion (the default), cam, rise, lime or shap; of a run also integrated-gradients, grad-cam or "
+            "gradient-shap; or all. May be given more than once: the maps are then laid side by side too."
+        ),
     ] = None,
     label: Annotated[str | None, typer.Option("--class", help="Of the most probable class by default.")] = None,
     seconds: Annotated[float, typer.Option(help="Of each method, roughly at most.", min=0.1)] = 5.0,
@@ -31,29 +42,85 @@ def explain(
 
     Each map is compared with 19 that mean nothing: one that does not beat them all is said to be no better.
 
-    Example: eyas explain runs/cifar100-cpu-1 cat.jpg --method cam --method shap
+    Example: eyas explain runs/cifar100-cpu-1 cat.jpg --method cam --method shap; eyas explain runs/digits-mlp-1
+    photos/ --method all
     """
     with needs_extra("serve"):
-        from eyas.bundle import open_bundle
-        from eyas.explain import explain as explain_answer
-        from eyas.image import read_image
-        from eyas.infer import Predictor
+        from eyas.infer import load_files
 
-    opened = open_bundle(find_bundle(bundle))
+    wanted = tuple(dict.fromkeys(method or ["occlusion"]))
+    opened = _open(model, wanted, seconds, seed)
     index = None if label is None else _index(label, opened.classes)
-    predictor = Predictor(opened)
-    pixels = read_image(image, opened.policy)
-    rows = []
-    for name in method or ["occlusion"]:
-        found = explain_answer(predictor, pixels, name, index, seconds=seconds, seed=seed)
-        rows.append(_write(found, pixels, opened.classes[found.index], out / f"{image.stem}-{name}"))
+    rows, failed, stems = [], [], set[str]()
+    for loaded in load_files(images, opened.policy):
+        if loaded.pixels is None:
+            failed.append(str(loaded.error))
+            continue
+        found = list(opened.explain_all(loaded.pixels, index))
+        stem = out / _free(Path(loaded.file).stem.strip("-") or "image", stems)
+        rows += _write(loaded.file, loaded.pixels, found, opened.classes, stem)
     if as_json:
         print_json(rows)
-        return
-    from eyas.core import console
+    elif rows:
+        _print_tables(rows)
+    if failed:
+        raise InputError("; ".join(failed[:3]) + f"; and {len(failed) - 3} more" * (len(failed) > 3))
 
-    columns = ("method", "class", "probability", "gain", "of random maps", "verdict", "picture")
-    console.out.print(console.table("", columns, [_row(row) for row in rows]))
+
+@dataclass(frozen=True)
+class _Opened:
+    """What is explained: a bundle, or a run's network."""
+
+    classes: tuple[str, ...]
+    policy: ImagePolicy
+    methods: tuple[str, ...]
+    skips: bool
+    """Whether a method that the model cannot be explained by is passed over, and why it was is said."""
+    explain: Callable[[Pixels, str, int | None], Explanation]
+
+    def explain_all(self, pixels: Pixels, index: int | None) -> Iterator[Explanation]:
+        """One image by each method."""
+        from eyas.core import console
+        from eyas.explain import OutOfTimeError
+
+        for name in self.methods:
+            try:
+                yield self.explain(pixels, name, index)
+            except (ConfigError, DataError, InputError, OutOfTimeError) as error:
+                if not self.skips:
+                    raise
+                console.err.print(f"without {name}: {error}", markup=False)
+
+
+def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Opened:
+    """The bundle; or the run's network, where there is no bundle yet or a method needs gradients."""
+    from eyas.bundle import open_bundle
+    from eyas.explain import GRADIENTS, METHODS
+    from eyas.explain import explain as explain_bundle
+    from eyas.infer import Predictor
+
+    known = (*METHODS, *GRADIENTS, ALL)
+    if unknown := [name for name in wanted if name not in known]:
+        raise ConfigError(f"--method must be one of {', '.join(known)}, got {', '.join(unknown)}")
+    bundle, is_run = find_bundle(path), (path / "config.yaml").is_file()
+    methods = (*METHODS, *(GRADIENTS if is_run else ())) if ALL in wanted else wanted
+    by_gradients = [name for name in methods if name in GRADIENTS]
+    if by_gradients and not is_run:
+        raise BundleError(
+            f"{', '.join(by_gradients)}: gradients are needed, and the graph in {path} has none; give the run folder "
+            "that it was exported from"
+        )
+    if is_run and (by_gradients or not (bundle / "manifest.json").is_file()):
+        with needs_extra("train"):
+            from eyas.attribution import NetworkPredictor
+            from eyas.attribution import explain as explain_run
+            from eyas.core.runs import open_run
+        network = NetworkPredictor.of(open_run(path))
+        answer = partial(explain_run, network, seconds=seconds, seed=seed)
+        return _Opened(network.classes, network.policy, methods, ALL in wanted, answer)
+    opened = open_bundle(bundle)
+    answer = partial(explain_bundle, Predictor(opened), seconds=seconds, seed=seed)
+    return _Opened(opened.classes, opened.policy, methods, ALL in wanted, answer)
 
 
 def _index(label: str, classes: tuple[str, ...]) -> int:
@@ -62,47 +129,71 @@ def _index(label: str, classes: tuple[str, ...]) -> int:
     return classes.index(label)
 
 
-def _write(found: Explanation, pixels: Pixels, label: str, stem: Path) -> dict[str, Any]:
-    """A picture and an array beside what is said of them."""
+def _free(stem: str, taken: set[str]) -> str:
+    """Images of different folders may have the same name."""
+    name = next(name for number in count(1) if (name := stem if number == 1 else f"{stem}-{number}") not in taken)
+    taken.add(name)
+    return name
+
+
+def _write(
+    file: str, pixels: Pixels, found: list[Explanation], classes: tuple[str, ...], stem: Path
+) -> list[dict[str, Any]]:
+    """Each map as a picture and an array beside what is said of it; of several, a sheet."""
     import numpy as np
 
     from eyas.core import io
-    from eyas.explain.picture import overlay
+    from eyas.explain.picture import draw, sheet
 
     stem.parent.mkdir(parents=True, exist_ok=True)
-    picture, array = Path(f"{stem}.png"), Path(f"{stem}.npy")  # a name may have points of its own
-    overlay(pixels, found.map).save(picture)
-    np.save(array, found.map)
-    measured = found.reliability
-    row = {
+    rows = []
+    for one in found:
+        name = f"{stem}-{one.method}"  # it may have points of its own, as Path.with_suffix would not expect
+        draw(pixels, one).save(f"{name}.png")
+        np.save(f"{name}.npy", one.map)
+        rows.append({"image": file, **_told(one, classes), "picture": f"{name}.png", "array": f"{name}.npy"})
+        io.write_json(Path(f"{name}.json"), rows[-1])
+    if len(found) > 1:
+        sheet(pixels, found).save(f"{stem}-methods.png")
+    return rows
+
+
+def _told(found: Explanation, classes: tuple[str, ...]) -> dict[str, Any]:
+    measured, sums = found.reliability, found.sums
+    told = {
         "method": found.method,
-        "class": label,
+        "class": classes[found.index],
         "probability": found.probability,
         "deletion": measured.deletion,
         "insertion": measured.insertion,
         "random": measured.random if measured.maps else None,
         "p_value": measured.p_value,
         "reliable": measured.is_reliable,
+        "verdict": measured.verdict,
         "asked": found.asked,
         "seconds": found.seconds,
-        "picture": str(picture),
-        "array": str(array),
     }
-    io.write_json(Path(f"{stem}.json"), row)
-    return row
+    return told if sums is None else {**told, "sums": {**asdict(sums), "delta": sums.delta}}
 
 
-VERDICTS = {True: "reliable", False: "no better than chance", None: "no time to tell"}
+def _print_tables(rows: list[dict[str, Any]]) -> None:
+    """One for each image: its class is that of all its rows."""
+    from eyas.core import console
+
+    columns = ("method", "gain", "random", "adds up to", "verdict")
+    for file, own in groupby(rows, lambda row: str(row["image"])):
+        cells = list(own)
+        title = f"{file}: {cells[0]['class']}, {cells[0]['probability']:.1%}"
+        console.out.print(console.table(title, columns, [_cells(row) for row in cells]))
+    typer.echo(f"pictures and arrays: {Path(rows[0]['picture']).parent}")
 
 
-def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    random = "" if row["random"] is None else f"{row['random']:+.3f}"
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    sums = row.get("sums")
     return (
         row["method"],
-        row["class"],
-        f"{row['probability']:.1%}",
         f"{row['insertion'] - row['deletion']:+.3f}",
-        random,
-        VERDICTS[row["reliable"]],
-        row["picture"],
+        "" if row["random"] is None else f"{row['random']:+.3f}",
+        "" if sums is None else f"{sums['total']:.2f}/{sums['expected']:.2f}",
+        row["verdict"],
     )

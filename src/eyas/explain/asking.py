@@ -36,12 +36,17 @@ class Asker:
         self._predict, self._index = predict, index
         self._began, self._seconds, self._most = monotonic(), seconds, most
         self.asked = 0
-        """Images, so far."""
+        """Images, so far; who takes gradients adds theirs."""
 
     @property
     def may_ask(self) -> bool:
         """Whether there is something left for a map."""
         return self.asked < self._most and self._passed < self._seconds / 2
+
+    @property
+    def left_for_map(self) -> float:
+        """Seconds, at least 0."""
+        return max(0.0, self._seconds / 2 - self._passed)
 
     @property
     def may_measure(self) -> bool:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import monotonic
 
 import numpy as np
-from PIL import Image
 
-from eyas.core.errors import ConfigError, InputError
+from eyas.core.errors import ConfigError
 from eyas.explain import methods
 from eyas.explain.asking import Asker, Pixels
+from eyas.explain.explanation import QUESTIONS, Answering, Explanation, enlarged, open_case
 from eyas.explain.methods import Map
-from eyas.explain.reliability import Reliability, measure_reliability
-from eyas.infer import Predictor
 
 CAM = "cam"
 ASKING: dict[str, Callable[[Pixels, Asker, np.random.Generator], Map]] = {
@@ -24,29 +20,12 @@ ASKING: dict[str, Callable[[Pixels, Asker, np.random.Generator], Map]] = {
     "shap": methods.shap,
 }
 METHODS = (CAM, *ASKING)
-QUESTIONS = 1500
-"""Images that a method asks about, at most, where nothing else is asked for."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Which parts of an image speak for a class."""
-
-    method: str
-    index: int
-    """Of the class."""
-    probability: float
-    """Of the class, for the whole image."""
-    map: Map
-    """(H, W) float32, positive where a part speaks for the class; in units of probability but for LIME and CAM."""
-    reliability: Reliability
-    asked: int
-    """Images that the model was asked about."""
-    seconds: float
+GRADIENTS = ("integrated-gradients", "grad-cam", "gradient-shap")
+"""The methods of `eyas.attribution`, which need the network itself."""
 
 
 def explain(
-    predictor: Predictor,
+    predictor: Answering,
     image: Pixels,
     method: str = "occlusion",
     index: int | None = None,
@@ -73,26 +52,13 @@ def explain(
         InputError: the image does not fit, the class lies elsewhere, or the graph has no `cam`.
         OutOfTimeError: the model is too slow for the method: twice the time is over.
     """
+    if method in GRADIENTS:
+        raise ConfigError(
+            f"{method} needs the gradients of a run's network, and a bundle holds its graph alone: give the run folder "
+            "(in Python: eyas.attribution)"
+        )
     if method not in METHODS:
         raise ConfigError(f"the method must be one of {', '.join(METHODS)}, got {method}")
-    if not seconds > 0 or questions < 1:
-        raise ConfigError(f"seconds and questions must be above 0, got {seconds} and {questions}")
-    began = monotonic()
-    found = predictor.run(image[None], cam=method == CAM)
-    answers = found.probabilities[0]
-    index = int(answers.argmax()) if index is None else index
-    if not 0 <= index < len(answers):
-        raise InputError(f"the class must be in [0, {len(answers)}), got {index}")
-    ask = Asker(lambda images: predictor.run(images).probabilities, index, seconds, questions)
-    if found.cam is not None:
-        heat = _enlarged(found.cam[0, index], image)
-    else:
-        heat = ASKING[method](image, ask, np.random.default_rng(seed))
-    reliability = measure_reliability(image, heat, ask, seed)
-    return Explanation(method, index, float(answers[index]), heat, reliability, ask.asked, monotonic() - began)
-
-
-def _enlarged(small: Map, image: Pixels) -> Map:
-    """To the size of the image, bilinearly."""
-    height, width = image.shape[:2]
-    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))
+    case = open_case(predictor, image, index, seconds=seconds, questions=questions, seed=seed, cam=method == CAM)
+    heat = enlarged(case.cam, image) if case.cam is not None else ASKING[method](image, case.ask, case.rng)
+    return case.close(method, heat)

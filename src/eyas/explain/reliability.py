@@ -18,6 +18,7 @@ from eyas.explain.regions import Cells
 
 RANDOM_MAPS = 19
 STEPS = 12
+VERDICTS = {True: "reliable", False: "no better than chance", None: "no time to tell"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Reliability:
         if self.as_well:
             return False
         return True if self.maps == RANDOM_MAPS else None
+
+    @property
+    def verdict(self) -> str:
+        """The same in words."""
+        return VERDICTS[self.is_reliable]
 
 
 def measure_reliability(image: Pixels, found: NDArray[np.float32], ask: Asker, seed: int = 0) -> Reliability:

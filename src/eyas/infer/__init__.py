@@ -1,7 +1,7 @@
 """Inference: a bundle and images in, probabilities out. ONNX Runtime is all it needs."""
 
 from eyas.infer.files import LoadedFile, load_files, predict_files
-from eyas.infer.predictor import GOLDEN_TOLERANCE, Prediction, Predictor
+from eyas.infer.predictor import GOLDEN_TOLERANCE, Prediction, Predictor, require_images
 from eyas.infer.session import Session
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "Session",
     "load_files",
     "predict_files",
+    "require_images",
 ]

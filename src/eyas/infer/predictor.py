@@ -151,11 +151,22 @@ class Predictor:
         return difference
 
     def _check(self, images: NDArray[Any], cam: bool) -> None:
-        shape = self.bundle.policy.shape
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-            found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
-            raise InputError(f"images must be a uint8 array, got {found}")
-        if images.ndim != 4 or images.shape[1:] != shape:
-            raise InputError(f"images must have the shape (N, {', '.join(map(str, shape))}), got {images.shape}")
+        require_images(images, self.bundle.policy.shape)
         if cam and not self._session.has_cam:
             raise InputError(f"the graph of {self.bundle.path} gives no class activation maps")
+
+
+def require_images(images: NDArray[Any], shape: tuple[int, int, int]) -> None:
+    """Refuse what is not (N, H, W, C) uint8.
+
+    Args:
+        shape: (H, W, C).
+
+    Raises:
+        InputError: another type, rank or shape.
+    """
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError(f"images must be a uint8 array, got {found}")
+    if images.ndim != 4 or images.shape[1:] != shape:
+        raise InputError(f"images must have the shape (N, {', '.join(map(str, shape))}), got {images.shape}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from os import urandom
 from time import perf_counter
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
 from eyas.serve.dealing import Route
 from eyas.serve.http import Problem, Request
+from eyas.serve.ids import new_id
 from eyas.serve.lane import Lane
 from eyas.serve.metrics import Meter
 from eyas.serve.model import Model
@@ -72,7 +72,7 @@ class Service:
     def route_of(self, user: str, name: str, version: str) -> Route:
         """As `route`, of a request that is no HTTP."""
         model = self.models.find(name, version)
-        new = urandom(16).hex()
+        new = new_id()
         dealer = None if version else self.models.dealer(model.name)
         return dealer.deal(model, user, new) if dealer else Route(model, new)
 

@@ -10,7 +10,7 @@ import pytest
 from store_samples import NOON, PREDICTION, ids, label, prediction, predictions
 
 from eyas.core.errors import ConfigError, InputError, StoreError
-from eyas.monitor.store import Image, PredictionStore, Reason, StoreWriter, WriterLimits, open_store
+from eyas.monitor.store import Image, PredictionStore, StoreWriter, WriterLimits, open_store
 from eyas.monitor.store.waiting import Waiting
 from support.waiting import wait_until
 
@@ -130,8 +130,8 @@ def test_limits_have_rules() -> None:
 def test_feedback_leaves_first_and_images_last() -> None:
     waiting = Waiting(WriterLimits())
     image = Image("a", NOON, "image/png", b"123")
-    reasons: list[Reason | None] = [waiting.add(record) for record in (image, PREDICTION, label())]
-    assert reasons == [None] * 3
+    dropped = waiting.add([image, PREDICTION, label()])
+    assert not dropped
     assert waiting.take(2) == [label(), PREDICTION]
     assert waiting.take(2) == [image]
     assert len(waiting) == 0

@@ -157,7 +157,7 @@ def _require_text(row: Record, *names: str, least: int = 1) -> None:
 
 def _is_utf8(text: str) -> bool:
     """PostgreSQL keeps no NUL, and neither database half of a surrogate pair."""
-    return "\0" not in text and text.encode(errors="replace").decode() == text
+    return "\0" not in text and (text.isascii() or text.encode(errors="replace").decode() == text)
 
 
 def _require_finite(row: Record, *names: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
@@ -64,14 +65,14 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._predictions) + len(self._feedback) + len(self._images)
 
-    def add(self, record: Record) -> Reason | None:
-        """Put it in; why it, or the oldest of its kind, is dropped for that."""
+    def add(self, records: Iterable[Record]) -> Counter[Reason]:
+        """Put them in; how many of them, or of the oldest of their kind, are dropped for that, by reason."""
+        dropped: Counter[Reason] = Counter()
         with self._lock:
-            if isinstance(record, Image):
-                return self._add_image(record)
-            if isinstance(record, Feedback):
-                return _add(self._feedback, record, self._limits.feedback, "feedback_overflow")
-            return _add(self._predictions, record, self._limits.rows, "overflow")
+            for record in records:
+                if reason := self._add(record):
+                    dropped[reason] += 1
+        return dropped
 
     def take(self, most: int) -> list[Record]:
         """Take the oldest out, at most so many: feedback, predictions, then images."""
@@ -85,6 +86,13 @@ class Waiting:
                 self._image_bytes -= len(image.content)
                 taken.append(image)
         return taken
+
+    def _add(self, record: Record) -> Reason | None:
+        if isinstance(record, Image):
+            return self._add_image(record)
+        if isinstance(record, Feedback):
+            return _add(self._feedback, record, self._limits.feedback, "feedback_overflow")
+        return _add(self._predictions, record, self._limits.rows, "overflow")
 
     def _add_image(self, image: Image) -> Reason | None:
         size = self._image_bytes + len(image.content)

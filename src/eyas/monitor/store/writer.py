@@ -61,11 +61,13 @@ class StoreWriter:
         self._thread = Thread(target=self._run, name="prediction-store", daemon=True)
         self._thread.start()
 
-    def put(self, record: Record) -> None:
-        """Keep a record. Takes a few microseconds, waits for nothing and raises nothing."""
-        reason: Reason | None = "closed" if self._closing.is_set() else self._waiting.add(record)
-        if reason:
-            self._drop(reason)
+    def put(self, *records: Record) -> None:
+        """Keep records. Takes a few microseconds each, waits for nothing and raises nothing."""
+        if self._closing.is_set():
+            self._drop("closed", len(records))
+        else:
+            for reason, count in self._waiting.add(records).items():
+                self._drop(reason, count)
         if not self._some.is_set():
             self._some.set()
         if len(self._waiting) >= self._limits.batch and not self._full.is_set():
@@ -175,7 +177,7 @@ class StoreWriter:
         self._under_way.pop()
         return True
 
-    def _drop(self, reason: Reason, count: int = 1) -> None:
+    def _drop(self, reason: Reason, count: int) -> None:
         with self._lock:
             self._dropped[reason] += count
 

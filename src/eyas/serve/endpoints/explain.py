@@ -11,7 +11,7 @@ import msgspec
 
 from eyas.core.errors import InputError
 from eyas.explain import METHODS, Explanation, OutOfTimeError
-from eyas.explain.picture import overlay
+from eyas.explain.picture import draw
 from eyas.serve.endpoints.source import WHICH, predict_body
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
@@ -148,5 +148,5 @@ def _told(found: Explanation, model: Model) -> Explained:
 
 def _png(images: Images, found: Explanation) -> bytes:
     buffer = BytesIO()
-    overlay(images[0], found.map).save(buffer, "PNG")
+    draw(images[0], found).save(buffer, "PNG")
     return buffer.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, time
@@ -70,27 +70,7 @@ class Keeper:
         self, rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
     ) -> None:
         """Put predictions, and what there is of their images, on their way to the store."""
-        for row, (name, at, numbers, probabilities) in enumerate(
-            zip(rows.ids, rows.times.tolist(), rows.scores.tolist(), rows.probabilities, strict=True)
-        ):
-            latency, energy, distance, _, unknown = numbers
-            self._writer.put(
-                Prediction(
-                    name,
-                    at,
-                    rows.model,
-                    rows.version,
-                    rows.arm,
-                    int(predicted[row]),
-                    float(confidence[row]),
-                    probabilities.tobytes(),
-                    bool(review[row]),
-                    unknown == 1,
-                    energy,
-                    distance,
-                    1e3 * latency,
-                )
-            )
+        self._writer.put(*_records(rows, predicted, confidence, review))
         for row in rows.image_bytes:
             if (image := rows.image(row)) is not None:
                 self._writer.put(Image(rows.ids[row], float(rows.times[row]), "image/png", to_png(image)))
@@ -139,6 +119,19 @@ class Keeper:
         if len(self._order) > SEEN:
             self._seen.discard(self._order.popleft())
         return True
+
+
+def _records(
+    rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
+) -> Iterator[Prediction]:
+    about = rows.model, rows.version, rows.arm
+    said = zip(predicted.tolist(), confidence.tolist(), rows.probabilities, review.tolist(), strict=True)
+    for name, at, scores, (index, confident, probabilities, reviewed) in zip(
+        rows.ids, rows.times.tolist(), rows.scores.tolist(), said, strict=True
+    ):
+        latency, energy, distance, _, unknown = scores
+        answer = index, confident, probabilities.tobytes(), reviewed, unknown == 1
+        yield Prediction(name, at, *about, *answer, energy, distance, 1e3 * latency)
 
 
 def _shown(place: str) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eyas.core.schema import MonitoringConfig
 from eyas.infer import Prediction
-from eyas.monitor.pixels import image_statistics
+from eyas.monitor.pixels import all_statistics
 from eyas.monitor.store import Arm
 from eyas.serve.dealing import Route
 from eyas.serve.model import Model
@@ -161,7 +161,7 @@ class Reporter:
                 times[part].tobytes(),
                 numbers[part].tobytes(),
                 rows,
-                b"".join(image_statistics(image(part.start + row)).tobytes() for row in rows),
+                all_statistics(np.stack([image(part.start + row) for row in rows])).tobytes() if rows else b"",
                 shape,
                 {row - part.start: image(row).tobytes() for row in kept if part.start <= row < part.stop},
                 champion[part],
