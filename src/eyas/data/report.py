@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from eyas.core import notebook
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
 from eyas.data import checks
@@ -60,6 +61,14 @@ class CheckReport:
         return [
             (name, *(split.get(name, 0) for split in self.counts.values()), self._total(name)) for name in self.classes
         ]
+
+    def _repr_html_(self) -> str:
+        counts = notebook.table(("class", *self.counts, "all"), self.count_rows()[: notebook.MOST_ROWS])
+        return notebook.block(
+            f"{self.name}: {'sound' if self.ok else 'training on this would be spoilt'}",
+            notebook.table(("severity", "code", "what", "examples"), self.finding_rows()) if self.findings else "",
+            counts,
+        )
 
     def _total(self, name: str) -> int:
         return sum(split.get(name, 0) for split in self.counts.values())

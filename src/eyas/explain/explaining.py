@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -14,7 +15,7 @@ from eyas.explain import methods
 from eyas.explain.asking import Asker, Pixels
 from eyas.explain.methods import Map
 from eyas.explain.reliability import Reliability, measure_reliability
-from eyas.infer import Predictor
+from eyas.infer import Prediction
 
 CAM = "cam"
 ASKING: dict[str, Callable[[Pixels, Asker, np.random.Generator], Map]] = {
@@ -26,6 +27,13 @@ ASKING: dict[str, Callable[[Pixels, Asker, np.random.Generator], Map]] = {
 METHODS = (CAM, *ASKING)
 QUESTIONS = 1500
 """Images that a method asks about, at most, where nothing else is asked for."""
+
+
+class Answering(Protocol):
+    """What answers: a bundle's `Predictor`, or a run's network."""
+
+    def run(self, images: Pixels, *, cam: bool = False) -> Prediction:
+        """Answer (N, H, W, C) uint8."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Explanation:
 
 
 def explain(
-    predictor: Predictor,
+    predictor: Answering,
     image: Pixels,
     method: str = "occlusion",
     index: int | None = None,

@@ -11,7 +11,7 @@ from torch import nn
 
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, check_dataset, open_dataset
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.diagnose import Answers, Diagnosis
 from eyas.diagnose.history import read_history
 from eyas.diagnose.verdict import diagnose as diagnose_evidence
