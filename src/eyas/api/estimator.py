@@ -1,16 +1,11 @@
-"""scikit-learn's side of the classifier: parameters by name, tags, and what is checked of labels."""
+"""scikit-learn's side of the classifier: parameters by name, and tags."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, column_or_1d
 
-from eyas.api.images import LabelsError
 from eyas.api.settings import SHORT, require_known
 
 NAMED = ("model", *SHORT, "verbose")
@@ -60,30 +55,3 @@ class Estimator(_Base):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_answering")
-
-
-def labels_of(labels: ArrayLike | None) -> NDArray[Any]:
-    """Labels in one dimension: (N,) numbers or text.
-
-    Raises:
-        ValueError: they are no labels (scikit-learn's words).
-    """
-    if labels is None:
-        raise LabelsError("fit requires y to be passed, but the target y is None; or give it a Dataset")
-    found = column_or_1d(labels, warn=True)
-    if found.dtype.kind == "f":
-        assert_all_finite(found, input_name="y")
-    check_classification_targets(found)
-    return np.asarray(found)
-
-
-def numbered(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The distinct labels in order, (K,), and the place of each label among them, (N,).
-
-    Raises:
-        ValueError: fewer than two classes.
-    """
-    classes, places = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise LabelsError(f"a classifier needs at least 2 classes, got {len(classes)} class: {classes.tolist()}")
-    return classes, places.astype(np.int64)

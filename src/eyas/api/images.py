@@ -25,10 +25,6 @@ Images: TypeAlias = OneImage | Split | Sequence[OneImage]
 folder. In a list each item is one image, an array then (H, W) or (H, W, 1 or 3)."""
 
 
-class LabelsError(DataError, ValueError):
-    """Labels that cannot be learnt from or compared with. A ValueError, as scikit-learn's callers expect."""
-
-
 class ImagesError(InputError, ValueError):
     """Arrays that are no images. A ValueError, as scikit-learn's callers expect."""
 
@@ -45,9 +41,10 @@ def pixels_of(images: Images, policy: ImagePolicy) -> NDArray[np.uint8]:
         return _resized(batch_of(images, policy.channels), policy)
     if isinstance(images, str | Path | Image.Image):
         return _stacked(_read(images, policy), policy)
-    if images and not isinstance(images[0], str | Path | Image.Image | np.ndarray):  # lists of numbers
-        return _resized(batch_of(np.asarray(images), policy.channels), policy)
-    return _stacked([pixels for image in images for pixels in _read(image, policy)], policy)
+    items: Sequence[Any] = images
+    if len(items) and not isinstance(items[0], str | Path | Image.Image | np.ndarray):  # lists of numbers
+        return _resized(batch_of(np.asarray(items), policy.channels), policy)
+    return _stacked([pixels for item in items for pixels in _read(item, policy)], policy)
 
 
 def batch_of(images: NDArray[Any], channels: int | None = None) -> NDArray[np.uint8]:

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from eyas.api.settings import SHORT
 from eyas.core import console
 from eyas.core.errors import TrainingError
+from eyas.core.schema import DataConfig
 from eyas.data import Dataset
 from eyas.tune.beginning import Wishes, begin_tuning, check_wishes
 from eyas.tune.live import LiveTable
 from eyas.tune.running import Outcome, tune
 
+__all__ = ["Wishes", "as_parameters", "search"]
+
 
 def search(
-    settings: Mapping[str, Any],
-    fixed: Sequence[str],
-    dataset: Dataset,
-    trials: int | None,
-    minutes: float | None,
-    seeds: int,
-    workers: int | None,
-    space: Path | None,
+    settings: Mapping[str, Any], data: DataConfig, fixed: Sequence[str], dataset: Dataset, wishes: Wishes
 ) -> Outcome:
-    """Search from its first trial to its results; arguments as in `begin_tuning` and `Classifier.tune`.
+    """Search from the first trial to the results; arguments as in `begin_tuning`, `data` the dataset's own.
 
     Raises:
         TrainingError: every trial failed, or Ctrl-C stopped the search.
     """
-    seed = int(settings.get("train", {}).get("seed", 0))
-    wishes = Wishes(trials=trials, minutes=minutes, seeds=seeds, workers=workers, space=space, seed=seed)
     check_wishes(wishes)
-    folder = begin_tuning(settings, fixed, wishes, dataset)
+    whole = {**settings, "data": data.model_dump(mode="json", exclude_unset=True)}
+    folder = begin_tuning(whole, fixed, wishes, dataset)
     console.err.print(f"searching in {folder}", markup=False)
-    outcome = tune(folder, dataset, LiveTable(), workers)
+    outcome = tune(folder, dataset, LiveTable(), wishes.workers)
     if outcome is None:
         raise TrainingError(f"the search was stopped; go on with: eyas tune --resume {folder}")
     return outcome
+
+
+def as_parameters(found: Mapping[str, Any], fixed: Collection[str]) -> dict[str, Any]:
+    """What was found, dotted key → value, as a classifier's parameters; without what was fixed."""
+    names = {key: name for name, key in SHORT.items()}
+    return {names.get(key, key.replace(".", "__")): value for key, value in found.items() if key not in fixed}
