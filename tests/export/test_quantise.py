@@ -21,6 +21,7 @@ from eyas.export import export_run, in_words, quantise_run
 from eyas.export.comparison import compare
 from eyas.infer import Predictor
 from eyas.infer.predictor import QUANTISED_TOLERANCE
+from support.datasets import changed
 from support.loaded import loaded_eyas
 from support.runs import make_run
 from support.server import running
@@ -30,7 +31,6 @@ KINDS = {"int8": {TensorProto.INT8, TensorProto.UINT8}, "fp16": {TensorProto.FLO
 LOSSY = """
 import torch
 from torch import nn
-from support.datasets import changed
 
 class Middle(nn.Module):
     def forward(self, x):
