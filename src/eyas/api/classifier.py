@@ -44,7 +44,7 @@ class Classifier(Asking):
         optimizer: `adam`, `adamw`, `sgd`, `rmsprop` or `muon`.
         random_state: of weights, order and the split of arrays. None is a seed too, the configuration's.
         runs_dir: where run folders go.
-        verbose: show how training goes.
+        verbose: show how training goes, and draw its curves in the run folder.
         keywords: any other key of the configuration, with `__` for its point: `model__dropout=0.3`.
 
     Attributes:

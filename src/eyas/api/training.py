@@ -46,9 +46,9 @@ def run_training(
 
 def watchers(settings: Config) -> Sequence[Callback]:
     """What watches every run: the bar, the curves and the trackers."""
-    return [NotebookBar() if in_notebook() else ProgressBar(), *quiet_watchers(settings)]
+    return [NotebookBar() if in_notebook() else ProgressBar(), Curves(), *make_trackers(settings.track)]
 
 
 def quiet_watchers(settings: Config) -> Sequence[Callback]:
-    """What watches a run where nobody looks on."""
-    return [Curves(), *make_trackers(settings.track)]
+    """What watches a run where nobody looks on: a search trains dozens, and a picture takes longer than a small run."""
+    return make_trackers(settings.track)
