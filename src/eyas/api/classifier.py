@@ -14,7 +14,7 @@ from eyas.api.estimator import NAMED
 from eyas.api.fitted import Exported, Trained
 from eyas.api.material import Data, material
 from eyas.api.results import classifier_html
-from eyas.api.settings import SHORT, Model, require_known, seed_of, settings_of
+from eyas.api.settings import SHORT, Model, require_known, seed_of, settings_of, told_as_keywords
 from eyas.api.training import run_training
 from eyas.bundle.folder import MANIFEST, read_manifest
 from eyas.core import console
@@ -95,9 +95,10 @@ class Classifier(Asking):
             DataError: images or labels that cannot be used.
             TrainingError: the loss diverges, or Ctrl-C came before the first epoch was done.
         """
-        settings, seed = self._settings()
-        config, dataset, classes = material(settings, seed, X, y)
-        result = run_training(config, dataset, quiet=not self.verbose)
+        with told_as_keywords():
+            settings, seed = self._settings()
+            config, dataset, classes = material(settings, seed, X, y)
+            result = run_training(config, dataset, quiet=not self.verbose)
         if result.best is None:
             raise TrainingError(f"{result.run.path} was stopped before its first epoch was done: nothing is learnt yet")
         if not result.finished:
@@ -136,13 +137,14 @@ class Classifier(Asking):
         """
         from eyas.api.tuning import Wishes, as_parameters, search  # loads Optuna
 
-        settings, seed = self._settings()
-        config, dataset, _ = material(settings, seed, X, y)
         given = {"model.name": self.model, **{key: getattr(self, name) for name, key in SHORT.items()}}
         fixed = [key for key, value in given.items() if value is not None]
         fixed += [name.replace("__", ".") for name in self._keywords()]
-        wishes = Wishes(trials=trials, minutes=minutes, seeds=seeds, workers=workers, space=space, seed=seed or 0)
-        self.tuning_ = search(settings, config.data, fixed, dataset, wishes)
+        with told_as_keywords():
+            settings, seed = self._settings()
+            config, dataset, _ = material(settings, seed, X, y)
+            wishes = Wishes(trials=trials, minutes=minutes, seeds=seeds, workers=workers, space=space, seed=seed or 0)
+            self.tuning_ = search(settings, config.data, fixed, dataset, wishes)
         return self.set_params(**as_parameters(self.tuning_.best.params, fixed))
 
     @classmethod

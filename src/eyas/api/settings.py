@@ -9,7 +9,8 @@ Five that everybody needs have names of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def require_known(keywords: Mapping[str, object]) -> None:
     for name in keywords:
         key = name.replace("__", ".")
         if key not in known and not key.startswith(OPEN):
-            raise ConfigError(as_keywords(f"unknown parameter {key} in {WHERE}{did_you_mean(key)}"))
+            raise ConfigError(f"unknown parameter {name} in {WHERE}{as_keywords(did_you_mean(key))}")
 
 
 def settings_of(model: Model, short: Mapping[str, object], keywords: Mapping[str, object]) -> dict[str, Any]:
@@ -75,18 +76,22 @@ def config_of(settings: dict[str, Any]) -> Config:
     Raises:
         ConfigError: a value that breaks its rule.
     """
+    return validate(settings, WHERE)
+
+
+@contextmanager
+def told_as_keywords() -> Iterator[None]:
+    """Have a ConfigError name each key as it is given here."""
     try:
-        return validate(settings, WHERE)
+        yield
     except ConfigError as error:
-        raise ConfigError(as_keywords(str(error))) from None
+        raise ConfigError(as_keywords(str(error))) from error
 
 
 def as_keywords(message: str) -> str:
     """A message with each key as the keyword that it is here: `train.epochs` → `train__epochs`."""
-    sections = "|".join(sorted({key.partition(".")[0] for key in known_keys() if "." in key}))
-    return re.sub(rf"\b(?:{sections})(?:\.\w+)+", lambda found: found[0].replace(".", "__"), message).replace(
-        "model__name", "model"
-    )
+    keys = {key: key.replace(".", "__") for key in known_keys() if "." in key} | {"model.name": "model"}
+    return re.sub(r"\b[a-z0-9_]+(?:\.[a-z0-9_]+)+", lambda found: keys.get(found[0], found[0]), message)
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int | None:
