@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from eyas.core import notebook
 from eyas.core.errors import DataError
@@ -17,7 +18,6 @@ from eyas.image import to_png
 MOST_CLASSES = 20
 THUMBNAILS = 10
 SIDE = 48  # pixels of a thumbnail's shorter side, at least
-NAME = 120  # pixels, beside the rows of a sheet
 GAP = 4
 LETTERS = 18  # of a class's name
 
@@ -46,13 +46,15 @@ def sheet(split: Split, classes: Sequence[str], images: int) -> Image.Image:
         raise DataError(f"there must be images to show, got {len(split)} in {split.name} and images={images}")
     rows = [_first(split, index, images) for index in range(min(len(classes), MOST_CLASSES))]
     height, width = _size(split)
-    page = Image.new("RGB", (NAME + images * (width + GAP), len(rows) * (height + GAP)), "white")
+    font = ImageFont.load_default()
+    beside = 2 * GAP + max(math.ceil(font.getlength(name[:LETTERS])) for name in classes[: len(rows)])
+    page = Image.new("RGB", (beside + images * (width + GAP), len(rows) * (height + GAP)), "white")
     draw = ImageDraw.Draw(page)
     for row, taken in enumerate(rows):
         top = row * (height + GAP)
-        draw.text((GAP, top + height // 2 - 6), classes[row][:LETTERS], fill="black")
+        draw.text((GAP, top + height // 2 - 6), classes[row][:LETTERS], fill="black", font=font)
         for column, image in enumerate(taken):
-            page.paste(_enlarged(image, (width, height)), (NAME + column * (width + GAP), top))
+            page.paste(_enlarged(image, (width, height)), (beside + column * (width + GAP), top))
     return page
 
 
