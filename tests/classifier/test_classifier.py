@@ -12,7 +12,8 @@ from PIL import Image
 from sklearn.exceptions import NotFittedError
 
 from eyas import Classifier, Dataset, evaluate_run
-from eyas.core.errors import BundleError, ConfigError, InputError, TrainingError
+from eyas.api.labels import LabelsError
+from eyas.core.errors import BundleError, ConfigError, DataError, InputError, TrainingError
 from eyas.image import read_image
 
 SMALL = {"model__hidden": [64], "batch_size": 32, "train__threads": 1, "verbose": False}
@@ -54,6 +55,28 @@ def test_what_is_fitted_is_an_ordinary_run(fitted, digits):
     assert fitted.evaluate(split="val").images == len(digits.val)
     assert len(fitted.history_["val_loss"]) == 5
     assert (fitted.n_features_in_, fitted.classes_.tolist()) == (64, list(digits.classes))
+
+
+def test_other_images_are_measured_by_their_labels(fitted, digits):
+    images, labels = digits.test.take(slice(None)), np.array(digits.classes)[digits.test.labels]
+    found = fitted.evaluate(images, labels)
+    assert found.accuracy == fitted.score(images, labels) == fitted.score(digits.test)
+    assert fitted.evaluate(Dataset("digits", seed=1)).images == 180  # another split of them
+    for wrong in ((images,), (None, labels), (digits, labels)):
+        with pytest.raises(LabelsError, match="images need them"):
+            fitted.evaluate(*wrong)
+    with pytest.raises(DataError, match="classes that were learnt, 0, 1, 2, 3, 4…, got one, two"):
+        fitted.evaluate(Dataset.from_arrays(images[:40], ["one", "two"] * 20))
+
+
+def test_data_that_would_spoil_training_are_refused_as_on_the_command_line(digits, tmp_path):
+    images, labels = digits.val.take(slice(None)), digits.val.labels
+    twice = np.concatenate([images, images]), np.concatenate([labels, labels])
+    with pytest.raises(DataError, match=r"these data would spoil training.*stand in another split too"):
+        Classifier(**SMALL).fit(Dataset.from_arrays(*twice))
+    settings = {"epochs": 1, "runs_dir": tmp_path, **SMALL}
+    Classifier(**settings).fit(Dataset.from_arrays(*twice, force=True))
+    Classifier(**settings).fit(*twice)  # a bootstrap draws images twice
 
 
 def test_whatever_the_image_comes_as_it_takes_one_way(fitted, digits, image):
@@ -198,7 +221,7 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, digits):
 
 def test_tuning_leaves_the_classifier_with_the_best_it_found(tmp_path, digits):
     begun = Classifier("mlp", epochs=2, runs_dir=tmp_path, **SMALL)
-    tuned = begun.tune(digits, trials=3, seeds=1, workers=1)
+    tuned = begun.tune(digits, trials=2, seeds=1, workers=1)
     best = tuned.tuning_.best
     assert tuned is begun
     assert (tuned.epochs, tuned.batch_size) == (2, 32)  # given, so they stay

@@ -72,15 +72,27 @@ class Asking(Estimator):
         weights = None if sample_weight is None else np.asarray(sample_weight)
         return float(np.average(predicted == truth, weights=weights))
 
-    def evaluate(self, data: Data | None = None, split: SplitName = "test") -> Measured:
-        """Measure on one split, with intervals; the run's own data where none are given.
+    def evaluate(
+        self, data: Data | Images | None = None, y: ArrayLike | None = None, *, split: SplitName = "test"
+    ) -> Measured:
+        """Measure, with intervals; on the run's own data where none are given.
 
         On its own data the run's `metrics.json` gets the figures.
 
+        Args:
+            data: a dataset, or images where labels come with them.
+            y: (N,) labels of the images, of `classes_`.
+            split: of a dataset.
+
         Raises:
-            DataError: no images, or other classes.
+            DataError: no images, other classes, or labels that are none of `classes_`.
         """
         answering = self._fitted()
+        if y is not None and data is not None and not isinstance(data, Dataset):
+            places = places_of(labels_of(y), self.classes_)
+            return Measured.of(evaluate(self.predict_proba(data), places, answering.classes), "the images given")
+        if y is not None or not isinstance(data, Dataset | str | Path | None):
+            raise LabelsError("labels y belong to images, and images need them; a Dataset has its own")
         dataset = self._own() if data is None else opened(data)
         if isinstance(answering, Trained) and dataset.fingerprint == self._own().fingerprint:
             return Measured.of(evaluate_run(self.run, dataset, split), split)

@@ -151,8 +151,8 @@ def require_classes(data: Dataset, classes: tuple[str, ...]) -> None:
     """Refuse data of other classes.
 
     Raises:
-        DataError: names the first that differ.
+        DataError: names the first of both.
     """
     if data.classes != classes:
-        theirs = ", ".join(sorted(set(data.classes) ^ set(classes))[:5]) or "their order"
-        raise DataError(f"{data.name} must have the classes that were learnt; what differs: {theirs}")
+        learnt, got = (", ".join(names[:5]) + "…" * (len(names) > 5) for names in (classes, data.classes))
+        raise DataError(f"{data.name} must have the classes that were learnt, {learnt}, got {got}")

@@ -35,7 +35,9 @@ def material(
     if isinstance(given, Dataset | str | Path):
         if labels is not None:
             raise LabelsError("a Dataset has its labels: y must be left out")
-        return *_together(settings, opened(given)), None
+        config, dataset = _together(settings, opened(given))
+        dataset.check().require_sound(force=config.data.force)  # as `eyas train`
+        return config, dataset, None
     own = labels_of(labels)
     images = batch_of(np.asarray(given))
     if len(images) != len(own):

@@ -47,6 +47,19 @@ class CheckReport:
         """The findings that would."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
+    def require_sound(self, *, force: bool) -> None:
+        """Refuse data that would spoil training, unless `force`.
+
+        Raises:
+            DataError: names every such finding.
+        """
+        if self.errors and not force:
+            found = "; ".join(f"{e.message} ({e.examples[0]})" if e.examples else e.message for e in self.errors)
+            raise DataError(
+                f"these data would spoil training: {found}; `eyas data check` shows examples; mend them, or pass "
+                "data.force=true"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**asdict(self), "classes": list(self.classes), "findings": [asdict(f) for f in self.findings]}
