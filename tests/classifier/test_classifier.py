@@ -130,6 +130,21 @@ def test_a_bundle_and_a_run_answer_as_what_was_fitted(fitted, bundle, digits):
         fitted.export(bundle.path)
 
 
+def test_a_run_without_its_data_answers_uncalibrated(fitted, digits, folder, capfd):
+    source = folder / "gone.npz"
+    np.savez(source, x_train=digits.val.take(slice(None)), y_train=digits.val.labels)
+    made = Classifier(epochs=2, runs_dir=folder / "runs", **SMALL).fit(source)
+    source.unlink()
+    loaded = Classifier.load(made.run.path)
+    assert "probabilities are not calibrated" in capfd.readouterr().err
+    np.testing.assert_array_equal(loaded.predict(digits.test), made.predict(digits.test))
+
+
+def test_a_network_without_maps_says_so(fitted, digits):
+    with pytest.raises(InputError, match="gives no class activation maps"):
+        fitted.explain(digits.test.take(slice(1))[0], "cam")
+
+
 def test_each_answer_is_shown_as_text_and_as_html(fitted, digits, image):
     measured = fitted.evaluate()
     assert repr(measured).startswith("test: 180 images")

@@ -18,6 +18,7 @@ from eyas.api.looking_back import diagnose_runs, write_report
 from eyas.api.material import Data, opened
 from eyas.api.results import Diagnosed, Explained, Measured, curves
 from eyas.bundle import Bundle, Precision
+from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, Split
@@ -190,11 +191,18 @@ class Asking(Estimator):
         return self._answering
 
     def _own(self) -> Dataset:
-        """The data of the run; of a bundle those that it names."""
+        """The data of the run; of a bundle those that it names.
+
+        Raises:
+            ConfigError: a bundle that names none.
+        """
         answering = self._fitted()
-        if isinstance(answering, Exported):
-            return Dataset.of(DataConfig.model_validate(answering.bundle.manifest.training["data"]))
-        return Dataset.of(self.run.config().data)
+        if isinstance(answering, Trained):
+            return Dataset.of(self.run.config().data)
+        data = answering.bundle.manifest.training.get("data")
+        if data is None:
+            raise ConfigError(f"{answering.path} does not say what it was trained on: name the data")
+        return Dataset.of(DataConfig.model_validate(data))
 
     def _truth(self, images: Images, labels: ArrayLike | None) -> NDArray[Any]:
         if labels is not None:

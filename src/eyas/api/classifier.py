@@ -151,7 +151,7 @@ class Classifier(Asking):
     def load(cls, path: str | Path) -> Self:
         """A run folder or a bundle as a fitted classifier; its classes are their names.
 
-        Of a run whose data cannot be opened, the probabilities are not calibrated.
+        Of a run whose data have changed or cannot be opened, the probabilities are not calibrated.
 
         Raises:
             ConfigError: neither of them.
@@ -160,17 +160,17 @@ class Classifier(Asking):
         """
         path = Path(path)
         if (path / MANIFEST).is_file():
-            made = cls(read_manifest(path).training["model"])
+            manifest = read_manifest(path)
+            made = cls(manifest.training.get("model", manifest.architecture))
             made._take(Exported(path))
             return made
         run = open_run(path)
         made = cls(str(run.config_file))
         try:
-            dataset = Dataset.of(run.config().data)
+            made._learnt(run, Dataset.of(run.config().data))
         except DataError as error:
             console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
-            dataset = None
-        made._learnt(run, dataset, None)
+            made._learnt(run, None)
         return made
 
     def __repr__(self) -> str:
@@ -196,6 +196,6 @@ class Classifier(Asking):
         keywords = {name: getattr(self, name) for name in self._keywords()}
         return settings_of(self.model, short, keywords), short["random_state"]
 
-    def _learnt(self, run: RunFolder, dataset: Dataset | None, classes: NDArray[Any] | None) -> None:
+    def _learnt(self, run: RunFolder, dataset: Dataset | None, classes: NDArray[Any] | None = None) -> None:
         self._take(Trained.of(run, dataset), classes)
         self.history_ = read_history(run.history)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, open_bundle
-from eyas.core.errors import ConfigError, DataError
+from eyas.core.errors import ConfigError, DataError, InputError
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, Split
 from eyas.evaluate import fit_temperature, softmax
@@ -48,14 +48,16 @@ class Trained:
             dataset: the run's; None leaves the probabilities as the network gives them.
 
         Raises:
+            DataError: the dataset is not the run's.
             TrainingError: not one epoch is finished.
         """
         kept = (file for file in run.path.iterdir() if file.is_file() and file != run.last)
         files = {file.name: file.read_bytes() for file in kept if file.suffix not in LEFT_OUT}
         temperature = 1.0
-        if dataset:
-            logits = run_network(load_network(run)[0], dataset.val).logits
-            temperature = fit_temperature(logits, dataset.val.labels)
+        if dataset is not None:
+            network, about = load_network(run)
+            dataset.require(about["fingerprint"], run.path)
+            temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
         return cls(run.path.resolve(), files, temperature)
 
     @property
@@ -79,7 +81,11 @@ class Trained:
         return ImagePolicy(height, width, channels, self._loaded[2])
 
     def run(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
-        """Answer (N, H, W, C) uint8, at the network's size."""
+        """Answer (N, H, W, C) uint8, at the network's size.
+
+        Raises:
+            InputError: `cam`, and the network gives none.
+        """
         split = Split("test", images, np.arange(len(images)), np.zeros(len(images), np.int64))
         parts = [outputs for _, outputs in run_in_parts(self.network, split, cam=cam)]
         if not parts:
@@ -87,6 +93,8 @@ class Trained:
             return blank[:0]
         logits, features = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "features"))
         maps = [part.cam for part in parts if part.cam is not None]
+        if cam and not maps:
+            raise InputError(f"the network of {self.path} gives no class activation maps")
         probabilities = softmax(logits, self.temperature).astype(np.float32)
         return Prediction(logits, probabilities, features, THRESHOLD, np.concatenate(maps) if maps else None)
 
