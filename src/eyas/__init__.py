@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eyas.api.classifier import Classifier
     from eyas.bundle import Repository, open_bundle
     from eyas.client import AsyncClient, Client
     from eyas.core.config import load_config
     from eyas.core.errors import EyasError
     from eyas.core.runs import open_run
     from eyas.core.schema import Config
-    from eyas.data import check_dataset, open_dataset
+    from eyas.data import Dataset, check_dataset, open_dataset
     from eyas.export import export_run
     from eyas.infer import Predictor
     from eyas.report import draw_curves, draw_preview, write_evaluation
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 __all__ = [
     "AsyncClient",
+    "Classifier",
     "Client",
     "Config",
+    "Dataset",
     "EyasError",
     "Predictor",
     "ProgressBar",
@@ -52,6 +55,7 @@ __all__ = [
 
 # Room → the extra that its libraries come with (None: the base install), and its public names.
 _ROOMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "eyas.api.classifier": ("train", ("Classifier",)),
     "eyas.core.config": (None, ("load_config",)),
     "eyas.core.errors": (None, ("EyasError",)),
     "eyas.core.runs": (None, ("open_run",)),
@@ -59,7 +63,7 @@ _ROOMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "eyas.bundle": ("serve", ("Repository", "open_bundle")),
     "eyas.client": ("client", ("AsyncClient", "Client")),
     "eyas.infer": ("serve", ("Predictor",)),
-    "eyas.data": ("train", ("check_dataset", "open_dataset")),
+    "eyas.data": ("train", ("Dataset", "check_dataset", "open_dataset")),
     "eyas.export": ("train", ("export_run",)),
     "eyas.report": ("train", ("draw_curves", "draw_preview", "write_evaluation")),
     "eyas.train": ("train", ("ProgressBar", "evaluate_run", "resume_run", "start_run")),

@@ -9,8 +9,10 @@ from eyas.train import start_run
 
 NAMES = [
     "AsyncClient",
+    "Classifier",
     "Client",
     "Config",
+    "Dataset",
     "EyasError",
     "Predictor",
     "ProgressBar",

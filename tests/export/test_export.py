@@ -15,6 +15,7 @@ from eyas.export import export_run, prove_parity
 from eyas.infer import Predictor
 from eyas.nn import load_network, run_network
 from eyas.train import start_run
+from support.datasets import changed
 
 FAST = ("train.precision=fp32", "train.epochs=2", "train.batch_size=64", "data.source=digits")
 
@@ -107,12 +108,12 @@ def test_where_parity_fails_nothing_is_written(run, digits, tmp_path):
 
 def test_other_data_are_refused(run, digits, tmp_path):
     with pytest.raises(DataError, match="was trained on other data"):
-        export_run(run, replace(digits, fingerprint="0" * 64), ExportConfig(), tmp_path / "bundle")
+        export_run(run, changed(digits, fingerprint="0" * 64), ExportConfig(), tmp_path / "bundle")
 
 
 def test_without_a_validation_split_nothing_is_calibrated_and_the_bundle_says_so(train, digits, tmp_path):
     empty = replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0])
-    without = replace(digits, val=empty)
+    without = changed(digits, val=empty)
     manifest = export_run(train(without, "train.monitor=loss"), without, ExportConfig(), tmp_path / "bundle").manifest
     assert manifest.temperature == 1.0
     assert (manifest.conformal.threshold, manifest.conformal.images) == (0.0, 0)
@@ -159,7 +160,7 @@ def test_a_network_that_onnx_cannot_say_is_refused(train, digits, tmp_path):
 
 
 def test_with_nothing_to_prove_parity_on_there_is_no_bundle(train, digits, tmp_path):
-    only = replace(
+    only = changed(
         digits,
         val=replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0]),
         test=replace(digits.test, rows=digits.test.rows[:0], labels=digits.test.labels[:0]),

@@ -21,6 +21,7 @@ from eyas.export import export_run, in_words, quantise_run
 from eyas.export.comparison import compare
 from eyas.infer import Predictor
 from eyas.infer.predictor import QUANTISED_TOLERANCE
+from support.datasets import changed
 from support.loaded import loaded_eyas
 from support.runs import make_run
 from support.server import running
@@ -216,7 +217,7 @@ def test_where_the_head_is_all_there_is_nothing_to_quantise(precision, digits, t
 
 def test_without_a_validation_split_training_images_give_the_ranges(digits, tmp_path):
     run = make_run(tmp_path, digits, MLPConfig(hidden=(32,)))
-    without = replace(digits, val=replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0]))
+    without = changed(digits, val=replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0]))
     config = ExportConfig(version="1.2.0", max_accuracy_drop=0.05)
     manifest = quantise_run(run, without, config, "int8", tmp_path / "mine").manifest
     assert (manifest.version, manifest.temperature) == ("1.2.0-int8", 1.0)

@@ -31,8 +31,8 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
         nbformat.write(book, f"{keep}/{path.name}")
 
 
-def test_the_three_are_there():
-    assert [path.stem for path in NOTEBOOKS] == ["01_eda", "02_preprocessing", "03_model_experiments"]
+def test_the_four_are_there():
+    assert [path.stem for path in NOTEBOOKS] == ["01_eda", "02_preprocessing", "03_model_experiments", "04_ten_lines"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from typer.testing import CliRunner
 
+from eyas.api.looking_back import look_at
 from eyas.cli import app
-from eyas.cli.looking_back import look_at
 from eyas.core.config import load_values
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.language import LANGUAGES, Phrases

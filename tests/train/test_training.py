@@ -18,6 +18,7 @@ from eyas.core.runs import RunFolder, open_run
 from eyas.nn import build_network, load_network, load_weights
 from eyas.train import Callback, evaluate_run, prepare_run, resume_run, start_run
 from eyas.train.precision import choose_precision
+from support.datasets import changed
 from support.loaded import loaded_eyas
 from support.training import StopAfter, assert_same_weights, weights
 
@@ -84,7 +85,7 @@ def test_the_reported_loss_counts_l2_as_keras_does(config, digits):
 def test_balanced_class_weights_help_the_rare_class(config, digits):
     rows = np.flatnonzero(digits.train.labels != 8)
     rare = np.sort(np.concatenate([rows, np.flatnonzero(digits.train.labels == 8)[:4]]))
-    lopsided = replace(
+    lopsided = changed(
         digits, train=replace(digits.train, rows=digits.train.rows[rare], labels=digits.train.labels[rare])
     )
     recalls = []
@@ -159,7 +160,7 @@ def test_the_precision_probe_is_remembered_and_leaves_the_random_generator_alone
 
 def test_a_run_without_validation_monitors_the_training_loss(config, digits):
     empty = replace(digits.val, rows=digits.val.rows[:0], labels=digits.val.labels[:0])
-    without = replace(digits, val=empty)
+    without = changed(digits, val=empty)
     with pytest.raises(ConfigError, match=r"train\.monitor=val_loss needs a validation split"):
         start_run(config(), without)
     result = start_run(config("train.monitor=loss"), without)
@@ -382,7 +383,7 @@ def test_a_changed_configuration_is_refused_by_its_keys(config, digits):
 def test_other_data_are_refused(config, digits):
     run = start_run(config(), digits).run
     with pytest.raises(DataError, match=r"digits-mlp-1 was trained on other data than digits is now"):
-        resume_run(run, replace(digits, fingerprint="0" * 64))
+        resume_run(run, changed(digits, fingerprint="0" * 64))
 
 
 def test_a_damaged_checkpoint_is_named(config, digits):

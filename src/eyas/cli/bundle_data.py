@@ -12,7 +12,7 @@ from eyas.core.config import load_values
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, Split, open_dataset
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.infer import Predictor
 
 

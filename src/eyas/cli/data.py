@@ -182,12 +182,7 @@ def require_sound(report: CheckReport, config: DataConfig) -> None:
     Raises:
         DataError: names every such finding.
     """
-    if report.errors and not config.force:
-        found = "; ".join(f"{e.message} ({e.examples[0]})" if e.examples else e.message for e in report.errors)
-        raise DataError(
-            f"these data would spoil training: {found}; `eyas data check` shows examples; mend them, or pass "
-            "data.force=true"
-        )
+    report.require_sound(force=config.force)
 
 
 def print_warnings(report: CheckReport) -> None:

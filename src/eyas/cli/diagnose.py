@@ -38,7 +38,7 @@ def diagnose(
 
     require_language(lang)
     with needs_extra("train"):
-        from eyas.cli.looking_back import diagnose_runs
+        from eyas.api.looking_back import diagnose_runs
         from eyas.report import write_diagnosis
 
     found = diagnose_runs(runs, human_error, tolerance)

@@ -101,7 +101,7 @@ def train(
     report = check_dataset(settings.data)  # of the survey that opening has made
     require_sound(report, settings.data)
     with needs_extra("train"):  # loads torch, which takes seconds: what is wrong with the words and data is said first
-        from eyas.cli.training import run_training
+        from eyas.api.training import run_training
         from eyas.track.trackers import where_to_look
         from eyas.train import is_main
 

@@ -9,7 +9,7 @@ from eyas.cli.bundle_data import answer_split, data_of
 from eyas.core.config import load_config
 from eyas.core.runs import open_run
 from eyas.data import open_dataset
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.evaluate import Evaluation, evaluate
 from eyas.train import evaluate_clean, evaluate_run
 

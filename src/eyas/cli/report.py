@@ -97,7 +97,7 @@ def _of_monitor(path: Path, lang: str, folder: Path, on: date, asked: Asked, sto
 
 
 def _of_run(path: Path, lang: str, folder: Path, on: date, *, record: bool) -> Document:
-    from eyas.cli.looking_back import look_at
+    from eyas.api.looking_back import look_at
     from eyas.report import run_document
 
     return run_document(look_at(path, record=record), lang, folder, on)

@@ -176,13 +176,14 @@ def _explain(error: ValidationError, where: str, overridden: Collection[str]) ->
         if problem["type"] == "extra_forbidden":
             given = any(f"{key}.".startswith(f"{path}.") for key in overridden)
             origin = "on the command line" if given else f"in {where}"
-            yield f"unknown key {path} {origin}{_did_you_mean(path, str(tags[0]) if tags else '')}"
+            yield f"unknown key {path} {origin}{did_you_mean(path, str(tags[0]) if tags else '')}"
         else:
             got = "" if problem["type"] == SECRET else f", got {problem['input']!r}"
             yield f"{path} {_rule(problem['msg'])}{got}"
 
 
-def _did_you_mean(path: str, architecture: str) -> str:
+def did_you_mean(path: str, architecture: str = "") -> str:
+    """The end of a message on an unknown key: the nearest known one, or those that are there."""
     keys = list(known_keys())
     if path in keys:
         return f": it belongs to another network than {architecture}"

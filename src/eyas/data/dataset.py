@@ -2,54 +2,100 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
+from PIL import Image
 
-from eyas.core.errors import DataError
-from eyas.image import ImagePolicy
-
-SplitName = Literal["train", "val", "test"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Some rows of an array of images, usually a read-only memory map that several splits share."""
-
-    name: SplitName
-    images: NDArray[np.uint8]
-    """(M, H, W, C) uint8; use `take` for this split's own."""
-    rows: NDArray[np.int64]
-    """(N,) rows of `images`, ascending."""
-    labels: NDArray[np.int64]
-    """(N,) class indices, in the order of `rows`."""
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, index: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
-        """The images at these positions of the split: (n, H, W, C) uint8, a copy."""
-        return np.asarray(self.images)[self.rows[index]]  # a plain view: indexing a memory map makes it a map again
+from eyas.core.config import load_values
+from eyas.core.errors import ConfigError, DataError
+from eyas.core.schema import DataConfig, Normalize
+from eyas.data.arrays import keep_arrays
+from eyas.data.opening import Opened, open_parts
+from eyas.data.report import CheckReport, check_dataset
+from eyas.data.showing import dataset_html, sheet
+from eyas.data.split import Split, SplitName
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Classes, splits and their fingerprint."""
+class DataKeys(TypedDict, total=False):
+    """The keys of `data` in the configuration beside `source`, with its rules and defaults."""
 
-    name: str
-    classes: tuple[str, ...]
-    policy: ImagePolicy
-    """What every image was brought to."""
-    train: Split
-    val: Split
-    test: Split
-    fingerprint: str
-    """SHA-256 over classes, pixels, labels and splits: the same images give it whatever container they came in."""
-    test_copies: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), kw_only=True, compare=False)
-    """Positions in `test` of images that `data.fixes` calls (near-)duplicates of training images."""
+    image_size: int | tuple[int, int] | None
+    channels: Literal[1, 3] | None
+    resize: Literal["stretch", "crop", "pad"]
+    normalize: Normalize
+    val_fraction: float
+    test_fraction: float
+    fixes: str | None
+    seed: int
+    train_fraction: float
+    train_fraction_seed: int
+    max_pixels: int
+    force: bool
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Dataset(Opened):
+    """Images of any source in three splits, `train`, `val` and `test`.
+
+    Args:
+        source: a folder, an archive, an .npz, a table, `digits`, `cifar100`…: what `data.source` takes.
+        keys: other keys of `data`, such as `image_size=32` or `val_fraction=0.2`.
+
+    Raises:
+        ConfigError: an unknown key (with the nearest known one), or a value that breaks its rule.
+        DataError: images, labels or splits that cannot be used.
+    """
+
+    def __init__(self, source: str | Path, **keys: Unpack[DataKeys]) -> None:
+        try:
+            config = load_values({"data": {"source": str(source), **keys}}, (), "Dataset(…)").data
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("data.", "")) from None  # as they are given here
+        self._take(open_parts(config))
+
+    @classmethod
+    def of(cls, config: DataConfig) -> Self:
+        """The images that `config.source` means; see `open_dataset`."""
+        made = cls.__new__(cls)
+        made._take(open_parts(config))
+        return made
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: ArrayLike,
+        labels: ArrayLike,
+        *,
+        classes: Sequence[str] | None = None,
+        val: tuple[ArrayLike, ArrayLike] | None = None,
+        test: tuple[ArrayLike, ArrayLike] | None = None,
+        name: str = "arrays",
+        **keys: Unpack[DataKeys],
+    ) -> Self:
+        """Images and labels in memory. What is not given as `val` or `test` is carved from them, as from a folder.
+
+        They are kept as an `.npz` in the cache, so that a run on them can be looked at again later.
+
+        Args:
+            images: (N, H, W) or (N, H, W, 1 or 3), uint8 or floats from 0 to 1.
+            labels: (N,) whole numbers, or names.
+            classes: the name of label 0, 1, …; the labels themselves where None.
+            val: images and labels of the validation split.
+            test: of the test split.
+            name: what reports call them.
+            keys: of `data`, such as `test_fraction=0.2`.
+
+        Raises:
+            DataError: another shape, type or range, lengths that differ, or labels that are no class.
+        """
+        parts = {"train": (images, labels), "val": val, "test": test}
+        given = {part: pair for part, pair in parts.items() if pair is not None}
+        return cls(keep_arrays(given, classes, name), **keys)
 
     @property
     def clean_test(self) -> Split | None:
@@ -79,3 +125,43 @@ class Dataset:
     def split(self, name: SplitName) -> Split:
         """One split by its name."""
         return {"train": self.train, "val": self.val, "test": self.test}[name]
+
+    def check(self) -> CheckReport:
+        """Everything that is wrong with the data; see `check_dataset`."""
+        return check_dataset(self.config)
+
+    def show(self, images: int = 8, split: SplitName = "train") -> Image.Image:
+        """A picture with a row for each class, of so many images; of the first 20 classes."""
+        return sheet(self.split(split), self.classes, images)
+
+    def __len__(self) -> int:
+        """Images of all splits."""
+        return sum(map(len, self.splits))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(split):,} {split.name}" for split in self.splits)
+        shape = "×".join(map(str, self.policy.shape))
+        return f"Dataset({self.name!r}: {len(self.classes)} classes, {counts}, {shape})"
+
+    def _repr_html_(self) -> str:
+        return dataset_html(repr(self), self.splits, self.classes, self.check)
+
+    def _take(self, opened: Opened) -> None:
+        vars(self).update(vars(opened))  # frozen: nothing else sets anything
+
+
+def open_dataset(config: DataConfig) -> Dataset:
+    """Open the images that `config.source` means, in three splits.
+
+    The first opening decodes everything into the cache; later ones map it, in well under a second.
+
+    Returns:
+        Splits over one read-only memory map, (M, H, W, C) uint8.
+
+    Raises:
+        ConfigError: no source.
+        DataError: images, labels or splits that cannot be used, or a cache that cannot be written.
+        UnsafeDataError: a file that attacks its reader.
+        MissingExtraError: the source needs a library that is not installed.
+    """
+    return Dataset.of(config)

@@ -1,38 +1,46 @@
-"""`open_dataset`: from the configuration to arrays and splits."""
+"""From the configuration to arrays and splits."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.schema import DataConfig
-from eyas.data.dataset import Dataset, Split, SplitName
 from eyas.data.fixes import read_fixes
 from eyas.data.importer import load
 from eyas.data.report import take_survey
 from eyas.data.sources import open_source
+from eyas.data.split import Split, SplitName
 from eyas.data.splits import Rows, make_splits, readable_rows, share_of_train
 from eyas.image import ImagePolicy
 
 
-def open_dataset(config: DataConfig) -> Dataset:
-    """Open the images that `config.source` means, in three splits.
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """Classes, splits and their fingerprint."""
 
-    The first opening decodes everything into the cache; later ones map it, in well under a second.
+    config: DataConfig
+    """That opens these images in these splits again."""
+    name: str
+    classes: tuple[str, ...]
+    policy: ImagePolicy
+    """What every image was brought to."""
+    train: Split
+    val: Split
+    test: Split
+    fingerprint: str
+    """SHA-256 over classes, pixels, labels and splits: the same images give it whatever container they came in."""
+    test_copies: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), kw_only=True, compare=False)
+    """Positions in `test` of images that `data.fixes` calls (near-)duplicates of training images."""
 
-    Returns:
-        Splits over one read-only memory map, (M, H, W, C) uint8.
 
-    Raises:
-        ConfigError: no source.
-        DataError: images, labels or splits that cannot be used, or a cache that cannot be written.
-        UnsafeDataError: a file that attacks its reader.
-        MissingExtraError: the source needs a library that is not installed.
-    """
+def open_parts(config: DataConfig) -> Opened:
+    """What `open_dataset` opens, and raises."""
     source = open_source(config.source)
     entry = load(source, config)
     classes = tuple(entry.meta["classes"])
@@ -49,7 +57,8 @@ def open_dataset(config: DataConfig) -> Dataset:
     _, height, width, channels = entry.images.shape
     policy = ImagePolicy(height, width, 1 if channels == 1 else 3, config.resize)
     splits = {name: _split(name, entry.images, rows[name], labels) for name in rows}
-    return Dataset(
+    return Opened(
+        config=config,
         name=source.name,
         classes=classes,
         policy=policy,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from eyas.core import notebook
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
 from eyas.data import checks
@@ -46,6 +47,19 @@ class CheckReport:
         """The findings that would."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
+    def require_sound(self, *, force: bool) -> None:
+        """Refuse data that would spoil training, unless `force`.
+
+        Raises:
+            DataError: names every such finding.
+        """
+        if self.errors and not force:
+            found = "; ".join(f"{e.message} ({e.examples[0]})" if e.examples else e.message for e in self.errors)
+            raise DataError(
+                f"these data would spoil training: {found}; `eyas data check` shows examples; mend them, or pass "
+                "data.force=true"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**asdict(self), "classes": list(self.classes), "findings": [asdict(f) for f in self.findings]}
@@ -60,6 +74,14 @@ class CheckReport:
         return [
             (name, *(split.get(name, 0) for split in self.counts.values()), self._total(name)) for name in self.classes
         ]
+
+    def _repr_html_(self) -> str:
+        counts = notebook.table(("class", *self.counts, "all"), self.count_rows()[: notebook.MOST_ROWS])
+        return notebook.block(
+            f"{self.name}: {'sound' if self.ok else 'training on this would be spoilt'}",
+            notebook.table(("severity", "code", "what", "examples"), self.finding_rows()) if self.findings else "",
+            counts,
+        )
 
     def _total(self, name: str) -> int:
         return sum(split.get(name, 0) for split in self.counts.values())

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
-from eyas.data.dataset import SplitName
 from eyas.data.sources.contents import PartName
+from eyas.data.split import SplitName
 
 Rows = NDArray[np.int64]
 # Draws of one seed that must not depend on each other.

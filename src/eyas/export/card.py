@@ -8,7 +8,7 @@ from typing import Any
 
 from eyas.bundle import Conformal, Imported, Parity, Quantisation
 from eyas.core import io
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.evaluate import Evaluation
 from eyas.export.comparison import in_words
 

@@ -17,7 +17,7 @@ from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
 from eyas.core.schema import ExportConfig
 from eyas.data import Dataset, Split
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.evaluate import evaluate, fit_threshold, prediction_sets
 from eyas.export.card import write_card
 from eyas.export.subject import Answers, Subject

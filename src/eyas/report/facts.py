@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import CheckReport
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.diagnose import Diagnosis
 from eyas.diagnose.history import History
 from eyas.evaluate import Evaluation

@@ -6,7 +6,7 @@ from typing import Any
 
 from eyas.core.console import err
 from eyas.core.runs import RunFolder
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.track.delivery.process import deliver, warn
 from eyas.track.delivery.spool import Spool
 from eyas.track.describe import BOARD_FOLDER, scalars

@@ -7,7 +7,7 @@ import numpy as np
 from eyas.core.errors import DataError
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset, Split
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.diagnose import Answers
 from eyas.evaluate import Evaluation, evaluate, softmax
 from eyas.nn import load_network, run_network

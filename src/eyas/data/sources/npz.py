@@ -1,4 +1,7 @@
-"""Keras's `.npz`: `x_train`, `y_train`, `x_test`, `y_test` and, where there, `x_val`, `y_val`."""
+"""Keras's `.npz`: `x_train`, `y_train`, `x_test`, `y_test` and, where there, `x_val`, `y_val`.
+
+`class_names`, text of shape (K,), is ours: the name of label 0, 1, …
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,26 @@ def read(tree: Tree, class_names: Sequence[str] | None = None) -> Contents:
     files = [name for name in tree.names if name.lower().endswith(".npz") and "/" not in name]
     if len(files) > 1:
         raise DataError(f"{tree.where} has {len(files)} .npz files ({', '.join(files[:3])}); name one of them")
-    return from_numbers(parse(tree.read(files[0]), files[0]), class_names)
+    content = tree.read(files[0])
+    return from_numbers(parse(content, files[0]), class_names or names_in(content, files[0]))
+
+
+def names_in(content: bytes, where: str) -> Sequence[str] | None:
+    """The classes that a file names itself; None where it has no `class_names`.
+
+    Raises:
+        DataError: they are no text of shape (K,).
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            found = arrays["class_names"] if "class_names" in arrays.files else None
+    except DAMAGE as error:
+        raise DataError(f"{where}: class_names cannot be read: {error}") from error
+    if found is None:
+        return None
+    if found.ndim != 1 or found.dtype.kind != "U":
+        raise DataError(f"{where}: class_names must be text, (K,), got {found.dtype} {found.shape}")
+    return [str(name) for name in found]
 
 
 def parse(content: bytes, where: str) -> dict[PartName, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
@@ -73,14 +95,19 @@ def _pair(arrays: np.lib.npyio.NpzFile, part: PartName, where: str) -> tuple[NDA
     for key in (f"x_{part}", f"y_{part}"):
         if key not in arrays.files:
             raise DataError(f"{where} has no {key}, got {', '.join(arrays.files)}")
-    images = _images(arrays[f"x_{part}"], f"{where}: x_{part}")
+    images = as_pixels(arrays[f"x_{part}"], f"{where}: x_{part}")
     labels = _labels(arrays[f"y_{part}"], f"{where}: y_{part}")
     if len(images) != len(labels):
         raise DataError(f"{where}: x_{part} has {len(images):,} images but y_{part} has {len(labels):,} labels")
     return images, labels
 
 
-def _images(array: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
+def as_pixels(array: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
+    """Images as bytes: (N, H, W) or (N, H, W, 1 or 3), whole numbers to 255 or floats from 0 to 1 → (N, H, W, C) uint8.
+
+    Raises:
+        DataError: another shape, type or range.
+    """
     shaped = array[..., None] if array.ndim == 3 else array
     if shaped.ndim != 4 or shaped.shape[-1] not in (1, 3) or 0 in shaped.shape[1:]:
         raise DataError(f"{what} must be (N, H, W) or (N, H, W, 1 or 3), got {array.shape}")

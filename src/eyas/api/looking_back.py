@@ -1,23 +1,27 @@
-"""Finished runs looked at again: what `eyas diagnose` and `eyas report` both need."""
+"""Finished runs looked at again: what a diagnosis and a report both need."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from torch import nn
 
+from eyas.core.errors import ConfigError
+from eyas.core.language import require_language
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, check_dataset, open_dataset
-from eyas.data.dataset import SplitName
+from eyas.data.split import SplitName
 from eyas.diagnose import Answers, Diagnosis
 from eyas.diagnose.history import read_history
 from eyas.diagnose.verdict import diagnose as diagnose_evidence
 from eyas.evaluate import Evaluation, evaluate, fit_temperature
 from eyas.nn import load_network
-from eyas.report import Examples, Layer, RunFacts
+from eyas.report import Examples, Layer, RunFacts, run_document, write_html, write_pdf
 from eyas.report.environment import environment
 from eyas.train import answers_of, read_result
 from eyas.train.evidence import gather_evidence, require_finished_epoch
@@ -72,6 +76,21 @@ def look_at(path: Path, *, record: bool = True) -> RunFacts:
         diagnosis=diagnose_evidence(gather_evidence([run], dataset)) if val else None,
         environment=environment(),
     )
+
+
+def write_report(path: Path, target: Path, language: str) -> None:
+    """A run's report in one file; the test split is measured for it.
+
+    Raises:
+        ConfigError: a file that is neither `.html` nor `.pdf`, or a language that nobody has written.
+    """
+    require_language(language)
+    writers = {".html": write_html, ".pdf": write_pdf}
+    if target.suffix not in writers:
+        raise ConfigError(f"a report must be a file of .html or .pdf, got {target}")
+    with TemporaryDirectory(prefix="eyas-") as folder:
+        today = datetime.now().astimezone().date()
+        writers[target.suffix](run_document(look_at(path), language, Path(folder), today), target)
 
 
 def _measure(

@@ -1,0 +1,201 @@
+"""`Classifier`: the whole road of an image classifier, with the names that scikit-learn and Keras have taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eyas.api.asking import Asking
+from eyas.api.estimator import NAMED
+from eyas.api.fitted import Exported, Trained
+from eyas.api.material import Data, material
+from eyas.api.results import classifier_html
+from eyas.api.settings import SHORT, Model, require_known, seed_of, settings_of, told_as_keywords
+from eyas.api.training import run_training
+from eyas.bundle.folder import MANIFEST, read_manifest
+from eyas.core import console
+from eyas.core.errors import DataError, TrainingError
+from eyas.core.runs import RunFolder, open_run
+from eyas.data import Dataset
+from eyas.diagnose.history import read_history
+
+if TYPE_CHECKING:
+    from eyas.tune.running import Outcome
+
+Optimizer = Literal["adam", "adamw", "sgd", "rmsprop", "muon"]
+
+
+class Classifier(Asking):
+    """An image classifier: `Classifier("cnn").fit(Dataset("digits")).evaluate()`.
+
+    It follows scikit-learn's contract, and works in its searches, validations and pipelines. What is learnt is an
+    ordinary run folder.
+
+    Args:
+        model: a value of `model` (`mlp`, `cnn`, `resnet`, `wide_resnet`, `file.py:function`, or a mapping with
+            `name`), a recipe that ships (`cifar100-cpu`), or a YAML file.
+        epochs: at most; None leaves this and the next ones to the recipe or the configuration's defaults.
+        batch_size: images a step.
+        learning_rate: of the optimiser.
+        optimizer: `adam`, `adamw`, `sgd`, `rmsprop` or `muon`.
+        random_state: of weights, order and the split of arrays. None is a seed too, the configuration's.
+        runs_dir: where run folders go.
+        verbose: show how training goes, and draw its curves in the run folder.
+        keywords: any other key of the configuration, with `__` for its point: `model__dropout=0.3`.
+
+    Attributes:
+        classes_: (K,) labels as they were given to `fit`; class names after a `Dataset`.
+        n_features_in_: H · W · C of an image.
+        history_: columns of the run's `history.csv`, (epochs,) each.
+        tuning_: what came of `tune`.
+
+    Raises:
+        ConfigError: a keyword that is no key; names the nearest known one. Values are looked at by `fit`.
+    """
+
+    tuning_: Outcome
+
+    def __init__(
+        self,
+        model: Model = "mlp",
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        optimizer: Optimizer | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        runs_dir: str | Path | None = None,
+        verbose: bool = True,
+        **keywords: object,
+    ) -> None:
+        require_known(keywords)
+        self.model = model
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.random_state = random_state
+        self.runs_dir = runs_dir
+        self.verbose = verbose
+        vars(self).update(keywords)
+
+    def fit(self, X: Data | ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Train in a new run folder. Ctrl-C stops after the step, and the best epoch so far is kept.
+
+        Args:
+            X: a `Dataset`, what opens one, or images: (N, H, W) or (N, H, W, 1 or 3), uint8 or floats from 0 to 1.
+            y: (N,) labels of the images. A share of them, `data__val_fraction`, is kept for validation.
+
+        Raises:
+            ConfigError: a value that breaks its rule.
+            DataError: images or labels that cannot be used.
+            TrainingError: the loss diverges, or Ctrl-C came before the first epoch was done.
+        """
+        with told_as_keywords():
+            settings, seed = self._settings()
+            config, dataset, classes = material(settings, seed, X, y)
+            result = run_training(config, dataset, quiet=not self.verbose)
+        if result.best is None:
+            raise TrainingError(f"{result.run.path} was stopped before its first epoch was done: nothing is learnt yet")
+        if not result.finished:
+            console.err.print(f"stopped after epoch {len(result.history)}; the best so far is kept", markup=False)
+        self._learnt(result.run, dataset, classes)
+        return self
+
+    def tune(
+        self,
+        X: Data | ArrayLike,  # noqa: N803
+        y: ArrayLike | None = None,
+        *,
+        trials: int | None = None,
+        minutes: float | None = None,
+        seeds: int = 3,
+        workers: int | None = None,
+        space: Path | None = None,
+    ) -> Self:
+        """Search for better parameters, and take them on; `fit` then trains with them.
+
+        Parameters that were given keep their value. The best is compared with what stood before on the test images,
+        once: `tuning_.says`.
+
+        Args:
+            X: as for `fit`.
+            y: as for `fit`.
+            trials: configurations to try; 40 where there is no limit of time either.
+            minutes: time for the search.
+            seeds: of the comparison at the end.
+            workers: trials at once; by cores where None.
+            space: a YAML file with the keys to search.
+
+        Raises:
+            ConfigError: a value that breaks its rule.
+            TrainingError: every trial failed, or Ctrl-C stopped the search; it names the command that goes on.
+        """
+        from eyas.api.tuning import Wishes, as_parameters, search  # loads Optuna
+
+        given = {"model.name": self.model, **{key: getattr(self, name) for name, key in SHORT.items()}}
+        fixed = [key for key, value in given.items() if value is not None]
+        fixed += [name.replace("__", ".") for name in self._keywords()]
+        with told_as_keywords():
+            settings, seed = self._settings()
+            config, dataset, _ = material(settings, seed, X, y)
+            wishes = Wishes(trials=trials, minutes=minutes, seeds=seeds, workers=workers, space=space, seed=seed or 0)
+            self.tuning_ = search(settings, config.data, fixed, dataset, wishes)
+        return self.set_params(**as_parameters(self.tuning_.best.params, fixed))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A run folder or a bundle as a fitted classifier; its classes are their names.
+
+        Of a run whose data have changed or cannot be opened, the probabilities are not calibrated.
+
+        Raises:
+            ConfigError: neither of them.
+            TrainingError: a run without a finished epoch.
+            IntegrityError: a bundle that has changed.
+        """
+        path = Path(path)
+        if (path / MANIFEST).is_file():
+            manifest = read_manifest(path)
+            made = cls(manifest.training.get("model", manifest.architecture))
+            made._take(Exported(path))
+            return made
+        run = open_run(path)
+        made = cls(str(run.config_file))
+        try:
+            made._learnt(run, Dataset.of(run.config().data))
+        except DataError as error:
+            console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
+            made._learnt(run, None)
+        return made
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self._given())
+        return f"Classifier({self.model!r}{', ' if given else ''}{given})"
+
+    def _repr_html_(self) -> str:
+        trained = f": {self._answering.path}" if self.__sklearn_is_fitted__() else ": not trained"
+        return classifier_html(repr(self) + trained, self._given(), getattr(self, "history_", {}))
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}  # not scikit-learn's diagram
+
+    def _given(self) -> Sequence[tuple[str, object]]:
+        """What differs from the defaults, but for `model`."""
+        values = {name: getattr(self, name) for name in (*SHORT, *self._keywords())}
+        quiet = [] if self.verbose else [("verbose", self.verbose)]
+        return [(name, value) for name, value in values.items() if value is not None or name not in NAMED] + quiet
+
+    def _settings(self) -> tuple[dict[str, Any], int | None]:
+        """The nested settings, and the random state as a number."""
+        short = {name: getattr(self, name) for name in SHORT} | {"random_state": seed_of(self.random_state)}
+        keywords = {name: getattr(self, name) for name in self._keywords()}
+        return settings_of(self.model, short, keywords), short["random_state"]
+
+    def _learnt(self, run: RunFolder, dataset: Dataset | None, classes: NDArray[Any] | None = None) -> None:
+        self._take(Trained.of(run, dataset), classes)
+        self.history_ = read_history(run.history)

@@ -1,0 +1,54 @@
+"""A training run, from the command line or from Python: alone, among processes of a launcher, or starting them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eyas.api.notebook_bar import NotebookBar, in_notebook
+from eyas.core.runs import open_run
+from eyas.core.schema import Config
+from eyas.data import Dataset
+from eyas.track.trackers import Curves, make_trackers
+from eyas.train import (
+    Callback,
+    ProgressBar,
+    TrainResult,
+    check_resume,
+    in_group,
+    is_main,
+    launch,
+    prepare_run,
+    read_result,
+    resume_run,
+    start_run,
+)
+
+
+def run_training(
+    settings: Config, dataset: Dataset, resume: Path | None = None, target: Path | None = None, *, quiet: bool = False
+) -> TrainResult:
+    """Train a new run in `target`, or go on with `resume`, in as many processes as the configuration asks for.
+
+    Args:
+        quiet: without a progress bar, in one process.
+    """
+    if settings.train.workers > 1 and not in_group():
+        run = open_run(resume) if resume else prepare_run(settings, dataset, target)
+        check_resume(run, dataset, settings)
+        launch(settings, run, watchers)
+        return read_result(run, dataset)
+    callbacks = (quiet_watchers if quiet else watchers)(settings) if is_main() else ()
+    if resume:
+        return resume_run(open_run(resume), dataset, callbacks, settings)
+    return start_run(settings, dataset, callbacks, target)
+
+
+def watchers(settings: Config) -> Sequence[Callback]:
+    """What watches every run: the bar, the curves and the trackers."""
+    return [NotebookBar() if in_notebook() else ProgressBar(), Curves(), *make_trackers(settings.track)]
+
+
+def quiet_watchers(settings: Config) -> Sequence[Callback]:
+    """What watches a run where nobody looks on: a search trains dozens, and a picture takes longer than a small run."""
+    return make_trackers(settings.track)
