@@ -7,10 +7,17 @@ import { value } from "./words.js";
 
 const HIGH = 300, TOP = 40, BOTTOM = 22, SIDE = 56, ALL = 1100, LEAST = 90, MOST = 170;
 
-/** `trials` have params and a value; `shares` maps a trial to [0, 1], 1 the best. */
-export function parallel({ space, metric, trials, shares, best }) {
+/**
+ * Gives { element, show({ space, metric, trials, shares, best }) }. `trials` have params and a value; `shares` maps a trial
+ * to [0, 1], 1 the best.
+ */
+export function parallel() {
+  const element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("study.parallel") });
+  return { element, show: (found) => put(element, drawn(found)) };
+}
+
+function drawn({ space, metric, trials, shares, best }) {
   const known = trials.filter((one) => one.value !== null);
-  if (known.length < 2) return null;
   const values = known.map((one) => one.value);
   const axes = [...Object.entries(space).map(([name, about]) => ({ name, ...scale(about), of: (one) => one.params[name] })),
     { name: metric, ...scale({ low: Math.min(...values), high: Math.max(...values) }), of: (one) => one.value, marked: true }];
@@ -29,5 +36,5 @@ export function parallel({ space, metric, trials, shares, best }) {
       s("text", { class: "name", x: X(at), y: at % 2 ? 14 : 28, "text-anchor": "middle" }, axis.name.replace(/^train\./, "")),
       axis.marks.map(([place, text]) => s("text", { x: X(at) + 5, y: Y(place) + 3 }, text)),
     ].flat()).flat());
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("study.parallel") }, svg);
+  return svg;
 }

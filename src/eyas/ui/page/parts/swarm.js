@@ -9,19 +9,26 @@ import { value } from "./words.js";
 const WIDE = 520, HIGH = 330, LEFT = 64, BOTTOM = 40, TOP = 12, RIGHT = 16;
 const chosen = { x: null, y: null };
 
-/** Two menus and the picture; `order` names the keys, the most important first. */
-export function swarm({ space, metric, trials, shares, order }) {
-  if (order.length < 2) return null;
-  for (const [name, at] of [["x", 0], ["y", 1]]) if (!order.includes(chosen[name])) chosen[name] = order[at];
+/** Two menus and the picture. Gives { element, show({ space, metric, trials, shares, order }) }; `order` names the keys. */
+export function swarm() {
   const svg = s("svg", { class: "swarm", viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img" });
-  const draw = () => render(svg, { space, metric, trials, shares });
+  const menus = h("div", { class: "row" });
+  let told = null;
   const menu = (name) => {
-    const select = h("select", { onchange: () => { chosen[name] = select.value; draw(); } },
-      order.map((key) => h("option", { value: key, selected: key === chosen[name] }, key)));
+    const select = h("select", { onchange: () => { chosen[name] = select.value; render(svg, told); } },
+      told.order.map((key) => h("option", { value: key, selected: key === chosen[name] }, key)));
     return h("label", { class: "field" }, h("span", {}, t(`study.${name}`)), select);
   };
-  draw();
-  return h("div", {}, h("div", { class: "row" }, menu("x"), menu("y")), svg);
+  return {
+    element: h("div", {}, menus, svg),
+    show(found) {
+      const first = told === null;
+      told = found;
+      for (const [name, at] of [["x", 0], ["y", 1]]) if (!found.order.includes(chosen[name])) chosen[name] = found.order[at];
+      if (first) put(menus, menu("x"), menu("y"));
+      render(svg, found);
+    },
+  };
 }
 
 function render(svg, { space, metric, trials, shares }) {

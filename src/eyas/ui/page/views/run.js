@@ -13,7 +13,7 @@ const EVERY = 1, SELDOM = 3; // seconds
 export function show(root, query) {
   const run = query.get("run") ?? "";
   const epochs = epochsOf(run), curves = charts();
-  const status = h("div"), about = h("div", { class: "stack" }), table = h("div");
+  const status = h("div"), about = h("div", { class: "stack" }), table = h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": t("run.epochs") });
   const seen = { run: null, state: "" };
   put(root,
     h("p", { class: "crumb" }, h("a", { href: to("runs") }, t("nav.runs"))),
@@ -65,11 +65,10 @@ function epochTable(epochs, run) {
   const names = epochs.columns.filter((name, at) => epochs.rows.some((row) => row[at] !== null));
   const place = epochs.columns.indexOf("epoch");
   const cell = (row, name) => (name === "epoch" ? count(row[place]) : name === "seconds" ? span(row[epochs.columns.indexOf(name)]) : value(name, row[epochs.columns.indexOf(name)]));
-  return h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": t("run.epochs") },
-    h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: "number" }, column(name))))),
-      h("tbody", {}, [...epochs.rows].reverse().map((row) => h("tr", { class: row[place] === run?.best?.epoch ? "best" : null },
-        names.map((name) => h(name === "epoch" ? "th" : "td", { class: "number", scope: name === "epoch" ? "row" : null },
-          cell(row, name), name === "epoch" && row[place] === run?.best?.epoch && h("span", { class: "quiet" }, t("run.isbest")))))))));
+  return h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: "number" }, column(name))))),
+    h("tbody", {}, [...epochs.rows].reverse().map((row) => h("tr", { class: row[place] === run?.best?.epoch ? "best" : null },
+      names.map((name) => h(name === "epoch" ? "th" : "td", { class: "number", scope: name === "epoch" ? "row" : null },
+          cell(row, name), name === "epoch" && row[place] === run?.best?.epoch && h("span", { class: "quiet" }, t("run.isbest"))))))));
 }
 
 function sections(run, found) {

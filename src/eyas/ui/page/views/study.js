@@ -29,9 +29,13 @@ export function show(root, query) {
     put(status, standing(found, trials));
     drawBest(kept, chart, found, trials);
     drawTrials(kept, table, found, trials);
-    put(take, best(found));
-    put(more, sections(found, trials));
-    put(drawn, pictures(study, found.pictures));
+    const told = JSON.stringify([found.best, found.best_yaml]);
+    if (told !== kept.parts.told) put(take, best(found));
+    kept.parts.told = told;
+    drawMore(kept, more, found, trials);
+    const files = JSON.stringify(found.pictures);
+    if (files !== kept.parts.files) put(drawn, pictures(study, found.pictures));
+    kept.parts.files = files;
   });
 }
 
@@ -92,24 +96,32 @@ function now(one) {
   return one.value ?? one.curve[Math.max(...Object.keys(one.curve).map(Number))] ?? null;
 }
 
-function sections(found, trials) {
+/** What mattered, where the trials lie: made once, and drawn anew. */
+function drawMore(kept, place, found, trials) {
   const known = trials.filter((one) => one.value !== null && DONE.includes(one.state));
-  const order = [...known].sort((a, b) => (found.rising ? a.value - b.value : b.value - a.value));
-  const shares = new Map(order.map((one, at) => [one.number, order.length > 1 ? at / (order.length - 1) : 1]));
+  if (known.length < 2) return;
   const importance = found.importance?.shares ?? [];
   const keys = [...new Set([...importance.map((one) => one.key), ...Object.keys(found.space)])].filter((key) => key in found.space);
-  const both = { space: found.space, metric: found.metric, trials: known, shares };
-  const lines = parallel({ ...both, best: found.best?.number });
-  const points = swarm({ ...both, trials, order: [...keys.filter((key) => !found.space[key].choices), ...keys.filter((key) => found.space[key].choices)] });
-  const flown = trials.some((one) => one.particle !== null);
-  return [
-    h("div", { class: "columns" },
-      importance.length > 0 && h("section", { class: "card" }, h("h2", {}, t("study.importance")), h("p", { class: "hint" }, t("study.importance.says")),
-      h("ul", { class: "shares" }, importance.map((one) => h("li", {}, h("code", {}, one.key), styled(h("span", { class: "share", "aria-hidden": "true" }), { "--share": one.median }), h("span", { class: "number" }, percent(one.median, 0)))))),
-      points && h("section", { class: "card" }, h("h2", {}, t(flown ? "study.swarm" : "study.points")), h("p", { class: "hint" }, t(flown ? "study.swarm.says" : "study.points.says")), points)),
-    lines && h("section", { class: "card" }, h("h2", {}, t("study.parallel")), h("p", { class: "hint" }, t("study.parallel.says")), lines),
-  ].filter(Boolean);
+  const parts = kept.parts;
+  if (!parts.mattered) {
+    Object.assign(parts, { mattered: h("section", { class: "card" }), swarm: swarm(), parallel: parallel() });
+    const flown = trials.some((one) => one.particle !== null);
+    put(place,
+      h("div", { class: "columns" }, parts.mattered,
+        keys.length > 1 && h("section", { class: "card" }, h("h2", {}, t(flown ? "study.swarm" : "study.points")), h("p", { class: "hint" }, t(flown ? "study.swarm.says" : "study.points.says")), parts.swarm.element)),
+      h("section", { class: "card" }, h("h2", {}, t("study.parallel")), h("p", { class: "hint" }, t("study.parallel.says")), parts.parallel.element));
+  }
+  const order = [...known].sort((a, b) => (found.rising ? a.value - b.value : b.value - a.value));
+  const shares = new Map(order.map((one, at) => [one.number, order.length > 1 ? at / (order.length - 1) : 1]));
+  const numbers = keys.filter((key) => !found.space[key].choices);
+  const both = { space: found.space, metric: found.metric, shares };
+  parts.mattered.hidden = !importance.length;
+  put(parts.mattered, h("h2", {}, t("study.importance")), h("p", { class: "hint" }, t("study.importance.says")), h("ul", { class: "shares" }, importance.map(share)));
+  parts.parallel.show({ ...both, trials: known, best: found.best?.number });
+  if (keys.length > 1) parts.swarm.show({ ...both, trials, order: [...numbers, ...keys.filter((key) => !numbers.includes(key))] });
 }
+
+const share = (one) => h("li", {}, h("code", {}, one.key), styled(h("span", { class: "share", "aria-hidden": "true" }), { "--share": one.median }), h("span", { class: "number" }, percent(one.median, 0)));
 
 function best(found) {
   if (!found.best) return null;
