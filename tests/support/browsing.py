@@ -92,8 +92,8 @@ def browser() -> Iterator[Any]:
         yield made
 
 
-def save_picture(page: Any, file: Path) -> None:
+def save_picture(page: Any, file: Path, colours: int = COLOURS) -> None:
     """As much of the page as there is, with few colours: at a fraction of the size."""
     with Image.open(BytesIO(page.screenshot(full_page=True))) as picture:
-        picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+        picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
     print(f"drew {file}: {file.stat().st_size / 1000:.0f} kB")

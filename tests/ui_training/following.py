@@ -38,10 +38,10 @@ class Page:
 
 
 @contextmanager
-def following(folder: Path) -> Iterator[Page]:
-    """`eyas ui` on a free port, once it says where it is."""
+def following(folder: Path, home: Path | None = None) -> Iterator[Page]:
+    """`eyas ui` on a free port, once it says where it is; `home` is the folder that it is started in."""
     command = [*EYAS, "ui", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=home) as process:
         try:
             assert process.stderr is not None
             told = ""

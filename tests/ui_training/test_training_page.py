@@ -15,7 +15,11 @@ import httpx
 import pytest
 from following import EYAS, Page, following, training
 
+from eyas.core.config import load_config
 from eyas.core.lives import living
+from eyas.core.runs import RunFolder
+from eyas.data import Dataset
+from eyas.train.together import resume_together, train_together
 from eyas.ui.server import FOLDER, make_app
 from support.asgi import Client, asgi_client
 from support.page_files import PageText
@@ -201,6 +205,17 @@ def test_a_run_that_fails_says_why(tmp_path: Path, copied: tuple[Path, Asked]) -
         assert asked.line("small-1")["state"] == "running"
         life.ended("finished")
     assert asked.line("small-1")["state"] == "finished"
+
+
+def test_runs_of_one_program_and_of_a_study_say_how_they_ended(asked: Asked, digits: Dataset, tmp_path: Path) -> None:
+    words = ["data.source=digits", f"runs_dir={tmp_path}", "model.hidden=[8]", "train.epochs=2", "train.precision=fp32"]
+    configs = [load_config(None, [*words, f"train.learning_rate={rate}"]) for rate in (0.001, 0.01)]
+    train_together(configs, digits, until=1)
+    with asgi_client(make_app(tmp_path)) as client:
+        assert {one["state"] for one in Asked(client).get("list")["runs"]} == {"paused"}
+        resume_together([RunFolder(path) for path in sorted(tmp_path.iterdir())], digits)
+        assert {one["state"] for one in Asked(client).get("list")["runs"]} == {"finished"}
+    assert {one["state"] for one in asked.get("list")["runs"] if one["study"]} <= {"finished", "paused"}
 
 
 def test_a_run_of_another_machine_is_not_called_dead(copied: tuple[Path, Asked]) -> None:

@@ -38,7 +38,8 @@ def yaml_document(content: bytes) -> dict[str, Any]:
         raise ValueError("no YAML") from error
     if not isinstance(found, dict):
         raise ValueError("no mapping")  # noqa: TRY004 (as of any other content)
-    return json_like(found)
+    values: dict[str, Any] = json_like(found)
+    return values
 
 
 def json_document(content: bytes) -> Any:

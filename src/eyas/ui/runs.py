@@ -105,7 +105,8 @@ def best_epoch(columns: list[str], rows: list[Cells], monitor: str) -> tuple[str
 
 def _life(run: Folder, parsed: Parsed, done: int, of: int) -> tuple[dict[str, Any], str]:
     """What the run says of itself, and its state. The lock is looked at first: it is let go of last."""
-    state, said = "", {}
+    state = ""
+    said: dict[str, Any] = {}
     for _ in range(2):  # a run may begin between the two looks
         held = run.held(LOCK)
         said = parsed.get(run, STATE, json_document) or {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -24,9 +26,16 @@ def open_journal(file: Path) -> BaseStorage:
 
 def open_sqlite(file: Path) -> BaseStorage:
     """Read-only: SQLite itself refuses to write, and a reader keeps a writer waiting for its short look at most."""
-    url = f"sqlite:///file:{file}?mode=ro&uri=true"
-    waiting = {"connect_args": {"timeout": BUSY_SECONDS}}
-    return RDBStorage(url, engine_kwargs=waiting, skip_table_creation=True, skip_compatibility_check=True)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{quote(str(file))}?mode=ro", BUSY_SECONDS, check_same_thread=False, uri=True)
+
+    return RDBStorage(
+        f"sqlite:///{quote(str(file))}",
+        engine_kwargs={"creator": connect},
+        skip_table_creation=True,
+        skip_compatibility_check=True,
+    )
 
 
 def read_trials(storage: BaseStorage, study: str, space: Space) -> list[dict[str, Any]]:

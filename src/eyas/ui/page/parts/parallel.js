@@ -5,7 +5,7 @@ import { scale } from "./scales.js";
 import { t } from "./text.js";
 import { value } from "./words.js";
 
-const HIGH = 300, TOP = 40, BOTTOM = 22, SIDE = 56, ALL = 1100, LEAST = 90, MOST = 170;
+const HIGH = 300, TOP = 40, BOTTOM = 22, SIDE = 56, ALL = 1200, LEAST = 84, MOST = 170;
 
 /**
  * Gives { element, show({ space, metric, trials, shares, best }) }. `trials` have params and a value; `shares` maps a trial
@@ -13,17 +13,17 @@ const HIGH = 300, TOP = 40, BOTTOM = 22, SIDE = 56, ALL = 1100, LEAST = 90, MOST
  */
 export function parallel() {
   const element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("study.parallel") });
-  return { element, show: (found) => put(element, drawn(found)) };
+  return { element, show: (found) => put(element, drawn(found, (element.clientWidth || ALL) - 2 * SIDE)) };
 }
 
-function drawn({ space, metric, trials, shares, best }) {
+function drawn({ space, metric, trials, shares, best }, room) {
   const known = trials.filter((one) => one.value !== null);
   const values = known.map((one) => one.value);
   const axes = [...Object.entries(space).map(([name, about]) => ({ name, ...scale(about), of: (one) => one.params[name] })),
     { name: metric, ...scale({ low: Math.min(...values), high: Math.max(...values) }), of: (one) => one.value, marked: true }];
   const last = axes.at(-1);
   last.marks = [[0, value(metric, Math.min(...values))], [1, value(metric, Math.max(...values))]];
-  const apart = Math.round(Math.min(Math.max(ALL / (axes.length - 1), LEAST), MOST));
+  const apart = Math.floor(Math.min(Math.max(room / (axes.length - 1), LEAST), MOST));
   const width = 2 * SIDE + apart * (axes.length - 1);
   const X = (at) => SIDE + apart * at, Y = (share) => Math.round(10 * (HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * share)) / 10;
   const path = (one) => axes.map((axis, at) => [at, axis.place(axis.of(one))]).filter(([, place]) => place !== null).map(([at, place]) => `${X(at)},${Y(place)}`).join(" ");

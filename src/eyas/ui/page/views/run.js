@@ -15,8 +15,9 @@ export function show(root, query) {
   const epochs = epochsOf(run), curves = charts();
   const status = h("div"), about = h("div", { class: "stack" }), table = h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": t("run.epochs") });
   const seen = { run: null, state: "" };
+  const study = /^(.+?)\/(?:runs\/trial-\d+|final\/runs\/.+)$/.exec(run)?.[1];
   put(root,
-    h("p", { class: "crumb" }, h("a", { href: to("runs") }, t("nav.runs"))),
+    h("p", { class: "crumb" }, study ? h("a", { href: to("study", { study }) }, study) : h("a", { href: to("runs") }, t("nav.runs"))),
     h("h1", { class: "path" }, run), status,
     h("section", { class: "card charts" }, curves.elements),
     h("details", { class: "card", ontoggle: () => draw() }, h("summary", {}, h("h2", {}, t("run.epochs"))), table), about);
