@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -68,6 +69,19 @@ def training(folder: Path, name: str, *words: str) -> Iterator[subprocess.Popen[
             yield made
         finally:
             made.kill()
+
+
+@contextmanager
+def searching(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A search, from its start; whatever is left of it is killed at the end, with its workers."""
+    command = [*EYAS, "tune", "digits", f"runs_dir={folder}", "--workers", "1", "--seeds", "1", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as made:
+        try:
+            yield made
+        finally:
+            os.killpg(made.pid, signal.SIGKILL)
 
 
 def epochs(run: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from following import Page, following, training
+from following import Page, following, searching, training
 
 from support.browsing import ABSENT, AXE, LOOKS, PHONE, WIDE, Tab
 
@@ -55,6 +55,20 @@ def test_a_run_is_followed_live_and_its_end_is_seen(browser: Any, tab: OpenTab, 
         shown.wait_for_selector(".badge.bad >> text=Killed", timeout=5_000)
         assert f"eyas train --resume {tmp_path}/live-1" in shown.locator("#main").inner_text()
         assert shown.evaluate("window.kept")  # all of it without a reload
+
+
+def test_a_search_is_followed_live_and_its_end_is_seen(tab: OpenTab, tmp_path: Path) -> None:
+    with following(tmp_path) as page:
+        with searching(tmp_path, "model=cnn", "train.epochs=6", "--trials", "40", "--alone"):
+            shown = tab(page.url).go("studies")
+            shown.get_by_role("link", name="digits-tune-1").click(timeout=60_000)
+            shown.wait_for_selector(".badge.live")
+            shown.evaluate("window.kept = true")
+            for row in (1, 2, 3):
+                shown.wait_for_selector(f".rows tbody tr:nth-child({row})", timeout=60_000)
+            shown.wait_for_selector(".lines circle", timeout=60_000)  # a first trial has ended
+        shown.wait_for_selector("p.row > .badge >> text=Killed", timeout=5_000)
+        assert shown.evaluate("window.kept")
 
 
 def test_an_epoch_appears_within_two_seconds(tab: OpenTab, tmp_path: Path, runs: Path) -> None:

@@ -62,6 +62,8 @@ def is_held(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:  # a file system without locks; `state.json` says so
+        return False
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
 

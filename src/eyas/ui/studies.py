@@ -83,7 +83,7 @@ class Studies:
             "configurations": len(own),
             "running": sum(one["state"] == "running" for one in trials),
             "done": sum(one["state"] in COUNTED for one in trials),
-            "best": best and {key: best[key] for key in ("number", "value", "params", "run", "rung")},
+            "best": best and {key: best[key] for key in ("number", "value", "params", "run", "rung", "epochs")},
             "source": source,
         }
 

@@ -1,8 +1,8 @@
 // Start, and from one page to the other by what stands behind # in the address.
 
 import { parameters } from "./parts/address.js";
-import { put } from "./parts/dom.js";
-import { preferred, speak, t } from "./parts/text.js";
+import { h, put } from "./parts/dom.js";
+import { preferred, speak } from "./parts/text.js";
 
 const VIEWS = ["runs", "studies", "run", "compare", "study"];
 const PARTS = { run: "runs", compare: "runs", study: "studies" };
@@ -48,8 +48,7 @@ async function start() {
     event.preventDefault();
     main.focus();
   });
-  document.getElementById("about").textContent = t("about");
   await show(false);
 }
 
-start();
+start().catch((error) => put(main, h("div", { class: "notice bad", role: "alert" }, h("p", {}, String(error)))));

@@ -49,7 +49,7 @@ function standing(found, trials) {
     found.of !== null && h("div", { class: "wide-bar" }, bar(found.configurations, found.of, t("runs.done", { run: found.study }))),
     h("div", { class: "tiles" },
       tile(t("studies.configurations"), found.of ? `${count(found.configurations)} / ${count(found.of)}` : count(found.configurations), found.minutes && t("study.minutes", { n: found.minutes })),
-      tile(t("run.best", { name: column(found.metric) }), value(found.metric, found.best?.value), found.best && t("study.by", { n: found.best.number })),
+      tile(t("run.best", { name: column(found.metric) }), value(found.metric, found.best?.value), found.best && t("study.by", { n: found.best.number, epochs: count(found.best.epochs) })),
       base && tile(t("study.baseline"), value(found.metric, base.value)),
       tile(t("state.running"), count(found.running), tn("study.done", found.done))),
   ];
@@ -113,7 +113,7 @@ function drawMore(kept, place, found, trials) {
   }
   const order = [...known].sort((a, b) => (found.rising ? a.value - b.value : b.value - a.value));
   const shares = new Map(order.map((one, at) => [one.number, order.length > 1 ? at / (order.length - 1) : 1]));
-  const numbers = keys.filter((key) => !found.space[key].choices);
+  const numbers = keys.filter((key) => !found.space[key].choices && !found.space[key].when);
   const both = { space: found.space, metric: found.metric, shares };
   parts.mattered.hidden = !importance.length;
   put(parts.mattered, h("h2", {}, t("study.importance")), h("p", { class: "hint" }, t("study.importance.says")), h("ul", { class: "shares" }, importance.map(share)));
@@ -125,8 +125,8 @@ const share = (one) => h("li", {}, h("code", {}, one.key), styled(h("span", { cl
 
 function best(found) {
   if (!found.best) return null;
-  const words = Object.entries(found.best.params).map(([key, one]) => `'${key}=${typeof one === "string" ? one : JSON.stringify(one)}'`);
-  const text = found.best_yaml ? `eyas train --config ${found.place}/best.yaml` : `eyas train ${found.data ?? ""} ${words.join(" ")}`;
+  const own = `${found.place}/runs/${found.best.run}/config.yaml runs_dir=${found.folder} name=best`; // while the search goes on
+  const text = `eyas train --config ${found.best_yaml ? `${found.place}/best.yaml` : own}`;
   return h("section", { class: "card" }, h("h2", {}, t("study.take")),
     h("dl", { class: "facts" }, Object.entries(found.best.params).flatMap(([key, one]) => [h("dt", {}, key), h("dd", {}, plain(one))])),
     copied(text, t("study.take")),
