@@ -35,7 +35,7 @@ class Asked:
         self._client = client
 
     def answer(self, path: str, headers: dict[str, str] = NEAR, **query: Any) -> httpx.Response:
-        return self._client.get(path, params=query, headers=headers)
+        return self._client.get(path, params=query or None, headers=headers)
 
     def get(self, path: str, **query: Any) -> Any:
         answer = self.answer(f"/live/{path}", **query)
@@ -261,6 +261,20 @@ def test_only_pictures_that_the_run_holds_are_sent(copied: tuple[Path, Asked], f
     shutil.copy(folder / "small-1" / "curves.png", folder.parent / "secret.png")
     (folder / "small-1" / "a.png").symlink_to(folder.parent / "secret.png")
     assert asked.answer("/live/picture", of="small-1", file=file).status_code == 404
+
+
+def test_no_path_of_a_request_leads_to_a_file(asked: Asked) -> None:
+    for path in (
+        "/ui/../server.py",
+        "/ui/%2e%2e/server.py",
+        "/live/%2e%2e/small-1",
+        "/small-1/config.yaml",
+        "/ui",
+        "/live",
+    ):
+        assert asked.answer(path).status_code == 404
+    for query in ("run=%2e%2e%2fsecret", "run=small-1%2f..%2f..%2fsecret", "run=..%5csecret", "run=small-1%00"):
+        assert asked.answer(f"/live/about?{query}").status_code == 404
 
 
 def test_links_in_the_place_of_files_are_not_followed(copied: tuple[Path, Asked]) -> None:
