@@ -83,11 +83,12 @@ build/boto3/.done: tests/serve/boto3.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
 	touch $@
 
-ui-check: $(VENV)/.dev build/ui-check/.done  ## the web page in a real Chromium, which Debian's package chromium brings
-	PYTHONPATH=build/ui-check $(BIN)/pytest tests/serve/ui $(PYTEST)
+ui-check: $(VENV)/.dev build/ui-check/.done  ## the web pages in a real Chromium, which Debian's package chromium brings
+	PYTHONPATH=build/ui-check $(BIN)/pytest tests/serve/ui tests/ui_training $(PYTEST)
 
-ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of the web page anew
+ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of the web pages anew
 	PYTHONPATH=build/ui-check:tests $(BIN)/python tests/serve/ui/pictures.py docs/figures/web
+	PYTHONPATH=build/ui-check:tests $(BIN)/python tests/ui_training/draw_training.py docs/figures/web
 
 build/ui-check/.done: tests/serve/ui/browser.lock
 	rm -rf $(@D)

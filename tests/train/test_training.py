@@ -180,7 +180,7 @@ def test_a_network_that_its_last_step_broke_is_not_saved(config, digits, tmp_pat
     with pytest.raises(DivergenceError, match=r"became|no longer finite"):
         start_run(config(*words), digits)
     (run,) = (tmp_path / "runs").iterdir()
-    assert {entry.name for entry in run.iterdir()} == {"config.yaml", "history.csv"}
+    assert {entry.name for entry in run.iterdir()} == {"config.yaml", "history.csv", "state.json", ".lock"}
 
 
 class Closed(Callback):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from eyas.api.notebook_bar import NotebookBar, in_notebook
-from eyas.core.runs import open_run
+from eyas.core import io
+from eyas.core.runs import RunFolder, open_run
 from eyas.core.schema import Config
-from eyas.data import Dataset
+from eyas.data import CheckReport, Dataset
 from eyas.track.trackers import Curves, make_trackers
 from eyas.train import (
     Callback,
     ProgressBar,
+    RunStart,
     TrainResult,
     check_resume,
     in_group,
@@ -26,22 +29,48 @@ from eyas.train import (
 
 
 def run_training(
-    settings: Config, dataset: Dataset, resume: Path | None = None, target: Path | None = None, *, quiet: bool = False
+    settings: Config,
+    dataset: Dataset,
+    resume: Path | None = None,
+    target: Path | None = None,
+    *,
+    report: CheckReport | None = None,
+    quiet: bool = False,
 ) -> TrainResult:
     """Train a new run in `target`, or go on with `resume`, in as many processes as the configuration asks for.
 
     Args:
+        report: what the check of the data has found, where there was one; the run folder keeps it.
         quiet: without a progress bar, in one process.
     """
     if settings.train.workers > 1 and not in_group():
         run = open_run(resume) if resume else prepare_run(settings, dataset, target)
         check_resume(run, dataset, settings)
+        if report:
+            keep_check(run, report)
         launch(settings, run, watchers)
         return read_result(run, dataset)
-    callbacks = (quiet_watchers if quiet else watchers)(settings) if is_main() else ()
+    kept = [KeptCheck(report)] if report else []
+    callbacks = [*kept, *(quiet_watchers if quiet else watchers)(settings)] if is_main() else ()
     if resume:
         return resume_run(open_run(resume), dataset, callbacks, settings)
     return start_run(settings, dataset, callbacks, target)
+
+
+class KeptCheck(Callback):
+    """Writes what the check of the data has found into the run folder."""
+
+    def __init__(self, report: CheckReport) -> None:
+        self._report = report
+
+    def on_start(self, start: RunStart) -> None:
+        """Write it."""
+        keep_check(start.run, self._report)
+
+
+def keep_check(run: RunFolder, report: CheckReport) -> None:
+    """`data_check.json`: the findings, none where nothing was found."""
+    io.write_json(run.data_check, [asdict(finding) for finding in report.findings])
 
 
 def watchers(settings: Config) -> Sequence[Callback]:

@@ -28,6 +28,7 @@ from eyas.cli import (
     track,
     trust,
     tune,
+    ui,
 )
 from eyas.core.errors import EyasError
 
@@ -49,6 +50,7 @@ app.command()(learn.export)
 app.command()(compare.compare)
 app.command()(compare.learning_curve)
 app.command()(tune.tune)
+app.command()(ui.ui)
 app.add_typer(track.app, name="track")
 app.command()(answer.predict)
 app.command()(explain.explain)

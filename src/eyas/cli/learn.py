@@ -107,7 +107,7 @@ def train(
 
     if is_main():
         print_warnings(report)
-    result = run_training(settings, dataset, resume, to)
+    result = run_training(settings, dataset, resume, to, report=report)
     if not is_main():
         return
     _print_result(result, as_json)

@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def data_check(self) -> Path:
+        """JSON: a list of what `eyas train` has found in the data."""
+        return self.path / "data_check.json"
+
+    @property
     def best(self) -> Path:
         """Weights of the best epoch."""
         return self.path / "best.pt"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from eyas.core.lives import Ended, Life, living
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config, CustomConfig
 from eyas.data import Dataset
@@ -172,17 +173,30 @@ def _train(
     callbacks = callbacks if workers.main else ()
     job, start = assemble(run, config, dataset, built, callbacks, workers, until)
     with ExitStack() as stack:
+        life = stack.enter_context(life_of(start) if workers.main else nullcontext(Life()))
         for callback in callbacks:
             stack.callback(callback.close)
         for callback in callbacks:
             callback.on_start(start)
         result = result_of(job, start, fit(job))
+        life.ended(ended_as(result))
         for callback in callbacks:
             if result.paused:
                 callback.on_pause(RunEnd(False, result.best))
             else:
                 callback.on_end(RunEnd(result.finished, result.best))
     return result
+
+
+def life_of(start: RunStart) -> AbstractContextManager[Life]:
+    """The run is being trained, and says so in its folder."""
+    parameters = start.network.trainable_parameters()
+    return living(start.run.path, precision=start.precision, device=start.device, parameters=parameters)
+
+
+def ended_as(result: TrainResult) -> Ended:
+    """How it has ended, in the words of `eyas.core.lives`."""
+    return "finished" if result.finished else "paused" if result.paused else "stopped"
 
 
 def result_of(job: Job, start: RunStart, ending: Ending) -> TrainResult:

@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
 )
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
+from eyas.core.lives import LOCK
 from eyas.tune.plan import JOURNAL
 
 VARIABLE = "EYAS_TUNE_STORAGE"
@@ -37,6 +38,8 @@ BUSY_SECONDS = 60
 REACH_SECONDS = 10
 """For a server to take a connection."""
 ATTEMPTS, PAUSE_SECONDS = 3, 0.5
+LOOK_SECONDS = 0.05
+"""That who only looks whether a folder is searched holds its lock, at most."""
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
@@ -189,14 +192,20 @@ def sole_use(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: another one does.
     """
-    with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"{folder} is being searched by another process; wait for it, or stop it with Ctrl-C"
-            ) from None
+    with (folder / LOCK).open("a") as file:
+        if not _claimed(file):
+            sleep(LOOK_SECONDS)
+            if not _claimed(file):
+                raise ConfigError(f"{folder} is being searched by another process; wait for it, or stop it with Ctrl-C")
         yield
+
+
+def _claimed(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _mend(file: Path, lock: KernelLock) -> None:

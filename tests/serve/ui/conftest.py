@@ -8,20 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ui_service import ABSENT, Tab, chromium, feed, open_browser, open_tab, page_service
+from ui_service import feed, page_service
 
+from support.browsing import Tab, browser, open_tab
 from support.server import Server
 
+__all__ = ["browser"]  # a fixture that several folders of tests have
 OpenTab = Callable[..., Tab]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    if chromium() is None:
-        pytest.skip(ABSENT.format("Chromium"))
-    pytest.importorskip("playwright", reason=ABSENT.format("Playwright"))
-    with open_browser() as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

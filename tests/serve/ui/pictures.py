@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from ui_service import Tab, digit_files, drift, feed, open_browser, open_tab, page_service
+from ui_service import digit_files, drift, feed, page_service
 
-COLOURS = 255
+from support.browsing import Tab, open_browser, open_tab, save_picture
+
 SIZE = {"width": 1100, "height": 780}
 
 
@@ -26,22 +25,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, page_service(Path(folder)) as server, open_browser() as browser:
         feed(server.url, 200, wrong=8)
         with open_tab(browser, server.url, viewport=SIZE) as tab:
-            save(trying(tab, Path(folder)), target / "try.png")
+            save_picture(trying(tab, Path(folder)), target / "try.png")
         with open_tab(browser, server.url, viewport=SIZE, color_scheme="dark") as tab:
-            save(watching(tab), target / "monitor.png")
+            save_picture(watching(tab), target / "monitor.png")
 
 
-def trying(tab: Tab, folder: Path) -> bytes:
+def trying(tab: Tab, folder: Path) -> Any:
     """An image, its answer and its heat map."""
     page = tab.go("try")
     page.set_input_files("input[type=file] >> nth=0", str(digit_files(folder, 3)[2]))
     page.get_by_text("Why this answer?").click()
     page.get_by_role("button", name="Show heat map").click()
     page.wait_for_selector(".legend")
-    return shot(page)
+    return page
 
 
-def watching(tab: Tab) -> bytes:
+def watching(tab: Tab) -> Any:
     """Traffic for a while, then an alarm."""
     page = tab.go("monitor")
     for _ in range(8):
@@ -52,20 +51,7 @@ def watching(tab: Tab) -> bytes:
     page.locator(".alarm summary").first.click()
     page.wait_for_selector(".alarm .gallery img")
     page.wait_for_timeout(1500)
-    return shot(page)
-
-
-def shot(page: Any) -> bytes:
-    """As much of the page as there is."""
-    taken: bytes = page.screenshot(full_page=True)
-    return taken
-
-
-def save(content: bytes, file: Path) -> None:
-    """With few colours: at a fraction of the size."""
-    with Image.open(BytesIO(content)) as picture:
-        picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
-    print(f"drew {file}: {file.stat().st_size / 1000:.0f} kB")
+    return page
 
 
 if __name__ == "__main__":

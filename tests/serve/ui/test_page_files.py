@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
-import re
-from pathlib import Path
 
 import pytest
 
@@ -13,49 +10,23 @@ import eyas.serve.ui.site as site
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import create_app
+from eyas.serve.page import page_files
+from eyas.serve.page.files import KINDS
 from support.asgi import Client, asgi_client
+from support.page_files import PageText
 
-FILES = sorted(path for path in site.FOLDER.rglob("*") if path.is_file())
-SCRIPTS = [path for path in FILES if path.suffix == ".js"]
-KEY = re.compile(r'\bt(n?)\("([^"]+)"')
-SVG = "http://www.w3.org/2000/svg"  # a name, which nobody fetches
-FIRST_LOAD = 150_000  # bytes, of all files together
+FILES = page_files(site.FOLDER)
 
 
-def path_of(file: Path) -> str:
-    return "/" if file.name == site.INDEX else f"/ui/{file.relative_to(site.FOLDER).as_posix()}"
+def test_its_files_keep_the_rules_of_pages() -> None:
+    PageText(site.FOLDER).check()
 
 
-def texts(code: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads((site.FOLDER / "texts" / f"{code}.json").read_text())
-    return found
-
-
-def asked_for() -> set[str]:
-    """Keys of texts that the document and the scripts name outright."""
-    named = set(re.findall(r'data-(?:text|label)="([^"]+)"', (site.FOLDER / site.INDEX).read_text()))
-    return named | {key + ".other" * bool(plural) for one in SCRIPTS for plural, key in KEY.findall(one.read_text())}
-
-
-def is_made(key: str) -> bool:
-    """Whether a script has the key as a string of its own, or puts it together."""
-    base = re.sub(r"\.(one|other)$", "", key)
-    for script in SCRIPTS:
-        text = script.read_text()
-        if any(f'"{one}"' in text for one in (key, base)):
-            return True
-        for made in re.findall(r"`([^`]*\$\{[^`]*)`", text):
-            parts = re.split(r"\$\{[^}]*\}", made)
-            if parts[0] and any(re.fullmatch("[\\w ]+".join(map(re.escape, parts)), one) for one in (key, base)):
-                return True
-    return False
-
-
-@pytest.mark.parametrize("file", FILES, ids=path_of)
-def test_each_file_is_served_with_its_type(client: Client, file: Path) -> None:
-    answer = client.get(path_of(file))
+@pytest.mark.parametrize("path", FILES)
+def test_each_file_is_served_with_its_type(client: Client, path: str) -> None:
+    answer, file = client.get(path), FILES[path]
     assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == site.KINDS[file.suffix]
+    assert answer.headers["Content-Type"] == KINDS[file.suffix]
     assert answer.content == file.read_bytes()  # httpx has unpacked it
     assert answer.headers["Cache-Control"] == "no-cache"
 
@@ -82,49 +53,6 @@ def test_the_policy_lets_in_nothing_from_elsewhere_and_nothing_inline(client: Cl
     assert "script-src 'self'; style-src 'self'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
-    page = (site.FOLDER / site.INDEX).read_text()
-    assert re.findall(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page) == []
-
-
-@pytest.mark.parametrize("file", [file for file in FILES if file.suffix != ".svg"], ids=path_of)
-def test_no_file_names_another_server(file: Path) -> None:
-    text = re.sub(r"^\s*//.*$", "", file.read_text(), flags=re.M).replace(SVG, "")
-    assert re.findall(r"(?:https?:)?//[\w.-]+\.\w+", text) == []
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=path_of)
-def test_no_script_makes_html_or_code_of_a_text(script: Path) -> None:
-    assert (
-        re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", script.read_text())
-        == []
-    )
-
-
-def test_all_of_it_is_small() -> None:
-    assert sum(file.stat().st_size for file in FILES) < FIRST_LOAD
-    assert all(len(file.read_text().splitlines()) < 300 for file in FILES if file.suffix in (".js", ".css", ".html"))
-
-
-def test_both_languages_have_all_texts_with_the_same_blanks() -> None:
-    english, french = texts("en"), texts("fr")
-    assert [*english] == [*french]
-    for key, text in english.items():
-        blanks = [sorted(re.findall(r"\{\w+\}", one)) for one in (text, french[key])]
-        assert blanks[0] == blanks[1], key
-        assert text.strip(), key
-        assert french[key].strip(), key
-
-
-def test_each_text_that_is_asked_for_is_there_and_each_that_is_there_is_asked_for() -> None:
-    known = {*texts("en")}
-    assert asked_for() - known == set()
-    assert [key for key in known - asked_for() if not is_made(key)] == []
-
-
-def test_every_script_that_is_imported_is_there() -> None:
-    for script in SCRIPTS:
-        for target in re.findall(r'from "(\.[^"]+)"', script.read_text()):
-            assert (script.parent / target).resolve() in FILES, f"{script.name}: {target}"
 
 
 def test_the_page_is_told_what_there_is(client: Client) -> None:

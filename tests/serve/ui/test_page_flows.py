@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from ui_service import ELSEWHERE, NEW, OLD, PHONE, Tab, begin_rollout, digit_files, drift, noise_file, page_service
+from ui_service import NEW, OLD, begin_rollout, digit_files, drift, noise_file, page_service
 
+from support.browsing import ELSEWHERE, PHONE, Tab
 from support.bundles import CLASSES
 from support.server import Server
 from support.tokens import SECRET, token

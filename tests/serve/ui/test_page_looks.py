@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ui_service import ABSENT, AXE, LOOKS, WIDE, Tab, digit_files
+from ui_service import digit_files
+
+from support.browsing import ABSENT, AXE, LOOKS, WIDE, Tab
 
 OpenTab = Callable[..., Tab]
 FIRST_LOAD = 150_000  # bytes

@@ -1,12 +1,9 @@
-"""A real service with a page, and a real Chromium that looks at it."""
+"""A real service with a page."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 from typing import Any
@@ -24,17 +21,6 @@ from support.waiting import wait_until
 
 OLD, NEW = "digits-1", "digits-2"
 HELD: dict[str, Any] = {"stage_seconds": 1e6, "latency_ratio": None, "salt": "the same users in every run"}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
-LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in (WIDE, PHONE)]
-ABSENT = "there is no {}: apt-get install chromium brings the browser, and `make ui-check` the rest"
-ELSEWHERE = "elsewhere.example"  # which these browsers take for this machine
-AXE = Path(__file__).parents[3] / "build/ui-check/axe/node_modules/axe-core/axe.min.js"
-
-
-def chromium() -> str | None:
-    """Its path, where the system has one."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def make_repository(folder: Path) -> Repository:
@@ -90,61 +76,6 @@ def drift(url: str, count: int) -> None:
         for number in range(count):
             image = 255 - images[number % len(images)]
             client.post("/predict", json={"data": image.tolist(), "range": 255}).raise_for_status()
-
-
-@dataclass
-class Tab:
-    """A page of a browser, and what went wrong in it."""
-
-    page: Any
-    url: str
-    errors: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)
-    """Errors that a test means to bring about."""
-
-    def go(self, view: str) -> Any:
-        """Open a view, and wait until its heading is there."""
-        self.page.goto(f"{self.url}/#/{view}")
-        self.page.wait_for_selector("main h1")
-        return self.page
-
-    def axe(self) -> list[str]:
-        """Violations that are serious or critical, each with its rule and where it is."""
-        self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
-        return [
-            f"{one['id']}: {node['target']} {node.get('failureSummary', '')}"
-            for one in found["violations"]
-            if one["impact"] in ("serious", "critical")
-            for node in one["nodes"]
-        ]
-
-
-@contextmanager
-def open_browser() -> Iterator[Any]:
-    """A Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
-    path = chromium()
-    assert path, ABSENT.format("Chromium")
-    arguments = [f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
-    arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def open_tab(browser: Any, url: str, *, axe: bool = False, **context: Any) -> Iterator[Tab]:
-    """A tab of its own: nothing is shared with another. `axe`: scripts from outside may be put into it."""
-    made = browser.new_context(bypass_csp=axe, **({"viewport": WIDE, "locale": "en-GB"} | context))
-    tab = Tab(made.new_page(), url)
-    tab.page.on("console", lambda one: tab.errors.append(one.text) if one.type in ("error", "warning") else None)
-    tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
-    tab.page.set_default_timeout(15_000)
-    yield tab
-    made.close()
 
 
 def begin_rollout(folder: Path, **plan: Any) -> RolloutStore:

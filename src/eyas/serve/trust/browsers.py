@@ -9,38 +9,23 @@ from collections.abc import Iterable, Sequence
 from eyas.core.schema import ServeConfig
 from eyas.serve.http import Answer, Endpoint, Request
 from eyas.serve.http.application import header_block
+from eyas.serve.page.policy import HEADERS, NOTHING
 
 TAKEN = "Authorization, Content-Type, X-Request-ID, traceparent, tracestate, Inference-Header-Content-Length"
 SHOWN = "X-Request-ID, Retry-After, WWW-Authenticate, Inference-Header-Content-Length"
 PREFLIGHT_SECONDS = 600
 YEAR = 365 * 24 * 3600
-NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
 def headers(config: ServeConfig) -> dict[str, str]:
     """With every answer, unless it has its own word."""
-    said = {
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": NOTHING,
-    }
-    return said | ({"Strict-Transport-Security": f"max-age={YEAR}"} if config.tls else {})
+    return HEADERS | ({"Strict-Transport-Security": f"max-age={YEAR}"} if config.tls else {})
 
 
 def page_policy(style: str) -> str:
     """The Content-Security-Policy of a page whose one `<style>` is this, and which loads and runs nothing."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"{NOTHING}; style-src 'sha256-{digest}'"
-
-
-def app_policy() -> str:
-    """The Content-Security-Policy of the page that the service shows: scripts, styles and data of its own alone.
-
-    Its pictures may be made in the browser (blob:), and none of its scripts may turn a text into HTML or code.
-    """
-    own = "script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'"
-    return f"{NOTHING}; {own}; require-trusted-types-for 'script'; trusted-types 'none'"
 
 
 class Origins:

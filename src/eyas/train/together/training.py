@@ -17,7 +17,7 @@ from eyas.train.callbacks import Callback, RunEnd
 from eyas.train.checks import check_config
 from eyas.train.loop import Ending
 from eyas.train.parallel.workers import Workers
-from eyas.train.run import TrainResult, check_resume, create_folder, result_of
+from eyas.train.run import TrainResult, check_resume, create_folder, ended_as, life_of, result_of
 from eyas.train.together.eligibility import can_train_together
 from eyas.train.together.loop import Model, fit_together
 
@@ -96,6 +96,7 @@ def _train(
     each = callbacks or [()] * len(configs)
     models = [_model(*parts, dataset) for parts in zip(runs, configs, built, each, strict=True)]
     with ExitStack() as stack:
+        lives = [stack.enter_context(life_of(model.start)) for model in models]
         for model in models:
             for callback in model.job.callbacks:
                 stack.callback(callback.close)
@@ -103,7 +104,13 @@ def _train(
             for callback in model.job.callbacks:
                 callback.on_start(model.start)
         whole = fit_together(models, epochs)
-        return [_outcome(model, whole) for model in models]
+        outcomes = [_outcome(model, whole) for model in models]
+        for life, outcome in zip(lives, outcomes, strict=True):
+            if isinstance(outcome, DivergenceError):
+                life.ended("failed", str(outcome))
+            else:
+                life.ended(ended_as(outcome))
+        return outcomes
 
 
 def _outcome(model: Model, whole: bool) -> Outcome:

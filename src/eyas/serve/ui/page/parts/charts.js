@@ -1,30 +1,7 @@
-// Small charts, drawn by hand.
+// Calibration, drawn by hand.
 
 import { h, s } from "./dom.js";
 import { percent, t } from "./text.js";
-
-const WIDE = 240, HIGH = 48, PAD = 3;
-const LEAST = 30; // places on the line: few values do not fill it
-
-/** A line over time, the newest on the right; `label` says it in words. Gaps are null. */
-export function spark(values, label) {
-  const known = values.filter((value) => value !== null);
-  const most = Math.max(1e-9, ...known);
-  const places = Math.max(values.length, LEAST);
-  const step = (WIDE - 2 * PAD) / (places - 1);
-  const first = places - values.length;
-  const points = values.map((value, at) => (value === null ? null
-    : [PAD + (first + at) * step, HIGH - PAD - (HIGH - 2 * PAD) * value / most]));
-  const parts = [];
-  for (const point of points) {
-    if (point === null) parts.push([]);
-    else (parts.at(-1) ?? (parts.push([]), parts.at(-1))).push(point);
-  }
-  const lines = parts.filter((part) => part.length).map((part) => part.map((point) => point.map(round).join(",")));
-  return s("svg", { class: "spark", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-    s("line", { class: "base", x1: PAD, x2: WIDE - PAD, y1: HIGH - PAD, y2: HIGH - PAD }),
-    lines.map((line) => s("polyline", { points: line.join(" ") })));
-}
 
 /** Accuracy over confidence: on the diagonal, probabilities mean what they say. */
 export function reliability(bins) {

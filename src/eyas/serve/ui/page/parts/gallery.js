@@ -1,8 +1,8 @@
 // Kept predictions as a gallery of their images.
 
 import { get, ready, storedImage } from "./api.js";
-import { badge, barrier, failed } from "./notice.js";
-import { h, put } from "./dom.js";
+import { barrier, failed } from "./notice.js";
+import { badge, h, put } from "./dom.js";
 import { moment, percent, t } from "./text.js";
 
 const urls = new Set();

@@ -34,11 +34,6 @@ export function failed(error) {
       && h("button", { type: "button", onclick: askToken }, t("token.enter")));
 }
 
-/** A badge: kind is good, warn, bad or plain. */
-export function badge(kind, text) {
-  return h("span", { class: `badge ${kind}` }, text);
-}
-
 /** The button in the header. */
 export function showTokenButton(button) {
   button.hidden = !service().auth;

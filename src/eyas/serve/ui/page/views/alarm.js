@@ -1,9 +1,8 @@
 // A change that the monitor has found, with predictions that show it.
 
 import { service } from "../parts/api.js";
-import { h } from "../parts/dom.js";
+import { badge, h } from "../parts/dom.js";
 import { gallery } from "../parts/gallery.js";
-import { badge } from "../parts/notice.js";
 import { count, moment, percent, t } from "../parts/text.js";
 
 export function alarmCard(alarm) {

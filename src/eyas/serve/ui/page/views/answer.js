@@ -2,8 +2,8 @@
 
 import { access, get, post, ready } from "../parts/api.js";
 import { bars } from "../parts/bars.js";
-import { h, put, say } from "../parts/dom.js";
-import { badge, barrier, failed } from "../parts/notice.js";
+import { badge, h, put, say } from "../parts/dom.js";
+import { barrier, failed } from "../parts/notice.js";
 import { classPicker } from "../parts/picker.js";
 import { picture } from "../parts/picture.js";
 import { either, percent, t } from "../parts/text.js";

@@ -2,8 +2,8 @@
 
 import { ask, get } from "../parts/api.js";
 import { leading } from "../parts/bars.js";
-import { h, put, say } from "../parts/dom.js";
-import { badge, failed } from "../parts/notice.js";
+import { badge, h, put, say } from "../parts/dom.js";
+import { failed } from "../parts/notice.js";
 import { overlaid, strongest } from "../parts/picture.js";
 import { number, percent, t } from "../parts/text.js";
 

@@ -2,11 +2,11 @@
 
 import { get, ready } from "../parts/api.js";
 import { interval } from "../parts/bars.js";
-import { spark } from "../parts/charts.js";
-import { h, put, say } from "../parts/dom.js";
+import { badge, h, put, say } from "../parts/dom.js";
 import { forgetImages } from "../parts/gallery.js";
-import { badge, barrier, failed } from "../parts/notice.js";
+import { barrier, failed } from "../parts/notice.js";
 import { poll } from "../parts/polling.js";
+import { spark } from "../parts/spark.js";
 import { count, duration, number, percent, t, tn } from "../parts/text.js";
 import { history, latest, look } from "../parts/traffic.js";
 import { alarmCard } from "./alarm.js";

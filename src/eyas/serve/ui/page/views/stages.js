@@ -2,8 +2,8 @@
 
 import { access, post } from "../parts/api.js";
 import { interval } from "../parts/bars.js";
-import { h, say } from "../parts/dom.js";
-import { badge, barrier, confirm } from "../parts/notice.js";
+import { badge, h, say } from "../parts/dom.js";
+import { barrier, confirm } from "../parts/notice.js";
 import { count, duration, moment, percent, t } from "../parts/text.js";
 
 const KINDS = { running: "plain", paused: "warn", promoted: "good", "rolled back": "bad", aborted: "bad" };

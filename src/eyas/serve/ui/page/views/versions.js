@@ -1,8 +1,8 @@
 // The versions of a model: which is live, which could be.
 
 import { post } from "../parts/api.js";
-import { h, say } from "../parts/dom.js";
-import { badge, confirm } from "../parts/notice.js";
+import { badge, h, say } from "../parts/dom.js";
+import { confirm } from "../parts/notice.js";
 import { moment, t } from "../parts/text.js";
 
 export function versionsTable(model, again) {

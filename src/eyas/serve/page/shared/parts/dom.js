@@ -24,6 +24,11 @@ export function styled(element, values) {
   return element;
 }
 
+/** A badge: kind is good, warn, bad or plain. */
+export function badge(kind, text) {
+  return h("span", { class: `badge ${kind}` }, text);
+}
+
 /** Tell those who do not see it what has happened. */
 export function say(text) {
   document.getElementById("said").textContent = text;

@@ -1,0 +1,151 @@
+"""What the page asks: the list, one run, one study, a picture. Every answer says whether the browser has it already.
+
+Files are read in one thread beside the event loop, so that a slow disk holds up nobody's connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eyas import __version__
+from eyas.serve.http import Answer, Endpoint, Handler, Problem, Request
+from eyas.serve.page.files import is_known
+from eyas.ui.folders import Folder, Parsed, open_folder
+from eyas.ui.runs import CONFIG, about, epochs, pictures, summary
+from eyas.ui.studies import PLAN, Studies
+
+DEPTH = 4
+"""Folders below the folder of runs that are looked into."""
+TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+Query = dict[str, str]
+
+
+class Board:
+    """All that is below one folder; used from one thread."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._parsed = root, Parsed()
+        self._studies = Studies(root, self._parsed)
+
+    def everything(self, query: Query) -> dict[str, Any]:
+        """The list of runs and of studies."""
+        runs: list[dict[str, Any]] = []
+        studies: list[dict[str, Any]] = []
+        with open_folder(self._root) as root:
+            if root:
+                self._collect(root, "", runs, studies, DEPTH)
+        return {"runs": runs, "studies": studies}
+
+    def run(self, query: Query) -> dict[str, Any]:
+        """One run; its epochs behind `after`, where `token` is that of the answer they were counted in."""
+        with open_folder(self._root, query.get("run", "")) as found:
+            run = _required(found, CONFIG)
+            columns, rows = epochs(run, self._parsed)
+            token = f"{run.inode:x}"
+            after = _number(query, "after") if query.get("token") == token else 0
+            after = after if after <= len(rows) else 0
+            line = summary(run, self._parsed)
+            return {
+                **line,
+                "place": f"{self._root}/{run.path}",
+                "token": token,
+                "columns": columns,
+                "from": after,
+                "rows": rows[after:],
+            }
+
+    def about(self, query: Query) -> dict[str, Any]:
+        """What changes seldom of a run."""
+        with open_folder(self._root, query.get("run", "")) as found:
+            run = _required(found, CONFIG)
+            return {**about(run, self._parsed), "place": f"{self._root}/{run.path}"}
+
+    def study(self, query: Query) -> dict[str, Any]:
+        """One study; the trials that have changed since `after`."""
+        with open_folder(self._root, query.get("study", "")) as found:
+            study = _required(found, PLAN)
+            told = self._studies.detail(study, _number(query, "after"), query.get("token", ""))
+            return {**told, "place": f"{self._root}/{study.path}"}
+
+    def picture(self, query: Query) -> tuple[bytes, str]:
+        """A picture of a run or a study, and its type."""
+        file = query.get("file", "")
+        with open_folder(self._root, query.get("of", "")) as found:
+            if found is None or not (found.stat(CONFIG) or found.stat(PLAN)):
+                raise Problem(404, "there is no such run or study")
+            if file not in dict(pictures(found)):
+                raise Problem(404, "there is no such picture")
+        folder, _, name = f"{query['of']}/{file}".rpartition("/")
+        with open_folder(self._root, folder) as inner:
+            content = inner.read(name) if inner else None
+        if content is None:
+            raise Problem(404, "there is no such picture")
+        return content[0], TYPES[Path(name).suffix.lower()]
+
+    def _collect(
+        self, folder: Folder, study: str, runs: list[dict[str, Any]], studies: list[dict[str, Any]], depth: int
+    ) -> None:
+        if folder.path and folder.stat(CONFIG):
+            runs.append({**summary(folder, self._parsed), "study": study})
+            return
+        if folder.path and folder.stat(PLAN):
+            studies.append(self._studies.summary(folder))
+            study = folder.path
+        for name in folder.folders() if depth else ():
+            with folder.folder(name) as inner:
+                if inner:
+                    self._collect(inner, study, runs, studies, depth - 1)
+
+
+def live_endpoints(root: Path) -> tuple[Endpoint, ...]:
+    """Of the folder of runs."""
+    board, reader = Board(root), ThreadPoolExecutor(1, "reader")
+
+    def telling(tell: Callable[[Query], Any]) -> Handler:
+        def work(query: Query) -> tuple[bytes, str]:
+            told = tell(query)
+            if isinstance(told, tuple):
+                return told
+            return msgspec.json.encode({"version": __version__, "folder": str(root), **told}), "application/json"
+
+        async def handle(request: Request) -> Answer:
+            body, kind = await asyncio.get_running_loop().run_in_executor(reader, work, request.query)
+            tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            headers = {"ETag": tag, "Cache-Control": "no-cache"}  # kept, and asked about
+            return Answer(body, 304 if is_known(request, tag) else 200, kind, headers)
+
+        return handle
+
+    asked = {
+        "/live/list": board.everything,
+        "/live/run": board.run,
+        "/live/about": board.about,
+        "/live/study": board.study,
+        "/live/picture": board.picture,
+    }
+    return tuple(Endpoint("GET", path, "", telling(tell)) for path, tell in asked.items())
+
+
+def _required(folder: Folder | None, file: str) -> Folder:
+    """The folder, where it is what it is asked as.
+
+    Raises:
+        Problem: 404.
+    """
+    if folder is None or not folder.path or folder.stat(file) is None:
+        raise Problem(404, f"there is no {'study' if file == PLAN else 'run'} of this name")
+    return folder
+
+
+def _number(query: Query, name: str) -> int:
+    text = query.get(name, "0")
+    if not text.isdecimal() or len(text) > 9:
+        raise Problem(400, f"{name} must be a whole number from 0, got {text[:40]!r}")
+    return int(text)

@@ -1,0 +1,135 @@
+"""`eyas ui`: the page and what it asks, on one address."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from eyas.core.errors import ConfigError, ServingError
+from eyas.core.schema.trust import is_loopback
+from eyas.serve.http import Application, Endpoint, Problem, Request
+from eyas.serve.http.proxies import Proxies
+from eyas.serve.http.request import Limits
+from eyas.serve.http.server import Server
+from eyas.serve.page import page_endpoints
+from eyas.serve.page.policy import HEADERS
+from eyas.ui.endpoints import live_endpoints
+
+FOLDER = Path(__file__).parent / "page"
+PORT = 5050
+LIMITS = Limits(max_body=0, body_seconds=5.0)
+HEADER_SECONDS = 10.0
+STOP_SECONDS = 2.0
+OWN = {"Cross-Origin-Resource-Policy": "same-origin"}
+"""Pictures of runs are for no other page."""
+
+
+def follow(root: Path, host: str, port: int, *, open_to_network: bool, tell: Callable[[str], None]) -> None:
+    """Show the page until SIGTERM or Ctrl-C.
+
+    Args:
+        root: the folder of runs; it may be made later.
+        host, port: to listen on; port 0: any that is free.
+        open_to_network: whether other machines may ask.
+        tell: called with the page's address once it is there.
+
+    Raises:
+        ConfigError: `root` is a file.
+        ServingError: the address cannot be listened on, or lets other machines in without being told to.
+    """
+    if root.exists() and not root.is_dir():
+        raise ConfigError(f"RUNS_DIR must be a folder, got the file {root}")
+    with _bound(host, port, open_to_network=open_to_network) as taken:
+        name = "localhost" if is_loopback(host) or open_to_network else host
+        url = f"http://{name}:{taken.getsockname()[1]}"
+        asyncio.run(_serve(make_app(root, host), taken, lambda: tell(url)))
+
+
+def make_app(root: Path, host: str = "127.0.0.1") -> Application:
+    """The page and its endpoints."""
+    every = (*page_endpoints(FOLDER), *live_endpoints(root))
+    return Application(every, LIMITS, (guard(host),), headers=HEADERS | OWN)
+
+
+def guard(host: str) -> Callable[[Request, Endpoint], None]:
+    """Refuse a name that somebody has made point here (DNS rebinding): its page could read what this one shows.
+
+    Args:
+        host: that is listened on. Where it is not this machine's own, addresses may be asked, and that name itself.
+    """
+
+    def check(request: Request, endpoint: Endpoint) -> None:
+        named = _name(request.header("host"))
+        if is_loopback(named) or (not is_loopback(host) and (named == host.lower() or _is_address(named))):
+            return
+        raise Problem(403, f"this is asked by an address of this machine, got the name {named[:80]!r}")
+
+    return check
+
+
+async def _serve(app: Application, taken: socket.socket, tell: Callable[[], None]) -> None:
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    server = Server(app, HEADER_SECONDS, Proxies(()), _Alone())
+    await server.start([taken])
+    tell()
+    await told.wait()
+    await server.stop(STOP_SECONDS)
+
+
+class _Alone:
+    """All connections are this process's."""
+
+    def opened(self) -> None:
+        """One more."""
+
+    def closed(self) -> None:
+        """One less."""
+
+    def crowded(self) -> bool:
+        """Never: there is no other process."""
+        return False
+
+
+def _bound(host: str, port: int, *, open_to_network: bool) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise ServingError(f"--host must be an address of this machine, got {host}: {error}") from error
+    family, kind, protocol, _, address = found
+    if not (open_to_network or is_loopback(str(address[0]))):
+        raise ServingError(
+            f"--host {host} lets other machines in, and nobody is asked who they are: whoever reaches the port sees "
+            "all runs. Say --open-to-network where that is meant"
+        )
+    taken = socket.socket(family, kind, protocol)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free again
+    try:
+        taken.bind(address)
+    except OSError as error:
+        taken.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ServingError(
+                f"port {port} on {host} is already in use; stop the program that has it, or take another: "
+                f"--port {port + 1 if port < 65535 else PORT}, or --port 0 for any that is free"
+            ) from error
+        raise ServingError(f"cannot listen on port {port} of {host}: {error.strerror or error}") from error
+    return taken
+
+
+def _name(host: str) -> str:
+    """Of the header Host, without its port; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    return ":" in name or name.replace(".", "").isdecimal()

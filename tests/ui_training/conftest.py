@@ -1,0 +1,90 @@
+"""Real runs on the digits and a real search, made once; a page that shows them; browsers' tabs that tell no error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from following import Page, following
+from typer.testing import CliRunner
+
+from eyas.api.training import run_training
+from eyas.cli import app
+from eyas.core.config import load_config
+from eyas.data import Dataset, check_dataset
+from eyas.report import write_evaluation
+from eyas.train import evaluate_run
+from support.browsing import Tab, browser, open_tab
+
+__all__ = ["browser"]  # a fixture that several folders of tests have
+OpenTab = Callable[..., Tab]
+SPACE = """\
+train.optimizer: [adam, sgd]
+train.learning_rate: {low: 1e-4, high: 1e-1, log: true}
+model.hidden: [[16], [32, 16]]
+"""
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Path:
+    """Two runs, the first of them evaluated, and a search over `SPACE`. Tests do not change it."""
+    home = tmp_path_factory.mktemp("followed")
+    folder = home / "runs"
+    for name, words in {
+        "small": ["model.hidden=[16]"],
+        "large": ["model.hidden=[64]", "train.learning_rate=0.003"],
+    }.items():
+        config = load_config(
+            None, ["data.source=digits", f"name={name}", f"runs_dir={folder}", "train.epochs=4", *words]
+        )
+        result = run_training(config, digits, report=check_dataset(config.data))
+        if name == "small":
+            write_evaluation(evaluate_run(result.run, digits, "test"), result.run.path / "evaluation-test")
+    (home / "space.yaml").write_text(SPACE)
+    words = [
+        "train.epochs=2",
+        f"runs_dir={folder}",
+        "--space",
+        str(home / "space.yaml"),
+        "--trials",
+        "4",
+        "--seeds",
+        "1",
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        done = CliRunner().invoke(app, ["tune", "digits", *words, "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shown(runs: Path) -> Iterator[Page]:
+    with following(runs) as page:
+        yield page
+
+
+@pytest.fixture
+def tab(browser: Any, shown: Page) -> Iterator[OpenTab]:
+    """Opens tabs; at the end none of them may have told an error."""
+    opened: list[Tab] = []
+    with ExitStack() as stack:
+
+        def open_one(url: str = shown.url, **context: Any) -> Tab:
+            opened.append(stack.enter_context(open_tab(browser, url, **context)))
+            return opened[-1]
+
+        yield open_one
+        assert [error for one in opened for error in one.errors if error not in one.expected] == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Programs that tests start share the cores with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+        yield
