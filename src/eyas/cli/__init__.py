@@ -28,12 +28,14 @@ from eyas.cli import (
     trust,
     tune,
 )
-from eyas.core.errors import EyasError
+from eyas.cli.failing import UsageError, exit_codes_line, fail, usage_message, wants_json
+from eyas.cli.words import JSON_FLAG
+from eyas.core.errors import ConfigError, EyasError
 
 app = typer.Typer(
     name="eyas",
-    help="From a folder of images to a prediction service: check, train, evaluate, export, serve.",
-    no_args_is_help=True,
+    epilog=exit_codes_line(),
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -77,23 +79,37 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+    as_json: bool = typer.Option(False, JSON_FLAG, help="Of `eyas` alone: where you are, as one JSON document."),
 ) -> None:
-    pass
+    """From a folder of images to a prediction service: check, train, evaluate, export, serve.
+
+    Without a command it says where you are on that road, from what lies in this folder, and what comes next.
+
+    Example: eyas; eyas --json; eyas train --help
+    """
+    if context.invoked_subcommand is None:
+        from eyas.cli.road import show
+
+        show(as_json)
+    elif as_json:
+        raise ConfigError(f"{JSON_FLAG} belongs behind the command: eyas {context.invoked_subcommand} … {JSON_FLAG}")
 
 
 def main() -> None:
     """Run the command line; an `EyasError` becomes its message and its exit code (see `core.errors`)."""
+    as_json = wants_json(sys.argv[1:])
     try:
-        app()
+        sys.exit(app(standalone_mode=not as_json))  # Typer itself tells of wrong words, but not as JSON
     except EyasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        fail(type(error).__name__, str(error), error.exit_code, as_json=as_json)
+    except UsageError as error:
+        fail("UsageError", usage_message(error), ConfigError.exit_code, as_json=as_json)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = None
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
+        message = f"{error.filename or 'a file'}: {error.strerror or error}"
+        fail(type(error).__name__, message, 1, as_json=as_json)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        fail("KeyboardInterrupt", "stopped", 130, as_json=as_json)

@@ -31,7 +31,13 @@ DataWords = Annotated[
     list[str] | None,
     typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+JSON_FLAG = "--json"
+AsJson = Annotated[
+    bool, typer.Option(JSON_FLAG, help="Print one JSON document on standard output; an error, as JSON on standard error.")
+]
+AsJsonLines = Annotated[
+    bool, typer.Option(JSON_FLAG, help="Print one JSON document on standard output; with --follow, one a line.")
+]
 
 
 def split_words(words: list[str] | None) -> tuple[str | None, list[str]]:
@@ -65,7 +71,18 @@ def find_bundle(path: Path) -> Path:
     return inside if (inside / "manifest.json").is_file() else path
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+def print_json(value: Any, *, line: bool = False) -> None:
+    """One JSON document on standard output; `line`: in one line, and at once."""
+    json.dump(value, sys.stdout, indent=None if line else 2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
+    if line:
+        sys.stdout.flush()
+
+
+def tell(as_json: bool, value: Any, *lines: str) -> None:
+    """What came of a command: `value` as JSON, or these lines for people."""
+    if as_json:
+        print_json(value)
+        return
+    for line in lines:
+        typer.echo(line)
