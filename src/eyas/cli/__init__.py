@@ -87,7 +87,7 @@ def _root(
 
     Without a command it says where you are on that road, from what lies in this folder, and what comes next.
 
-    Example: eyas; eyas --json; eyas train --help
+    Example: eyas; eyas --json
     """
     if context.invoked_subcommand is None:
         from eyas.cli.road import show

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.words import ConfigFile, Overrides, find_bundle, print_json, read_words
+from eyas.cli.words import AsJson, ConfigFile, Overrides, find_bundle, print_json, read_words
 from eyas.core.errors import ConfigError, InputError, needs_extra
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def predict(
     version: Annotated[str, typer.Option(help="Of the model; with --url.")] = "",
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the answer.")] = "table",
     top: Annotated[int, typer.Option(help="Classes to list for each image.", min=1)] = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is in images. An image that cannot be read is named, and the exit code is then 6.
 
@@ -50,7 +51,7 @@ def predict(
         rows = _predict_here(words, top)
     else:
         rows = _ask(url, words, model, version, top)
-    if form == "json":
+    if as_json or form == "json":
         print_json([asdict(row) for row in rows])
     elif form == "csv":
         _print_csv(rows)

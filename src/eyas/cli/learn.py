@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from eyas.cli.data import print_warnings, require_sound
-from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words
+from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def init(
     dvc: Annotated[
         bool, typer.Option("--dvc", help="A DVC pipeline instead: dvc.yaml, and the configuration as params.yaml.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a commented configuration file.
 
@@ -40,16 +42,17 @@ def init(
 
     name, overrides = split_words(words)
     if dvc:
-        _init_dvc(name, overrides)
+        _init_dvc(name, overrides, as_json)
         return
     file = Path(name) if name else DEFAULT_FILE
     if file.exists():
         raise ConfigError(f"{file} exists already and is never overwritten; name another file")
     io.write_text(file, commented_yaml(load_values({}, overrides, str(file))))
-    typer.echo(f"wrote {file}; change what you like, then: eyas train")
+    then = "eyas train" if file == DEFAULT_FILE else f"eyas train --config {shlex.quote(str(file))}"
+    tell(as_json, {"wrote": [str(file)], "next": then}, f"wrote {file}; change what you like, then: {then}")
 
 
-def _init_dvc(name: str | None, overrides: list[str]) -> None:
+def _init_dvc(name: str | None, overrides: list[str], as_json: bool) -> None:
     from eyas.core import io
     from eyas.core.config import load_values
     from eyas.core.pipeline import DVC_FILE, PARAMS_FILE, dvc_yaml
@@ -66,7 +69,9 @@ def _init_dvc(name: str | None, overrides: list[str]) -> None:
     io.write_text(PARAMS_FILE, commented_yaml(config))
     io.write_text(DVC_FILE, dvc_yaml(config))
     begin = "" if Path(".dvc").is_dir() else "git init && dvc init && "
-    typer.echo(f"wrote {DVC_FILE} and {PARAMS_FILE}; then: {begin}dvc repro")
+    then = f"{begin}dvc repro"
+    wrote = [str(DVC_FILE), str(PARAMS_FILE)]
+    tell(as_json, {"wrote": wrote, "next": then}, f"wrote {DVC_FILE} and {PARAMS_FILE}; then: {then}")
 
 
 def train(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli.words import AsJson, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def report(
         str | None,
         typer.Option(help="Of a monitor: the service's serve.monitor.store, where it has one.", metavar="FILE|URL"),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
@@ -51,13 +53,15 @@ def report(
         from eyas.report.monitoring import Asked
 
     asked = Asked(days, model, version)
+    wrote: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         document = _document(path, lang, Path(folder), asked, store, record=out is None)
         for wanted, write, suffix in ((pdf or not html, write_pdf, "pdf"), (html, write_html, "html")):
             if wanted:
                 file = (out or path) / f"report-{lang}.{suffix}"
                 write(document, file)
-                typer.echo(f"wrote {file}")
+                wrote.append(str(file))
+    tell(as_json, {"wrote": wrote}, *(f"wrote {file}" for file in wrote))
 
 
 def _document(path: Path, lang: str, folder: Path, asked: Asked, store: str | None, *, record: bool) -> Document:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from eyas.track.delivery.spool import Spool
 
 app = typer.Typer(
-    help="Send what MLflow or Weights & Biases do not have yet.", no_args_is_help=True, rich_markup_mode=None
+    help="Send what MLflow or Weights & Biases do not have yet.\n\nExample: eyas track sync runs/digits-cnn-1",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 

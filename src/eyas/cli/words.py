@@ -32,9 +32,7 @@ DataWords = Annotated[
     typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
 ]
 JSON_FLAG = "--json"
-AsJson = Annotated[
-    bool, typer.Option(JSON_FLAG, help="Print one JSON document on standard output; an error, as JSON on standard error.")
-]
+AsJson = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document; an error is one on standard error.")]
 AsJsonLines = Annotated[
     bool, typer.Option(JSON_FLAG, help="Print one JSON document on standard output; with --follow, one a line.")
 ]

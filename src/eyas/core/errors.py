@@ -45,7 +45,7 @@ EXIT_CODES: Mapping[int, ExitCode] = MappingProxyType(
     {
         0: ExitCode("done", "What was asked is done."),
         1: ExitCode(
-            "a no, or a file",
+            "no or a file",
             "The answer is no (`eyas rollout check` does not pass, `eyas replay` saw no alarm), or a file or folder "
             "cannot be read or written.",
         ),

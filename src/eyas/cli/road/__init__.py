@@ -1,4 +1,4 @@
-"""`eyas` alone: where you are on the road from images to a service, by what lies in this folder, and what comes next."""
+"""`eyas` alone: where you are on the road from images to a service, by what lies here, and what comes next."""
 
 from eyas.cli.road.advice import Step, advise
 from eyas.cli.road.look import look

@@ -51,7 +51,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     Raises:
         ValueError, yaml.YAMLError: it is no such thing.
     """
-    return _mapping(yaml.load(file.read_bytes(), LOADER))  # noqa: S506 - both loaders are safe ones
+    return _mapping(yaml.load(file.read_bytes(), LOADER))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
