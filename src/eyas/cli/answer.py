@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, ConfigFile, Overrides, find_bundle, print_json, read_words
 from eyas.core.errors import ConfigError, InputError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.files import FileRow
 
-BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")]
+BundlePath = Annotated[
+    Path,
+    typer.Argument(
+        help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
+    ),
+]
 
 
 def predict(
@@ -28,6 +34,7 @@ def predict(
             help="A bundle, or a run folder that holds one; with --url neither. Then files, folders, or - for "
             "standard input; serve.threads=…, serve.max_pixels=… and serve.outlier_rate=… hold here too.",
             metavar="[BUNDLE] IMAGE... [KEY=VALUE]...",
+            autocompletion=completion.bundles,
         ),
     ],
     url: Annotated[
@@ -67,6 +74,7 @@ def serve(
         typer.Argument(
             help="A bundle, a run folder that holds one, or a repository; AIP_STORAGE_URI by default.",
             metavar="BUNDLE|RUN|REPO",
+            autocompletion=completion.servable,
         ),
     ] = None,
     overrides: Overrides = None,

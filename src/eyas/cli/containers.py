@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, tell
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -20,7 +21,9 @@ def image(
     bundle: Annotated[
         Path | None,
         typer.Argument(
-            help="A bundle, or a run folder that holds one; without it, models come by a volume.", metavar="[BUNDLE]"
+            help="A bundle, or a run folder that holds one; without it, models come by a volume.",
+            metavar="[BUNDLE]",
+            autocompletion=completion.bundles,
         ),
     ] = None,
     out: Annotated[
@@ -67,7 +70,11 @@ def compose(
     out: Annotated[Path, typer.Option(help="The folder to write.", metavar="DIR")],
     bundle: Annotated[
         Path | None,
-        typer.Option(help="A bundle, or a run folder that holds one, for the service to begin with.", metavar="BUNDLE"),
+        typer.Option(
+            help="A bundle, or a run folder that holds one, for the service to begin with.",
+            metavar="BUNDLE",
+            autocompletion=completion.bundles,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words, tell
 from eyas.core.errors import ConfigError, DataError, needs_extra
 
@@ -125,7 +126,12 @@ def import_(words: DataWords = None, config: ConfigFile = None, as_json: AsJson 
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="mnist, fashion-mnist, cifar10, cifar100, kaggle:owner/name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="mnist, fashion-mnist, cifar10, cifar100, kaggle:owner/name.", autocompletion=completion.fetchable
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Download a named dataset, whole and checked; a broken download goes on where it stopped.

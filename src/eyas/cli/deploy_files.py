@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.smoke import BundleOption
 from eyas.cli.words import AsJson, find_bundle, tell
 from eyas.core.errors import needs_extra
@@ -27,11 +28,19 @@ def k8s(
     image: ImageOption,
     out: Out = Path("deploy-k8s"),
     overlay: Annotated[
-        str | None, typer.Option(help="gateway (canary by weights), kserve, ray.", metavar="OVERLAY")
+        str | None,
+        typer.Option(
+            help="gateway (canary by weights), kserve, ray.", metavar="OVERLAY", autocompletion=completion.overlays
+        ),
     ] = None,
     parts: Annotated[
         list[str] | None,
-        typer.Option("--with", help="monitoring, models-volume, postgres; several times.", metavar="PART"),
+        typer.Option(
+            "--with",
+            help="monitoring, models-volume, postgres; several times.",
+            metavar="PART",
+            autocompletion=completion.parts,
+        ),
     ] = None,
     namespace: Annotated[str | None, typer.Option(help="Of all that is made.", metavar="NAME")] = None,
     stable: Annotated[

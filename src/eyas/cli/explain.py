@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, print_json
 from eyas.core.errors import InputError, needs_extra
 
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
 
 
 def explain(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
+        ),
+    ],
     image: Annotated[Path, typer.Argument(help="An image file.", metavar="IMAGE")],
     method: Annotated[
-        list[str] | None, typer.Option(help="cam, occlusion, rise, lime or shap; may be given more than once.")
+        list[str] | None,
+        typer.Option(
+            help="cam, occlusion, rise, lime or shap; may be given more than once.", autocompletion=completion.methods
+        ),
     ] = None,
     label: Annotated[str | None, typer.Option("--class", help="Of the most probable class by default.")] = None,
     seconds: Annotated[float, typer.Option(help="Of each method, roughly at most.", min=0.1)] = 5.0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.data import print_warnings, require_sound
 from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
 from eyas.core.errors import ConfigError, needs_extra
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from eyas.train import TrainResult
 
 SplitName = Literal["train", "val", "test"]
-RunPath = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+RunPath = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN", autocompletion=completion.runs)]
 
 
 def init(
@@ -78,7 +79,10 @@ def train(
     words: DataWords = None,
     config: ConfigFile = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", help="Go on with a run that was stopped.", metavar="RUN")
+        Path | None,
+        typer.Option(
+            "--resume", help="Go on with a run that was stopped.", metavar="RUN", autocompletion=completion.runs
+        ),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
@@ -124,7 +128,12 @@ def train(
 
 
 def evaluate(
-    path: Annotated[Path, typer.Argument(help="A run folder or a bundle.", metavar="RUN|BUNDLE")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder or a bundle.", metavar="RUN|BUNDLE", autocompletion=completion.runs_and_bundles
+        ),
+    ],
     overrides: Overrides = None,
     split: Annotated[SplitName, typer.Option(help="Which images.")] = "test",
     flip: Annotated[bool, typer.Option("--flip", help="Also average over mirror images, told apart (a run).")] = False,

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, AsJsonLines, find_bundle, print_json, tell
 from eyas.core.errors import BundleError, TrackingError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.bundle import Bundle, Repository
 
-Repo = Annotated[Path, typer.Argument(help="The repository's folder.", metavar="REPO")]
-Model = Annotated[str, typer.Argument(help="The model's name.", metavar="MODEL")]
-Version = Annotated[str, typer.Argument(help="One of its versions.", metavar="VERSION")]
+Repo = Annotated[
+    Path, typer.Argument(help="The repository's folder.", metavar="REPO", autocompletion=completion.repositories)
+]
+Model = Annotated[str, typer.Argument(help="The model's name.", metavar="MODEL", autocompletion=completion.models)]
+Version = Annotated[
+    str, typer.Argument(help="One of its versions.", metavar="VERSION", autocompletion=completion.versions)
+]
 
 app = typer.Typer(
     help="Keep versions of models in a repository, and say which are live.\n\n"
@@ -43,7 +48,12 @@ def list_models(repository: Repo, as_json: AsJson = False) -> None:
 
 @app.command()
 def publish(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE|RUN")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            help="A bundle, or a run folder that holds one.", metavar="BUNDLE|RUN", autocompletion=completion.bundles
+        ),
+    ],
     repository: Repo,
     model: Annotated[
         str | None, typer.Option("--as", help="The model's name; the bundle's own by default.", metavar="MODEL")
@@ -108,7 +118,10 @@ def remove(repository: Repo, model: Model, version: Version, as_json: AsJson = F
 def mirror(
     repository: Repo,
     models: Annotated[
-        list[str] | None, typer.Argument(help="These models alone; all by default.", metavar="[MODEL]...")
+        list[str] | None,
+        typer.Argument(
+            help="These models alone; all by default.", metavar="[MODEL]...", autocompletion=completion.models
+        ),
     ] = None,
     tracking_uri: Annotated[
         str | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, tell
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
 def report(
     path: Annotated[
         Path,
-        typer.Argument(help="A run folder, a study's, or that of a service's monitor.", metavar="RUN|STUDY|MONITOR"),
+        typer.Argument(
+            help="A run folder, a study's, or that of a service's monitor.",
+            metavar="RUN|STUDY|MONITOR",
+            autocompletion=completion.reported,
+        ),
     ],
-    lang: Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG")] = "en",
+    lang: Annotated[
+        str, typer.Option("--lang", help="en or fr.", metavar="LANG", autocompletion=completion.languages)
+    ] = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Typeset a PDF (so too where no form is named).")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write one HTML page that needs nothing else.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the report; RUN by default.", metavar="DIR")] = None,

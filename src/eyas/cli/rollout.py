@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.models import Model, Repo
 from eyas.cli.words import AsJson, print_json, tell
 from eyas.core.errors import ConfigError, DataError, MissingExtraError, RolloutError, needs_extra
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from eyas.bundle import Repository
     from eyas.rollout import Entry, GateReport, Move, Rollout, RolloutPlan, RolloutStore
 
-Challenger = Annotated[str, typer.Argument(help="The version that is to take over.", metavar="VERSION")]
+Challenger = Annotated[
+    str, typer.Argument(help="The version that is to take over.", metavar="VERSION", autocompletion=completion.versions)
+]
 Why = Annotated[str, typer.Option("--why", help="Kept in the history.")]
 Data = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, print_json
 from eyas.core.errors import ConfigError, TrackingError
 
@@ -28,7 +29,9 @@ def _group() -> None:
 
 @app.command()
 def sync(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a study.", metavar="RUN|STUDY")],
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, or a study.", metavar="RUN|STUDY", autocompletion=completion.tracked)
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Deliver the records of a run, or of a study and its runs, that wait for a tracker which was out of reach.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, ConfigFile, Overrides, find_bundle, print_json, read_words, tell
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -17,7 +18,11 @@ def token(
     sub: Annotated[str | None, typer.Option(help="Whom it is for.", metavar="NAME")] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it is for; may be given several times.", metavar="predict|feedback|admin"),
+        typer.Option(
+            help="What it is for; may be given several times.",
+            metavar="predict|feedback|admin",
+            autocompletion=completion.scopes,
+        ),
     ] = None,
     hours: Annotated[float, typer.Option(help="How long it is good.", min=0.001, max=24 * 366)] = 24.0,
     key: Annotated[
@@ -59,7 +64,12 @@ def token(
 
 
 def sign(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
+        ),
+    ],
     key: Annotated[Path, typer.Option(help="A private key in PEM, on the curve P-256, P-384 or P-521.", metavar="PEM")],
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,14 +23,24 @@ ConfigFile = Annotated[
         help="A YAML file, or a recipe that ships (digits, fashion-mnist-cpu, cifar100-cpu, …); eyas.yaml is read "
         "where it exists.",
         metavar="FILE",
+        autocompletion=completion.recipes,
     ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Any key of the configuration, as key=value.", metavar="[KEY=VALUE]...")
+    list[str] | None,
+    typer.Argument(
+        help="Any key of the configuration, as key=value.",
+        metavar="[KEY=VALUE]...",
+        autocompletion=completion.config_keys,
+    ),
 ]
 DataWords = Annotated[
     list[str] | None,
-    typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
+    typer.Argument(
+        help="The data, then any key of the configuration as key=value.",
+        metavar="[DATA] [KEY=VALUE]...",
+        autocompletion=completion.data_words,
+    ),
 ]
 JSON_FLAG = "--json"
 AsJson = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document; an error is one on standard error.")]
