@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -32,6 +33,8 @@ from eyas.cli.failing import UsageError, exit_codes_line, fail, usage_message, w
 from eyas.cli.words import JSON_FLAG
 from eyas.core.errors import ConfigError, EyasError
 
+COMPLETION = "_EYAS_COMPLETE"
+"""By this variable a shell asks."""
 app = typer.Typer(
     name="eyas",
     epilog=exit_codes_line(),
@@ -90,18 +93,26 @@ def _root(
     Example: eyas; eyas --json
     """
     if context.invoked_subcommand is None:
-        from eyas.cli.road import show
-
-        show(as_json)
+        _show_road(as_json)
     elif as_json:
         raise ConfigError(f"{JSON_FLAG} belongs behind the command: eyas {context.invoked_subcommand} … {JSON_FLAG}")
 
 
+def _show_road(as_json: bool) -> None:
+    from eyas.cli.road import show
+
+    show(as_json)
+
+
 def main() -> None:
     """Run the command line; an `EyasError` becomes its message and its exit code (see `core.errors`)."""
-    as_json = wants_json(sys.argv[1:])
+    words = sys.argv[1:]
+    as_json = wants_json(words)
     try:
-        sys.exit(app(standalone_mode=not as_json))  # Typer itself tells of wrong words, but not as JSON
+        if words in ([], [JSON_FLAG]) and COMPLETION not in os.environ:
+            _show_road(as_json)  # Typer takes longer to read no words than this does
+        else:
+            sys.exit(app(standalone_mode=not as_json))  # it tells of wrong words itself, but not as JSON
     except EyasError as error:
         fail(type(error).__name__, str(error), error.exit_code, as_json=as_json)
     except UsageError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from eyas.cli.road.place import Place
-from eyas.cli.road.reading import Troubles
+from eyas.cli.road.reading import Troubles, read_or
 from eyas.cli.road.runs import find_runs
 from eyas.cli.road.serving import is_monitor, is_repository, read_models
 from eyas.core.errors import ConfigError
@@ -20,34 +22,42 @@ def look(here: Path) -> Place:
     """What lies in `here`; files that cannot be read are named in `broken`."""
     troubles: Troubles = []
     settings, source, runs_dir = _settings(here, troubles)
-    runs, more, studies = find_runs(here, runs_dir, troubles)
-    data, bundles, models, monitors = [], [], [], []
+    find = partial(find_runs, runs_dir=runs_dir, troubles=troubles)
+    runs, more, studies = read_or(here, runs_dir, find, ((), 0, ()), troubles)
+    found: dict[str, list[Path]] = defaultdict(list)
     for folder in _folders(here):
-        name = folder.name
-        if name == Path(runs_dir).name:
-            continue
-        if (folder / "manifest.json").is_file():
-            bundles.append(name)
-        elif is_repository(folder):
-            models += read_models(folder, name, troubles)
-        elif is_monitor(folder):
-            monitors.append(name)
-        elif _has_classes(folder):
-            data.append(name)
-    if not data and _has_classes(here):
-        data = ["."]
+        if folder.name != Path(runs_dir).name:
+            found[read_or(folder, folder.name, _kind, "", troubles)].append(folder)
+    models = [model for folder in found["models"] for model in read_models(folder, folder.name, troubles)]
+    named = {kind: tuple(folder.name for folder in folders) for kind, folders in found.items()}
     return Place(
         settings=settings,
         source=source,
-        data=tuple(data),
+        data=_data(here, named.get("data", ())),
         runs=runs,
         more_runs=more,
         studies=studies,
-        bundles=tuple(bundles),
+        bundles=named.get("bundles", ()),
         models=tuple(models),
-        monitors=tuple(monitors),
+        monitors=named.get("monitors", ()),
         broken=tuple(troubles),
     )
+
+
+def _data(here: Path, found: tuple[str, ...]) -> tuple[str, ...]:
+    """The folders that were found, or this one, where they are the parts of it or there are none."""
+    return (".",) if {name.lower() for name in found} <= PARTS and _has_classes(here) else found
+
+
+def _kind(folder: Path) -> str:
+    """The field of `Place` that it belongs to; empty where to none."""
+    if (folder / "manifest.json").is_file():
+        return "bundles"
+    if is_repository(folder):
+        return "models"
+    if is_monitor(folder):
+        return "monitors"
+    return "data" if _has_classes(folder) else ""
 
 
 def _settings(here: Path, troubles: Troubles) -> tuple[str | None, str | None, str]:
@@ -59,7 +69,7 @@ def _settings(here: Path, troubles: Troubles) -> tuple[str | None, str | None, s
 
     try:
         config = load_config(file)
-    except ConfigError as error:
+    except (ConfigError, RecursionError) as error:
         troubles.append(f"{file.name}: {error}")
         return None, None, "runs"
     return file.name, config.data.source, config.runs_dir

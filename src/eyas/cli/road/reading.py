@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 Troubles: TypeAlias = list[str]
 """One sentence for each file that cannot be read."""
 Value = TypeVar("Value")
-BROKEN = (OSError, ValueError, KeyError, TypeError, yaml.YAMLError)
+BROKEN = (OSError, ValueError, KeyError, TypeError, RecursionError, csv.Error, yaml.YAMLError)
 # Its C half, where PyYAML was built with it, reads a run's configuration ten times as fast.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -31,8 +32,7 @@ def read_or(file: Path, name: str, read: Callable[[Path], Value], missing: Value
     except FileNotFoundError:
         return missing
     except BROKEN as error:
-        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        troubles.append(f"{name} cannot be read: {said}")
+        troubles.append(f"{name} cannot be read: {_reason(error)}")
         return missing
 
 
@@ -52,6 +52,14 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ValueError, yaml.YAMLError: it is no such thing.
     """
     return _mapping(yaml.load(file.read_bytes(), LOADER))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return " ".join(str(error).split())
 
 
 def _mapping(value: Any) -> dict[str, Any]:

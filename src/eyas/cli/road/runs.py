@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import time
-from typing import Any
 
 from eyas.cli.road.place import Run, Study, StudyKind
 from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
@@ -14,6 +15,18 @@ from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
 LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
 DONE = {"compare": "results.json", "learning-curve": "results.json", "tune": "optimization_results.json"}
+WRITTEN = ("history.csv", "config.yaml", "study.yaml", "tune.yaml")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run's configuration says of its end."""
+
+    epochs: int
+    monitor: str
+    patience: int | None
+    """None where early stopping is off."""
+    min_delta: float
 
 
 def find_runs(here: Path, runs_dir: str, troubles: Troubles) -> tuple[tuple[Run, ...], int, tuple[Study, ...]]:
@@ -28,52 +41,66 @@ def find_runs(here: Path, runs_dir: str, troubles: Troubles) -> tuple[tuple[Run,
 
 def _changed(folder: Path) -> float:
     """When something was last written in it."""
-    files = (folder / name for name in ("history.csv", "config.yaml", "study.yaml", "tune.yaml"))
-    return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
+    return max(map(_written, (folder / name for name in WRITTEN)))
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # there is none, or no more
+        return 0.0
 
 
 def _read_run(folder: Path, name: str, troubles: Troubles) -> Run | None:
-    config = read_or(folder / "config.yaml", f"{name}/config.yaml", _training, None, troubles)
-    if config is None:
+    plan = read_or(folder / "config.yaml", f"{name}/config.yaml", _plan, None, troubles)
+    if plan is None:
         return None
-    history = read_or(folder / "history.csv", f"{name}/history.csv", _history, [], troubles)
-    metrics = read_or(folder / "metrics.json", f"{name}/metrics.json", read_json, {}, troubles)
-    finished = len(history) >= config["epochs"] or _ran_out(history, config)
-    tested = metrics.get("test")
+    history = partial(_history, monitor=plan.monitor)
+    values = read_or(folder / "history.csv", f"{name}/history.csv", history, [], troubles)
+    finished = len(values) >= plan.epochs or _ran_out(values, plan)
     return Run(
         path=name,
-        epochs=len(history),
-        planned=config["epochs"],
+        epochs=len(values),
+        planned=plan.epochs,
         finished=finished,
         active=not finished and time() - _changed(folder) < ACTIVE_SECONDS,
-        accuracy=tested.get("accuracy") if isinstance(tested, dict) else None,
+        accuracy=read_or(folder / "metrics.json", f"{name}/metrics.json", _accuracy, None, troubles),
         exported=(folder / "bundle" / "manifest.json").is_file(),
     )
 
 
-def _training(file: Path) -> dict[str, Any]:
-    """The section `train`, its epochs a number."""
+def _plan(file: Path) -> _Plan:
     train = read_yaml(file)["train"]
-    return {**train, "epochs": int(train["epochs"])}
+    early = train["early_stopping"]
+    return _Plan(
+        epochs=int(train["epochs"]),
+        monitor=str(train["monitor"]),
+        patience=int(early["patience"]) if early else None,
+        min_delta=float(early["min_delta"]) if early else 0.0,
+    )
 
 
-def _history(file: Path) -> list[dict[str, str]]:
+def _history(file: Path, monitor: str) -> list[float | None]:
+    """The monitored value of each epoch; None where it was not measured."""
     with file.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
+        return [float(row[monitor]) if row[monitor] else None for row in csv.DictReader(lines)]
 
 
-def _ran_out(history: list[dict[str, str]], config: dict[str, Any]) -> bool:
+def _accuracy(file: Path) -> float | None:
+    tested = read_json(file).get("test")
+    return None if tested is None else float(tested["accuracy"])
+
+
+def _ran_out(values: Sequence[float | None], plan: _Plan) -> bool:
     """Whether early stopping ended it: counted as `eyas.train.progress.stopping` counts, which needs torch."""
-    rule, monitor = config.get("early_stopping"), config.get("monitor", "val_loss")
-    values = [float(row[monitor]) for row in history if row.get(monitor)]
-    if not isinstance(rule, dict) or not values:
-        return False
-    sign = -1 if monitor.endswith(("loss", "ece")) else 1
-    best, wait = sign * values[0], 0
-    for _, value in pairwise(values):
-        better = sign * value > best + rule["min_delta"]
+    sign = -1 if plan.monitor.endswith(("loss", "ece")) else 1
+    best, wait = float("-inf"), 0
+    for value in values:
+        if value is None:
+            continue
+        better = sign * value - best > plan.min_delta
         best, wait = (sign * value, 0) if better else (best, wait + 1)
-    return bool(wait >= rule["patience"])
+    return plan.patience is not None and wait >= plan.patience
 
 
 def _read_study(folder: Path, name: str, troubles: Troubles) -> Study | None:

@@ -32,8 +32,8 @@ def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
     """The repository's models, by name."""
     for model in sorted({file.parents[1] for file in folder.glob(f"*/*/{MANIFEST}")}):
         said = f"{name}/{model.name}"
-        live = read_or(model / LIVE, f"{said}/{LIVE}", read_json, {}, troubles).get("version")
-        status = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", read_json, {}, troubles).get("status")
+        live = read_or(model / LIVE, f"{said}/{LIVE}", _live, None, troubles)
+        status = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", _status, None, troubles)
         yield Model(
             repository=name,
             name=model.name,
@@ -41,6 +41,14 @@ def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
             live=live,
             rollout=status if status in UNDER_WAY else None,
         )
+
+
+def _live(file: Path) -> str:
+    return str(read_json(file)["version"])
+
+
+def _status(file: Path) -> str:
+    return str(read_json(file)["status"])
 
 
 def _counted(version: str) -> list[tuple[bool, int, str]]:
