@@ -70,7 +70,7 @@ def feedback(
 
     told: dict[str, str] = {}
     for word in labels:
-        told |= _pair(word) if "=" in word and not Path(word).is_file() else _read(Path(word))
+        told |= _read(Path(word)) if Path(word).is_file() else _pair(word)
     if not told:
         raise InputError(f"there must be at least one label, {', '.join(labels)} has none")
     received = 0
@@ -82,7 +82,9 @@ def feedback(
 
 
 def _pair(word: str) -> dict[str, str]:
-    name, _, label = word.rpartition("=")
+    name, mark, label = word.rpartition("=")
+    if not mark:
+        raise InputError(f"{word} must be ID=CLASS or a CSV file with the columns id and label; there is no such file")
     return {name: label}
 
 
