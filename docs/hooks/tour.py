@@ -13,8 +13,8 @@ from figures import ROOT, copy_small
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.pages import BLOCK, SHOWN, figures, run_blocks  # noqa: E402 - the folder of tests is no package
-from support.printed import CUT  # noqa: E402
+from support.pages import BLOCK, SHOWN, figures, run_blocks
+from support.printed import CUT
 
 README = ROOT / "README.md"
 

@@ -13,7 +13,7 @@ from support.command_tree import EXAMPLE, command_tree
 TREE = command_tree()
 LINES = {command.line: command for command in TREE}
 WITHOUT_JSON = {
-    "eyas serve": "it answers until it is ended; its log is JSON by serve.log",
+    "eyas serve": "it answers until it is ended",
     "eyas demo": "a walk to be watched; each of its stages has a command with --json",
 }
 FOLLOWING = {"eyas monitor", "eyas models mirror"}

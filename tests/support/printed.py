@@ -9,8 +9,8 @@ CUT = "…"
 """A last line that is this: the rest is not shown."""
 FORMS = (
     (re.compile(r"\b(?=\w*\d)[0-9a-f]{8,}\b"), "#"),  # digests and ids
-    (re.compile(r"-?\d[\d,.]*(?:e[-+]\d+)?"), "#"),
     (re.compile(r"\b(?:fp32|bf16)\b"), "#"),  # by a probe of the machine
+    (re.compile(r"-?\d[\d,.]*(?:e[-+]\d+)?"), "#"),
     (re.compile(r"[━─┏┳┓┡╇┩└┴┘]+"), "─"),
     (re.compile(r"[ \t]+"), " "),
 )
