@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eyas.cli.road.place import Place
 from eyas.cli.road.reading import Troubles, read_or
-from eyas.cli.road.runs import find_runs
+from eyas.cli.road.runs import Found, find_runs
 from eyas.cli.road.serving import is_monitor, is_repository, read_models
 from eyas.core.errors import ConfigError
 
@@ -23,7 +23,8 @@ def look(here: Path) -> Place:
     troubles: Troubles = []
     settings, source, runs_dir = _settings(here, troubles)
     find = partial(find_runs, runs_dir=runs_dir, troubles=troubles)
-    runs, more, studies = read_or(here, runs_dir, find, ((), 0, ()), troubles)
+    nothing: Found = ((), 0, ())
+    runs, more, studies = read_or(here, runs_dir, find, nothing, troubles)
     found: dict[str, list[Path]] = defaultdict(list)
     for folder in _folders(here):
         if folder.name != Path(runs_dir).name:

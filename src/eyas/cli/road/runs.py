@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import time
+from typing import Any, TypeAlias
 
 from eyas.cli.road.place import Run, Study, StudyKind
 from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
@@ -16,6 +17,10 @@ LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
 DONE = {"compare": "results.json", "learning-curve": "results.json", "tune": "optimization_results.json"}
 WRITTEN = ("history.csv", "config.yaml", "study.yaml", "tune.yaml")
+
+
+Found: TypeAlias = tuple[tuple[Run, ...], int, tuple[Study, ...]]
+"""The runs, how many older ones there are, and the studies; the newest first."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,8 @@ class _Plan:
     min_delta: float
 
 
-def find_runs(here: Path, runs_dir: str, troubles: Troubles) -> tuple[tuple[Run, ...], int, tuple[Study, ...]]:
-    """The runs below `here / runs_dir`, how many older ones there are, and the studies; the newest first."""
+def find_runs(here: Path, runs_dir: str, troubles: Troubles) -> Found:
+    """What lies below `here / runs_dir`."""
     folders = sorted((here / runs_dir).glob("*/"), key=_changed, reverse=True)
     runs = [folder for folder in folders if (folder / "config.yaml").is_file()]
     names = {folder: f"{runs_dir.rstrip('/')}/{folder.name}" for folder in folders}
@@ -56,7 +61,7 @@ def _read_run(folder: Path, name: str, troubles: Troubles) -> Run | None:
     if plan is None:
         return None
     history = partial(_history, monitor=plan.monitor)
-    values = read_or(folder / "history.csv", f"{name}/history.csv", history, [], troubles)
+    values: list[float | None] = read_or(folder / "history.csv", f"{name}/history.csv", history, [], troubles)
     finished = len(values) >= plan.epochs or _ran_out(values, plan)
     return Run(
         path=name,
@@ -107,7 +112,7 @@ def _read_study(folder: Path, name: str, troubles: Troubles) -> Study | None:
     if (folder / "tune.yaml").is_file():
         kind: StudyKind = "tune"
     elif (folder / "study.yaml").is_file():
-        plan = read_or(folder / "study.yaml", f"{name}/study.yaml", read_yaml, {}, troubles)
+        plan: dict[str, Any] = read_or(folder / "study.yaml", f"{name}/study.yaml", read_yaml, {}, troubles)
         kind = "learning-curve" if plan.get("kind") == "learning-curve" else "compare"
     else:
         return None
