@@ -117,6 +117,8 @@ def main() -> None:
         fail(type(error).__name__, str(error), error.exit_code, as_json=as_json)
     except UsageError as error:
         fail("UsageError", usage_message(error), ConfigError.exit_code, as_json=as_json)
+    except typer.Abort:  # standard input has ended where something was asked for
+        fail("Abort", "standard input has ended", 1, as_json=as_json)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = None
     except OSError as error:
