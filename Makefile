@@ -24,7 +24,7 @@ DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -115,6 +115,9 @@ docs-figures: $(VENV)/.dev  ## draw the site's figures anew, by the very command
 
 tour: $(VENV)/.dev build/ui-check/.done  ## the whole way on CIFAR-100, the page in a browser and a roll-back included (an hour)
 	PYTHONPATH=build/ui-check $(BIN)/python docs/tour/tour.py $(TOUR)
+
+readme: $(VENV)/.dev  ## run the README's commands, and renew the outputs and pictures that it shows
+	$(BIN)/python docs/hooks/readme.py
 
 bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+TensorFlow (about 15 minutes)
 	$(BIN)/python benchmarks/train/compare.py --keras-python build/keras/bin/python $(BENCH)

@@ -13,17 +13,25 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from eyas.cli import app
+from eyas.core import errors
 from eyas.core.config import RECIPES, recipes
+from eyas.core.errors import EXIT_CODES, EyasError
 from eyas.core.schema import Config
 
 COMMANDS_HEAD = """\
 # Commands
 
 Each prints its own help with `--help`. Words of the form `key=value` set any key of the
-[configuration](configuration.md), on every command that reads it.
+[configuration](configuration.md), on every command that reads it. [Exit codes](exit-codes.md) have a page of their own.
+"""
+EXIT_CODES_HEAD = """\
+# Exit codes
 
-Exit codes: 2 configuration, 3 data, 4 training, 5 bundle, 6 input to predict, 7 serving, 8 a missing extra, 9 tracking,
-130 stopped by Ctrl-C.
+What `eyas` ends with. With `--json` an error is one line of JSON on standard error,
+`{"error": {"type": "DataError", "message": "…", "exit_code": 3}}`; the code is the same.
+
+| code | | means | raised by |
+| --- | --- | --- | --- |
 """
 CONFIGURATION_HEAD = """\
 # Configuration
@@ -42,9 +50,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The two generated pages."""
-    for name, text in (("commands", commands_page()), ("configuration", configuration_page())):
-        files.append(File.generated(config, f"reference/{name}.md", content=text))
+    """The generated pages."""
+    made = {"commands": commands_page, "configuration": configuration_page, "exit-codes": exit_codes_page}
+    for name, page in made.items():
+        files.append(File.generated(config, f"reference/{name}.md", content=page()))
     return files
 
 
@@ -63,6 +72,16 @@ def configuration_page() -> str:
     schema = Config.model_json_schema()
     parts = [CONFIGURATION_HEAD, *_section(schema, schema["$defs"], ""), *_recipes()]
     return "\n".join(parts)
+
+
+def exit_codes_page() -> str:
+    """Every code, its meaning, and the errors that end with it."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EyasError)]
+    rows = []
+    for code, said in EXIT_CODES.items():
+        raised = ", ".join(f"`{kind.__name__}`" for kind in kinds if kind.exit_code == code)
+        rows.append(f"| {code} | {said.short} | {_cell(said.meaning)} | {raised} |")
+    return EXIT_CODES_HEAD + "\n".join(rows) + "\n"
 
 
 def _commands(group: Any, path: str) -> Iterator[str]:

@@ -217,32 +217,6 @@ def test_help_loads_nothing_heavy():
     assert "train" in answer.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "init",
-        "train",
-        "evaluate",
-        "export",
-        "predict",
-        "serve",
-        "benchmark",
-        "demo",
-        "doctor",
-        "data check",
-        "data import",
-        "data fetch",
-        "models list",
-        "models publish",
-        "models live",
-        "models rollback",
-        "models remove",
-    ],
-)
-def test_every_command_has_help_with_an_example(command, tmp_path):
-    assert "Example: eyas" in eyas(*command.split(), "--help", cwd=tmp_path, fresh=True).stdout
-
-
 def test_a_missing_extra_names_the_command_that_installs_it(tmp_path):
     # A real environment without the extras, made by hiding site-packages' torch from the import system.
     code = (

@@ -72,5 +72,5 @@ def test_a_folder_that_is_no_run_is_refused_with_the_runs_nearby(tmp_path: Path)
     for wrong in (tmp_path, tmp_path / "x-9"):
         with pytest.raises(ConfigError, match=r"is not a run folder \(no config.yaml in it\); runs in .*: x-1$"):
             open_run(wrong)
-    with pytest.raises(ConfigError, match=r"no config.yaml in it\)$"):
+    with pytest.raises(ConfigError, match=r"no config.yaml in it\); `eyas train DATA` makes one$"):
         open_run(tmp_path / "none" / "none")

@@ -11,11 +11,15 @@ from PIL import Image
 
 from eyas.cli import app
 from eyas.core.config import known_keys
-from support.pages import ROOT, figures, has_commands, run_page
+from eyas.core.errors import EXIT_CODES
+from support.pages import ROOT, figures, has_commands, run_blocks, shown_outputs
+from support.printed import difference
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 RUN = [page for page in PAGES if has_commands(page)]
+PROVED = {"command-line"}
+"""Pages that show what a command prints, word for word."""
 # What a browser fetches by itself; a link that a reader clicks is not among them.
 FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
@@ -33,7 +37,11 @@ def site(tmp_path_factory):
 @pytest.mark.pages
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_and_draw_its_figures(page, tmp_path):
-    run_page(page, tmp_path, fresh=page.stem == "serving")
+    printed = run_blocks(page, tmp_path, fresh=page.stem == "serving")
+    if page.stem in PROVED:
+        wrong = [difference(shown, printed[index]) for index, shown in shown_outputs(page.read_text())]
+        assert wrong
+        assert set(wrong) == {""}
     for shown, made in figures(page):
         for file in (shown, tmp_path / made):
             with Image.open(file) as picture:
@@ -68,6 +76,15 @@ def test_every_command_option_and_key_is_in_the_reference(site):
     configuration = (site / "reference" / "configuration.html").read_text()
     sections = {key.rpartition(".")[0] for key in known_keys()}
     assert [key for key in known_keys() if key not in sections and f"<code>{key}</code>" not in configuration] == []
+
+
+def test_every_exit_code_is_in_the_reference_and_in_the_table_for_readers(site):
+    reference = (site / "reference" / "exit-codes.html").read_text()
+    table = (DOCS / "howto" / "command-line.md").read_text()
+    for code, said in EXIT_CODES.items():
+        assert f"| {code} | {said.short} | {said.meaning} |" in table
+        assert f"<td>{code}</td>" in reference
+    assert "<code>ParityError</code>" in reference
 
 
 def test_no_page_is_left_out_of_the_navigation(site):

@@ -82,7 +82,9 @@ def loaded_eyas() -> str:
     command.chmod(0o700)
     # Its standard input says that we are gone, however that came; its standard output, that it is ready.
     told, tells = os.pipe()
-    server = subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=tells)
+    # Of our environment as Python has it: readline, which pytest loads, adds COLUMNS behind its back.
+    environment = dict(os.environ)
+    server = subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=tells, env=environment)
     os.close(tells)
     atexit.register(_end, server, folder)
     ready, _, _ = select.select([told], [], [], START_SECONDS)

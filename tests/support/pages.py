@@ -15,6 +15,9 @@ from support.loaded import loaded_eyas
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MARK = "\x1e"
+"""Printed between two blocks."""
 FIGURE = re.compile(r'!\[[^\]]*\]\((\S+) "([^"]+)"\)')
 
 
@@ -28,13 +31,24 @@ def figures(page: Path) -> list[tuple[Path, str]]:
     return [((page.parent / target).resolve(), made) for target, made in FIGURE.findall(page.read_text())]
 
 
+def shown_outputs(text: str) -> list[tuple[int, str]]:
+    """The `text` blocks right behind blocks that are run: which of those, from 0, and what it is said to print."""
+    blocks = enumerate(BLOCK.finditer(text))
+    return [(index, shown[1]) for index, block in blocks if (shown := SHOWN.match(text, block.end()))]
+
+
 def run_page(page: Path, folder: Path, timeout: float = 240, *, fresh: bool = False) -> str:
+    """`run_blocks`, what the commands printed in one piece."""
+    return "".join(run_blocks(page, folder, timeout, fresh=fresh))
+
+
+def run_blocks(page: Path, folder: Path, timeout: float = 240, *, fresh: bool = False) -> list[str]:
     """Run every `sh` and `python` block of the page in `folder`, beside a copy of `docs/seven.png`.
 
     `fresh`: `eyas` loads all that it imports anew, as a reader's does.
 
     Returns:
-        What the commands printed.
+        What each block's commands printed.
 
     Raises:
         AssertionError: a command failed; the message holds all that was printed.
@@ -60,7 +74,7 @@ def run_page(page: Path, folder: Path, timeout: float = 240, *, fresh: bool = Fa
         raise
     if shell.returncode:
         raise AssertionError(f"{page.name}: exit code {shell.returncode}\n{said}{errors}")
-    return said
+    return said.split(MARK)[:-1]
 
 
 def _script(text: str, port: int) -> str:
@@ -72,6 +86,7 @@ def _script(text: str, port: int) -> str:
         if "eyas serve" in block:
             retries = "--retry 100 --retry-all-errors --retry-delay 0 --retry-max-time 30"
             lines.append(f"curl --silent --fail {retries} 127.0.0.1:{port}/readyz")
+        lines.append(f"printf '%b' '\\x{ord(MARK):02x}'")
     return "\n".join(lines)
 
 

@@ -11,10 +11,11 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Thread
+from types import MappingProxyType
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 ROWS = 50
@@ -34,16 +35,17 @@ class Terminal:
     @property
     def text(self) -> str:
         """Everything so far, without colours and movements of the cursor."""
-        return CONTROL.sub("", self._raw).replace("\r", "")
+        return CONTROL.sub("", self.raw).replace("\r", "")
 
     @property
     def last(self) -> list[str]:
         """The lines of what was drawn last."""
-        drawn = re.split(r"(?:\x1b\[1A\x1b\[2K)+", self._raw)[-1]
+        drawn = re.split(r"(?:\x1b\[1A\x1b\[2K)+", self.raw)[-1]
         return [line.rstrip() for line in CONTROL.sub("", drawn).replace("\r", "").split("\n")]
 
     @property
-    def _raw(self) -> str:
+    def raw(self) -> str:
+        """Everything so far, with colours and movements."""
         return self._written.decode(errors="replace")
 
     def _read(self) -> None:
@@ -53,17 +55,19 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*words: str, columns: int = 80) -> Iterator[Terminal]:
+def terminal(
+    *words: str, columns: int = 80, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Terminal]:
     """`eyas` with these words; killed at the end, where it still runs."""
     main, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    ours = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     process = subprocess.Popen(
         [sys.executable, "-m", "eyas", *words],
         stdin=other,
         stdout=other,
         stderr=other,
-        env={**environment, "TERM": "xterm-256color"},
+        env={**ours, "TERM": "xterm-256color", **environment},
         start_new_session=True,
         preexec_fn=heed_ctrl_c,
     )

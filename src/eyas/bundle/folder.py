@@ -87,12 +87,13 @@ def open_bundle(path: Path | str) -> Bundle:
         raise IntegrityError(f"{path / name} is not listed in {MANIFEST}")
     for name in (*REQUIRED, *manifest.files):
         if name not in manifest.files or name not in found:
-            raise IntegrityError(f"{path} lacks {name}")
+            raise IntegrityError(f"{path} lacks {name}; copy it again, or export anew")
     for name, expected in manifest.files.items():
         actual = io.sha256_file(path / name)
         if actual != expected:
             raise IntegrityError(
-                f"{path / name} has changed since it was written: SHA-256 must be {expected}, got {actual}"
+                f"{path / name} has changed since it was written: SHA-256 must be {expected}, got {actual}; copy the "
+                "bundle again, or export anew"
             )
     return Bundle(path, manifest)
 
@@ -106,7 +107,8 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST
     if not file.is_file():
-        raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export RUN` makes one")
+        run = path if (path / "config.yaml").is_file() else "RUN"
+        raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export {run}` makes one")
     return _parse(file)
 
 

@@ -209,7 +209,7 @@ class Repository:
     def _model(self, model: str) -> Path:
         path = self.path / _named(model, "model")
         if not path.is_dir():
-            there = ", ".join(self.models()) or "none"
+            there = ", ".join(self.models()) or f"none; `eyas models publish BUNDLE {self.path}` brings one"
             raise BundleError(f"there is no model {model} in {self.path}; there are: {there}")
         return path
 
@@ -218,7 +218,9 @@ class Repository:
         there = self.versions(model)
         found = [turn for turn in live.before if turn.version in there and turn.version != live.version] if live else []
         if not found:
-            raise BundleError(f"{model} has no version in {self.path} that was live before")
+            raise BundleError(
+                f"{model} has no version in {self.path} that was live before; `eyas models live` makes one of them live"
+            )
         return found
 
     def _point(self, model: str, version: str, by: str | None) -> Live:

@@ -32,7 +32,7 @@ def only_writer(folder: Path, seconds: float) -> Iterator[None]:
         deadline = monotonic() + seconds
         while not _try_lock(file.fileno()):
             if monotonic() > deadline:
-                raise BundleError(f"another process has been writing to {folder} for {seconds:g} s")
+                raise BundleError(f"another process has been writing to {folder} for {seconds:g} s; try again later")
             sleep(PAUSE)
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -30,12 +31,16 @@ from eyas.cli import (
     tune,
     ui,
 )
-from eyas.core.errors import EyasError
+from eyas.cli.failing import UsageError, exit_codes_line, fail, usage_message, wants_json
+from eyas.cli.words import JSON_FLAG
+from eyas.core.errors import ConfigError, EyasError
 
+COMPLETION = "_EYAS_COMPLETE"
+"""By this variable a shell asks."""
 app = typer.Typer(
     name="eyas",
-    help="From a folder of images to a prediction service: check, train, evaluate, export, serve.",
-    no_args_is_help=True,
+    epilog=exit_codes_line(),
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -81,23 +86,47 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+    as_json: bool = typer.Option(False, JSON_FLAG, help="Of `eyas` alone: where you are, as one JSON document."),
 ) -> None:
-    pass
+    """From a folder of images to a prediction service: check, train, evaluate, export, serve.
+
+    Without a command it says where you are on that road, from what lies in this folder, and what comes next.
+
+    Example: eyas; eyas --json
+    """
+    if context.invoked_subcommand is None:
+        _show_road(as_json)
+    elif as_json:
+        raise ConfigError(f"{JSON_FLAG} belongs behind the command: eyas {context.invoked_subcommand} … {JSON_FLAG}")
+
+
+def _show_road(as_json: bool) -> None:
+    from eyas.cli.road import show
+
+    show(as_json)
 
 
 def main() -> None:
     """Run the command line; an `EyasError` becomes its message and its exit code (see `core.errors`)."""
+    words = sys.argv[1:]
+    as_json = wants_json(words)
     try:
-        app()
+        if words in ([], [JSON_FLAG]) and COMPLETION not in os.environ:
+            _show_road(as_json)  # Typer takes longer to read no words than this does
+        else:
+            sys.exit(app(standalone_mode=not as_json))  # it tells of wrong words itself, but not as JSON
     except EyasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        fail(type(error).__name__, str(error), error.exit_code, as_json=as_json)
+    except UsageError as error:
+        fail("UsageError", usage_message(error), ConfigError.exit_code, as_json=as_json)
+    except typer.Abort:  # standard input has ended where something was asked for
+        fail("Abort", "standard input has ended", 1, as_json=as_json)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = None
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
+        message = f"{error.filename or 'a file'}: {error.strerror or error}"
+        fail(type(error).__name__, message, 1, as_json=as_json)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        fail("KeyboardInterrupt", "stopped", 130, as_json=as_json)

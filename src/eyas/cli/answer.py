@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.words import ConfigFile, Overrides, find_bundle, print_json, read_words
+from eyas.cli import completion
+from eyas.cli.words import AsJson, ConfigFile, Overrides, find_bundle, print_json, read_words
 from eyas.core.errors import ConfigError, InputError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.files import FileRow
 
-BundlePath = Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")]
+BundlePath = Annotated[
+    Path,
+    typer.Argument(
+        help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
+    ),
+]
 
 
 def predict(
@@ -28,6 +34,7 @@ def predict(
             help="A bundle, or a run folder that holds one; with --url neither. Then files, folders, or - for "
             "standard input; serve.threads=…, serve.max_pixels=… and serve.outlier_rate=… hold here too.",
             metavar="[BUNDLE] IMAGE... [KEY=VALUE]...",
+            autocompletion=completion.bundles,
         ),
     ],
     url: Annotated[
@@ -38,6 +45,7 @@ def predict(
     version: Annotated[str, typer.Option(help="Of the model; with --url.")] = "",
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the answer.")] = "table",
     top: Annotated[int, typer.Option(help="Classes to list for each image.", min=1)] = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is in images. An image that cannot be read is named, and the exit code is then 6.
 
@@ -50,7 +58,7 @@ def predict(
         rows = _predict_here(words, top)
     else:
         rows = _ask(url, words, model, version, top)
-    if form == "json":
+    if as_json or form == "json":
         print_json([asdict(row) for row in rows])
     elif form == "csv":
         _print_csv(rows)
@@ -66,6 +74,7 @@ def serve(
         typer.Argument(
             help="A bundle, a run folder that holds one, or a repository; AIP_STORAGE_URI by default.",
             metavar="BUNDLE|RUN|REPO",
+            autocompletion=completion.servable,
         ),
     ] = None,
     overrides: Overrides = None,

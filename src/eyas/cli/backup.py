@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from eyas.cli.models import Repo
+from eyas.cli.words import AsJson, tell
 from eyas.core.errors import needs_extra
 
 Store = Annotated[
@@ -20,6 +21,7 @@ def backup(
     repository: Repo,
     to: Annotated[Path, typer.Option("--to", help="The folder to make.", metavar="DIR")],
     store: Store = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy a repository and a prediction store while a service serves and writes; checked, and whole or not there.
 
@@ -32,14 +34,20 @@ def backup(
     versions = sum(len(made.repository.versions(model)) for model in made.repository.models())
     rows = made.manifest.store
     kept = f", {rows.predictions:,} predictions, {rows.images:,} images, {rows.feedback:,} labels" if rows else ""
-    typer.echo(f"wrote {made.path}: {versions} versions of {len(made.manifest.live)} models{kept}")
-    typer.echo(f"next: eyas restore {made.path} REPO{' --store PATH' if rows else ''}")
+    then = f"eyas restore {made.path} REPO{' --store PATH' if rows else ''}"
+    tell(
+        as_json,
+        {"wrote": str(made.path), **made.manifest.model_dump(mode="json", include={"live", "store"}), "next": then},
+        f"wrote {made.path}: {versions} versions of {len(made.manifest.live)} models{kept}",
+        f"next: {then}",
+    )
 
 
 def restore(
     backup: Annotated[Path, typer.Argument(help="A folder that `eyas backup` made.", metavar="BACKUP")],
     repository: Annotated[Path, typer.Argument(help="The repository's folder; it need not exist.", metavar="REPO")],
     store: Store = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring a backup back, into an empty place or one that a service uses. What is there is not thrown away.
 
@@ -54,7 +62,11 @@ def restore(
 
     found = open_backup(backup)
     bring_back(found, repository, store)
-    for model, version in found.manifest.live.items():
-        typer.echo(f"{model} {version} is live" if version else f"{model} has no live version in {backup}")
-    if found.manifest.store and not store:
-        typer.echo(f"its {found.manifest.store.predictions:,} predictions were left out; --store names where they go")
+    live, kept = found.manifest.live, found.manifest.store
+    lines = [
+        f"{model} {version} is live" if version else f"{model} has no live version in {backup}"
+        for model, version in live.items()
+    ]
+    if kept and not store:
+        lines.append(f"its {kept.predictions:,} predictions were left out; --store names where they go")
+    tell(as_json, {"repository": str(repository), "live": dict(live), "store": store}, *lines)

@@ -57,7 +57,7 @@ def benchmark(
         rows = [*measure(opened, at, body=body, concurrencies=numbers, seconds=seconds, token=token, **share)]
     _tell(rows, {**_describe(opened.manifest), "body": body, "seconds": seconds, **share}, as_json=as_json)
     if not any(row.requests_per_second for row in rows):
-        raise ServingError("no request was answered with status 200; the errors are in the table")
+        raise ServingError("no request was answered with status 200; the table has the errors; EYAS_TOKEN is the token")
 
 
 def _describe(manifest: Manifest) -> dict[str, object]:

@@ -66,7 +66,5 @@ def answer_split(bundle: Bundle, config: DataConfig, name: SplitName, *, as_trai
             f"the classes of {dataset.name} must be those of the bundle, in their order: {', '.join(bundle.classes)}; "
             f"got {', '.join(dataset.classes)}"
         )
-    split = dataset.split(name)
-    if not len(split):
-        raise DataError(f"the {name} split of {dataset.name} is empty")
+    split = dataset.require_images(name)
     return SplitAnswers(dataset, split, Predictor(bundle).run(split.take(slice(None))).probabilities)

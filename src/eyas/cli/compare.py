@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, split_words
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 SeedCount = Annotated[int | None, typer.Option("--seeds", help="Seeds an arm: 0, 1, 2… (3).", metavar="N")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Runs at once; by cores.", metavar="N")]
-Resume = Annotated[Path | None, typer.Option("--resume", help="Go on with a study that was stopped.", metavar="STUDY")]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume", help="Go on with a study that was stopped.", metavar="STUDY", autocompletion=completion.studies
+    ),
+]
 FRACTIONS = "0.0625,0.125,0.25,0.5,1"
 
 
@@ -29,6 +35,7 @@ def compare(
         typer.Option(
             help="baseline, regularization, optimizers, batchnorm, all, or a YAML file with arms or a grid.",
             metavar="NAME|FILE",
+            autocompletion=completion.study_names,
         ),
     ] = None,
     config: ConfigFile = None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words
+from eyas.cli import completion
+from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words, tell
 from eyas.core.errors import ConfigError, DataError, needs_extra
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 MOST_CLASSES = 20
 MOST_SIZES = 5
 
-app = typer.Typer(help="Check, import, fetch and preview images.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Check, import, fetch and preview images.\n\nExample: eyas data check photos/",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command()
@@ -121,7 +126,13 @@ def import_(words: DataWords = None, config: ConfigFile = None, as_json: AsJson 
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="mnist, fashion-mnist, cifar10, cifar100, kaggle:owner/name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="mnist, fashion-mnist, cifar10, cifar100, kaggle:owner/name.", autocompletion=completion.fetchable
+        ),
+    ],
+    as_json: AsJson = False,
 ) -> None:
     """Download a named dataset, whole and checked; a broken download goes on where it stopped.
 
@@ -130,7 +141,8 @@ def fetch(
     with needs_extra("train"):
         from eyas.data import fetch as download
 
-    typer.echo(f"{name} lies in {download(name)}")
+    path = download(name)
+    tell(as_json, {"name": name, "path": str(path)}, f"{name} lies in {path}")
 
 
 @app.command()

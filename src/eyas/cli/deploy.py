@@ -7,7 +7,8 @@ import typer
 from eyas.cli import containers, deploy_doctor, deploy_files, deploy_roll_out
 
 app = typer.Typer(
-    help="Write the files that bring a bundle into production, and say what is missing.",
+    help="Write the files that bring a bundle into production, and say what is missing.\n\n"
+    "Example: eyas deploy doctor; eyas deploy k8s --bundle model --image registry.example.com/digits:1",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

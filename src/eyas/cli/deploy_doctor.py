@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, print_json
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        help="image, compose, k8s, cloudrun, ecs, azure; all by default.", metavar="[TARGET]...", show_default=False
+        help="image, compose, k8s, cloudrun, ecs, azure; all by default.",
+        metavar="[TARGET]...",
+        show_default=False,
+        autocompletion=completion.targets,
     ),
 ]
 
@@ -25,7 +29,12 @@ Targets = Annotated[
 def doctor(
     targets: Targets = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="A bundle, or a run folder that holds one: does it fit?", metavar="BUNDLE")
+        Path | None,
+        typer.Option(
+            help="A bundle, or a run folder that holds one: does it fit?",
+            metavar="BUNDLE",
+            autocompletion=completion.bundles,
+        ),
     ] = None,
     image: Annotated[
         str | None, typer.Option(help="Does it hold a model, or --bundle's? docker or podman runs it.", metavar="REF")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.smoke import BundleOption
-from eyas.cli.words import find_bundle
+from eyas.cli.words import AsJson, find_bundle, tell
 from eyas.core.errors import needs_extra
 
 if TYPE_CHECKING:
@@ -27,11 +28,19 @@ def k8s(
     image: ImageOption,
     out: Out = Path("deploy-k8s"),
     overlay: Annotated[
-        str | None, typer.Option(help="gateway (canary by weights), kserve, ray.", metavar="OVERLAY")
+        str | None,
+        typer.Option(
+            help="gateway (canary by weights), kserve, ray.", metavar="OVERLAY", autocompletion=completion.overlays
+        ),
     ] = None,
     parts: Annotated[
         list[str] | None,
-        typer.Option("--with", help="monitoring, models-volume, postgres; several times.", metavar="PART"),
+        typer.Option(
+            "--with",
+            help="monitoring, models-volume, postgres; several times.",
+            metavar="PART",
+            autocompletion=completion.parts,
+        ),
     ] = None,
     namespace: Annotated[str | None, typer.Option(help="Of all that is made.", metavar="NAME")] = None,
     stable: Annotated[
@@ -41,8 +50,9 @@ def k8s(
     storage: Annotated[
         str | None, typer.Option(help="kserve: where the bundle lies; the volume by default.", metavar="URI")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a kustomization for `kubectl apply -k`: the deployment, its autoscaler, network policy, …
+    """Write a kustomization for `kubectl apply -k`: the deployment, its autoscaler, its network policy.
 
     Example: eyas deploy k8s --bundle model --image registry.example.com/digits:1 --with monitoring --out k8s;
     eyas deploy k8s --bundle model --image IMAGE:2 --overlay gateway --stable IMAGE:1 --weight 10 --out k8s
@@ -53,10 +63,16 @@ def k8s(
 
     live = parse_image(stable) if stable else None
     choice = KubernetesChoice(overlay, tuple(parts or ()), namespace, live, weight, storage)
-    _say(render_kubernetes(release, out, choice), f"kubectl apply -k {out}")
+    _say(render_kubernetes(release, out, choice), f"kubectl apply -k {out}", as_json)
 
 
-def cloudrun(bundle: BundleOption, image: ImageOption, out: Out = Path("deploy-cloudrun"), name: Name = None) -> None:
+def cloudrun(
+    bundle: BundleOption,
+    image: ImageOption,
+    out: Out = Path("deploy-cloudrun"),
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
     """Write `service.yaml` of Cloud Run.
 
     Example: eyas deploy cloudrun --bundle model --image europe-docker.pkg.dev/PROJECT/eyas/digits:1 --out cloudrun
@@ -65,7 +81,7 @@ def cloudrun(bundle: BundleOption, image: ImageOption, out: Out = Path("deploy-c
     from eyas.deploy.rendering import render_cloudrun
 
     made = render_cloudrun(release, out, name)
-    _say(made, f"eyas deploy roll-out cloudrun {out} --bundle {bundle} --project PROJECT --region REGION")
+    _say(made, f"eyas deploy roll-out cloudrun {out} --bundle {bundle} --project PROJECT --region REGION", as_json)
 
 
 def ecs(
@@ -75,6 +91,7 @@ def ecs(
     name: Name = None,
     account: Annotated[str | None, typer.Option(help="Of AWS; the registry's by default.", metavar="ID")] = None,
     region: Annotated[str | None, typer.Option(help="Of AWS; the registry's by default.", metavar="REGION")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write `task-definition.json` and `service-parameters.json` of ECS on Fargate.
 
@@ -85,7 +102,8 @@ def ecs(
 
     made = render_ecs(release, out, name, account, region)
     service = name or release.name
-    _say(made, f"eyas deploy roll-out ecs {out} --bundle {bundle} --cluster CLUSTER --service {service} --url URL")
+    words = f"--cluster CLUSTER --service {service} --url URL"
+    _say(made, f"eyas deploy roll-out ecs {out} --bundle {bundle} {words}", as_json)
 
 
 def azure(
@@ -100,6 +118,7 @@ def azure(
     ],
     out: Out = Path("deploy-azure"),
     name: Name = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write `containerapp.yaml` of Azure Container Apps.
 
@@ -113,7 +132,7 @@ def azure(
     named = {"location": location, "environment": environment, "vault": vault, "identity": identity}
     made = render_azure(release, out, **named, name=name)
     words = "--subscription ID --resource-group GROUP"
-    _say(made, f"eyas deploy roll-out azure {out} --bundle {bundle} {words}")
+    _say(made, f"eyas deploy roll-out azure {out} --bundle {bundle} {words}", as_json)
 
 
 def _release(bundle: Path, image: str) -> Release:
@@ -123,7 +142,6 @@ def _release(bundle: Path, image: str) -> Release:
     return open_release(find_bundle(bundle), image)
 
 
-def _say(made: Sequence[Path], then: str) -> None:
-    for path in made:
-        typer.echo(f"wrote {path}")
-    typer.echo(f"next: {then}")
+def _say(made: Sequence[Path], then: str, as_json: bool) -> None:
+    wrote = [str(path) for path in made]
+    tell(as_json, {"wrote": wrote, "next": then}, *(f"wrote {path}" for path in wrote), f"next: {then}")

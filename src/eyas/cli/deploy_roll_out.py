@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.cli.smoke import BundleOption, Headers, LatencyMs, Requests, Token, judge, print_report, read_headers
-from eyas.cli.words import find_bundle
+from eyas.cli.words import AsJson, find_bundle, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ Endpoint = Annotated[
 ]
 Region = Annotated[str | None, typer.Option("--region", help="AWS_REGION by default.", metavar="REGION")]
 app = typer.Typer(
-    help="Deploy a new revision beside the one that is live, smoke-test it, shift the traffic to it, or go back.",
+    help="Deploy a new revision beside the one that is live, smoke-test it, shift the traffic to it, or go back.\n\n"
+    "Example: eyas deploy roll-out azure azure --bundle model --subscription ID --resource-group ml",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -51,6 +52,7 @@ def ecs(
     hold: Hold = 0.0,
     timeout: Patience = 900.0,
     poll: Poll = 5.0,
+    as_json: AsJson = False,
 ) -> None:
     """Register the task definition, change the service to it, test it; or put the old one back. It needs eyas[aws].
 
@@ -64,7 +66,7 @@ def ecs(
 
     wanted = _read(files / TASK_DEFINITION, json.loads)
     platform = EcsService(connect(region), cluster, service, wanted, url, poll_seconds=poll, patience=timeout)
-    _run(platform, _smoke(bundle, latency_ms, requests, token, header, wait), hold)
+    _run(platform, _smoke(bundle, latency_ms, requests, token, header, wait, as_json), hold, as_json)
 
 
 @app.command()
@@ -82,6 +84,7 @@ def cloudrun(
     hold: Hold = 0.0,
     timeout: Patience = 600.0,
     poll: Poll = 2.0,
+    as_json: AsJson = False,
 ) -> None:
     """Deploy with 0 %, test at the tag's address, give it 10, 50 and 100 %; or give all back to what was live.
 
@@ -98,9 +101,9 @@ def cloudrun(
         from eyas.deploy.shifting.tokens import GOOGLE, find_token
 
     wanted = _read(files / CLOUDRUN_SERVICE, yaml.safe_load)
-    smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
+    smoke = _smoke(bundle, latency_ms, requests, token, header, wait, as_json)
     api = Api(endpoint or API.format(region=region), partial(find_token, GOOGLE), poll_seconds=poll, patience=timeout)
-    _run(CloudRun(api, project, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold)
+    _run(CloudRun(api, project, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold, as_json)
 
 
 @app.command()
@@ -118,6 +121,7 @@ def azure(
     hold: Hold = 0.0,
     timeout: Patience = 600.0,
     poll: Poll = 2.0,
+    as_json: AsJson = False,
 ) -> None:
     """Deploy with 0 %, test at the revision's address, give it 10, 50 and 100 %; or give all back to what was live.
 
@@ -134,20 +138,32 @@ def azure(
         from eyas.deploy.shifting.tokens import AZURE, find_token
 
     wanted = _read(files / CONTAINER_APP, yaml.safe_load)
-    smoke = _smoke(bundle, latency_ms, requests, token, header, wait)
+    smoke = _smoke(bundle, latency_ms, requests, token, header, wait, as_json)
     api = Api(endpoint or API, partial(find_token, AZURE), poll_seconds=poll, patience=timeout)
-    _run(ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold)
+    _run(
+        ContainerApp(api, subscription, resource_group, wanted, _suffix(bundle, suffix_room(wanted))),
+        smoke,
+        hold,
+        as_json,
+    )
 
 
-def _run(platform: Platform, smoke: Callable[[str], None], hold: float) -> None:
+def _run(platform: Platform, smoke: Callable[[str], None], hold: float, as_json: bool) -> None:
+    """With `as_json`, the steps go to standard error."""
     from eyas.deploy.shifting import roll_out
 
-    revision = roll_out(platform, smoke, typer.echo, hold_seconds=hold)
-    typer.echo(f"{revision.name} is live")
+    revision = roll_out(platform, smoke, partial(typer.echo, err=as_json), hold_seconds=hold)
+    tell(as_json, {"live": revision.name}, f"{revision.name} is live")
 
 
 def _smoke(
-    bundle: Path, latency_ms: float | None, requests: int, token: str, header: list[str] | None, wait: float
+    bundle: Path,
+    latency_ms: float | None,
+    requests: int,
+    token: str,
+    header: list[str] | None,
+    wait: float,
+    as_json: bool,
 ) -> Callable[[str], None]:
     """The smoke test of a URL, which waits until something answers there."""
     from eyas.bundle import open_bundle
@@ -161,7 +177,8 @@ def _smoke(
         with Service(url, token=token, headers=headers) as service:
             service.wait_until_ready(wait)
             report = run_smoke(service, expected)
-        print_report(report)
+        if not as_json:
+            print_report(report)
         judge(report)
 
     return test

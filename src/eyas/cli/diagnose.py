@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, print_json
 from eyas.core.errors import needs_extra
 
 if TYPE_CHECKING:
     from eyas.diagnose import Diagnosis
 
-Lang = Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG")]
+Lang = Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG", autocompletion=completion.languages)]
 
 
 def diagnose(
     runs: Annotated[
-        list[Path], typer.Argument(help="A run; with others that differ by their seed alone.", metavar="RUN...")
+        list[Path],
+        typer.Argument(
+            help="A run; with others that differ by their seed alone.", metavar="RUN...", autocompletion=completion.runs
+        ),
     ],
     human_error: Annotated[
         float | None,
@@ -66,6 +70,6 @@ def _print(found: Diagnosis, run: Path, lang: str) -> None:
         sentence = say(finding, lang)
         typer.echo(f"\n{words(f'severity.{finding.severity}')}: {sentence.title}")
         for line in (sentence.evidence, sentence.advice):
-            console.out.print(Padding(Text(line), (0, 0, 0, 2)))
+            console.out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
         for command in finding.commands:
             typer.echo(f"    {command}")

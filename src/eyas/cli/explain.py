@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, print_json
 from eyas.core.errors import BundleError, ConfigError, DataError, InputError, needs_extra
 
@@ -23,13 +24,16 @@ ALL = "all"
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="A run folder, or a bundle.", metavar="RUN|BUNDLE")],
+    model: Annotated[
+        Path, typer.Argument(help="A run folder, or a bundle.", metavar="RUN|BUNDLE", autocompletion=completion.bundles)
+    ],
     images: Annotated[list[str], typer.Argument(help="Image files and folders; - is standard input.", metavar="IMAGE")],
     method: Annotated[
         list[str] | None,
         typer.Option(
             help="occlusion (the default), cam, rise, lime or shap; of a run also integrated-gradients, grad-cam or "
-            "gradient-shap; or all. May be given more than once: the maps are then laid side by side too."
+            "gradient-shap; or all. May be given more than once: the maps are then laid side by side too.",
+            autocompletion=completion.methods,
         ),
     ] = None,
     label: Annotated[str | None, typer.Option("--class", help="Of the most probable class by default.")] = None,

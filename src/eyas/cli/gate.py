@@ -40,7 +40,7 @@ def judge_versions(champion: Bundle, challenger: Bundle, rule: GateRule, data: s
         raise DataError(f"the gate has no test images: {error}; --data DATA names them") from error
     old = answer_split(champion, config, "test", as_trained=False)
     if not np.array_equal(old.split.labels, new.split.labels):
-        raise DataError(f"both versions must answer the same images of {new.dataset.name}; did it change meanwhile?")
+        raise DataError(f"both versions must answer the same images of {new.dataset.name}; ask again later")
     images = min(TIMED_IMAGES, len(new.split))
     seconds = time_pairs(_asking(champion, old), _asking(challenger, new), images)
     labels, names = new.split.labels, new.dataset.classes

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.data import print_warnings, require_sound
-from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words
+from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from eyas.train import TrainResult
 
 SplitName = Literal["train", "val", "test"]
-RunPath = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+RunPath = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN", autocompletion=completion.runs)]
 
 
 def init(
@@ -29,6 +31,7 @@ def init(
     dvc: Annotated[
         bool, typer.Option("--dvc", help="A DVC pipeline instead: dvc.yaml, and the configuration as params.yaml.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a commented configuration file.
 
@@ -40,16 +43,17 @@ def init(
 
     name, overrides = split_words(words)
     if dvc:
-        _init_dvc(name, overrides)
+        _init_dvc(name, overrides, as_json)
         return
     file = Path(name) if name else DEFAULT_FILE
     if file.exists():
         raise ConfigError(f"{file} exists already and is never overwritten; name another file")
     io.write_text(file, commented_yaml(load_values({}, overrides, str(file))))
-    typer.echo(f"wrote {file}; change what you like, then: eyas train")
+    then = "eyas train" if file == DEFAULT_FILE else f"eyas train --config {shlex.quote(str(file))}"
+    tell(as_json, {"wrote": [str(file)], "next": then}, f"wrote {file}; change what you like, then: {then}")
 
 
-def _init_dvc(name: str | None, overrides: list[str]) -> None:
+def _init_dvc(name: str | None, overrides: list[str], as_json: bool) -> None:
     from eyas.core import io
     from eyas.core.config import load_values
     from eyas.core.pipeline import DVC_FILE, PARAMS_FILE, dvc_yaml
@@ -66,14 +70,19 @@ def _init_dvc(name: str | None, overrides: list[str]) -> None:
     io.write_text(PARAMS_FILE, commented_yaml(config))
     io.write_text(DVC_FILE, dvc_yaml(config))
     begin = "" if Path(".dvc").is_dir() else "git init && dvc init && "
-    typer.echo(f"wrote {DVC_FILE} and {PARAMS_FILE}; then: {begin}dvc repro")
+    then = f"{begin}dvc repro"
+    wrote = [str(DVC_FILE), str(PARAMS_FILE)]
+    tell(as_json, {"wrote": wrote, "next": then}, f"wrote {DVC_FILE} and {PARAMS_FILE}; then: {then}")
 
 
 def train(
     words: DataWords = None,
     config: ConfigFile = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", help="Go on with a run that was stopped.", metavar="RUN")
+        Path | None,
+        typer.Option(
+            "--resume", help="Go on with a run that was stopped.", metavar="RUN", autocompletion=completion.runs
+        ),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
@@ -119,7 +128,12 @@ def train(
 
 
 def evaluate(
-    path: Annotated[Path, typer.Argument(help="A run folder or a bundle.", metavar="RUN|BUNDLE")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder or a bundle.", metavar="RUN|BUNDLE", autocompletion=completion.runs_and_bundles
+        ),
+    ],
     overrides: Overrides = None,
     split: Annotated[SplitName, typer.Option(help="Which images.")] = "test",
     flip: Annotated[bool, typer.Option("--flip", help="Also average over mirror images, told apart (a run).")] = False,

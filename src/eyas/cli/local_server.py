@@ -47,13 +47,15 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = monotonic() + START_SECONDS
     while monotonic() < deadline:
         if process.poll() is not None:
-            raise ServingError(f"the server ended with exit code {process.returncode} before it was ready")
+            raise ServingError(
+                f"the server ended with exit code {process.returncode} before it was ready; why is above"
+            )
         try:
             with DIRECT.open(f"{url}/readyz", timeout=1):
                 return
         except (URLError, OSError):
             sleep(POLL_SECONDS)
-    raise ServingError(f"the server was not ready within {START_SECONDS:g} s")
+    raise ServingError(f"the server was not ready within {START_SECONDS:g} s; `eyas serve BUNDLE` shows why")
 
 
 def _free_port() -> int:

@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eyas.cli.words import AsJson, find_bundle, print_json
+from eyas.cli import completion
+from eyas.cli.words import AsJson, AsJsonLines, find_bundle, print_json, tell
 from eyas.core.errors import BundleError, TrackingError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.bundle import Bundle, Repository
 
-Repo = Annotated[Path, typer.Argument(help="The repository's folder.", metavar="REPO")]
-Model = Annotated[str, typer.Argument(help="The model's name.", metavar="MODEL")]
-Version = Annotated[str, typer.Argument(help="One of its versions.", metavar="VERSION")]
+Repo = Annotated[
+    Path, typer.Argument(help="The repository's folder.", metavar="REPO", autocompletion=completion.repositories)
+]
+Model = Annotated[str, typer.Argument(help="The model's name.", metavar="MODEL", autocompletion=completion.models)]
+Version = Annotated[
+    str, typer.Argument(help="One of its versions.", metavar="VERSION", autocompletion=completion.versions)
+]
 
 app = typer.Typer(
-    help="Keep versions of models in a repository, and say which are live.", no_args_is_help=True, rich_markup_mode=None
+    help="Keep versions of models in a repository, and say which are live.\n\n"
+    "Example: eyas models publish runs/digits-mlp-1 models --live; eyas models list models",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -40,12 +48,18 @@ def list_models(repository: Repo, as_json: AsJson = False) -> None:
 
 @app.command()
 def publish(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE|RUN")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            help="A bundle, or a run folder that holds one.", metavar="BUNDLE|RUN", autocompletion=completion.bundles
+        ),
+    ],
     repository: Repo,
     model: Annotated[
         str | None, typer.Option("--as", help="The model's name; the bundle's own by default.", metavar="MODEL")
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Make it live at once.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Copy a bundle into a repository as one more version of a model. What is published never changes.
 
@@ -61,13 +75,16 @@ def publish(
         _prove(open_bundle(path))
     published = Repository(repository).publish(path, model=model, live=live)
     name, version = published.path.parent.name, published.manifest.version
-    typer.echo(f"published {name} {version}" + (" and made it live" if live else ""))
-    if not live:
-        typer.echo(f"next: eyas models live {repository} {name} {version}")
+    tell(
+        as_json,
+        {"model": name, "version": version, "live": live, "path": str(published.path)},
+        f"published {name} {version}" + (" and made it live" if live else ""),
+        *([] if live else [f"next: eyas models live {repository} {name} {version}"]),
+    )
 
 
 @app.command()
-def live(repository: Repo, model: Model, version: Version) -> None:
+def live(repository: Repo, model: Model, version: Version, as_json: AsJson = False) -> None:
     """Make a version live, once it has given its golden answers here. A service that follows the repository takes it.
 
     Example: eyas models live models digits digits-mlp-2-1f3a9c07
@@ -75,39 +92,43 @@ def live(repository: Repo, model: Model, version: Version) -> None:
     found = _open(repository)
     _prove(found.open(model, version))
     found.set_live(model, version)
-    typer.echo(f"{model} {version} is live")
+    _tell_live(as_json, model, version)
 
 
 @app.command()
-def rollback(repository: Repo, model: Model) -> None:
+def rollback(repository: Repo, model: Model, as_json: AsJson = False) -> None:
     """Make the version live that was live before; once more goes back further.
 
     Example: eyas models rollback models digits
     """
-    typer.echo(f"{model} {_open(repository).roll_back(model).version} is live")
+    _tell_live(as_json, model, _open(repository).roll_back(model).version)
 
 
 @app.command()
-def remove(repository: Repo, model: Model, version: Version) -> None:
+def remove(repository: Repo, model: Model, version: Version, as_json: AsJson = False) -> None:
     """Remove a version. The live one cannot be.
 
     Example: eyas models remove models digits digits-mlp-1-73bd30c2
     """
     _open(repository).remove(model, version)
-    typer.echo(f"removed {model} {version}")
+    tell(as_json, {"model": model, "removed": version}, f"removed {model} {version}")
 
 
 @app.command()
 def mirror(
     repository: Repo,
     models: Annotated[
-        list[str] | None, typer.Argument(help="These models alone; all by default.", metavar="[MODEL]...")
+        list[str] | None,
+        typer.Argument(
+            help="These models alone; all by default.", metavar="[MODEL]...", autocompletion=completion.models
+        ),
     ] = None,
     tracking_uri: Annotated[
         str | None,
         typer.Option(help="The MLflow store; MLFLOW_TRACKING_URI by default, else mlflow.db here.", metavar="URI"),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with every change until Ctrl-C.")] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Tell an MLflow model registry of all versions, with their files; of the live one and the one on trial as aliases.
 
@@ -127,12 +148,17 @@ def mirror(
 
     made = Mirror(found, Registry(tracking_uri or default_uri()), models or ())
     if follow:
-        mirror_on(made, typer.echo, lambda trouble: typer.echo(f"warning: {trouble}", err=True))
+        say = (lambda news: print_json({"news": news}, line=True)) if as_json else typer.echo
+        mirror_on(made, say, lambda trouble: typer.echo(f"warning: {trouble}", err=True))
     done = made.once()
-    for line in done.news or ["the registry has everything"]:
-        typer.echo(line)
+    lines = done.news or ["the registry has everything"]
+    tell(as_json, {"news": done.news, "troubles": done.troubles}, *lines)
     if done.troubles:
         raise TrackingError("; ".join(f"{name}: {trouble}" for name, trouble in done.troubles.items()))
+
+
+def _tell_live(as_json: bool, model: str, version: str) -> None:
+    tell(as_json, {"model": model, "live": version}, f"{model} {version} is live")
 
 
 def _open(path: Path) -> Repository:

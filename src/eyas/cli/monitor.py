@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from eyas.cli.words import AsJson, print_json
-from eyas.core.errors import ConfigError, InputError, needs_extra
+from eyas.cli.words import AsJson, AsJsonLines, print_json, tell
+from eyas.core.errors import InputError, needs_extra
 
 Url = Annotated[
     str | None,
@@ -23,14 +23,12 @@ def monitor(
     url: Url = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Look again and again, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.", min=0.1)] = 1.0,
-    as_json: AsJson = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Say what a service knows of its predictions: drift and since when, images unlike any before, accuracy, rollouts.
 
     Example: eyas monitor --follow --url http://localhost:5000
     """
-    if follow and as_json:
-        raise ConfigError("--json is one document, and --follow has no end; leave one of them out")
     with needs_extra("client"):
         from eyas.client import Client
     from eyas.core import console
@@ -39,7 +37,7 @@ def monitor(
         from eyas.cli import monitor_follow
 
         with Client(url, timeout=PATIENCE, connect_timeout=PATIENCE, tries=1) as client:
-            monitor_follow.follow(client, every, console.out)
+            monitor_follow.follow(client, every, console.out, as_json=as_json)
         return
     with Client(url) as client:
         found = client.monitor()
@@ -61,6 +59,7 @@ def feedback(
     ],
     url: Url = None,
     model: Annotated[str, typer.Option(help="Of the service's models; its default where left out.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Tell a service what images truly showed, by the ids of its answers. `eyas monitor` then knows its accuracy.
 
@@ -71,7 +70,7 @@ def feedback(
 
     told: dict[str, str] = {}
     for word in labels:
-        told |= _pair(word) if "=" in word and not Path(word).is_file() else _read(Path(word))
+        told |= _read(Path(word)) if Path(word).is_file() else _pair(word)
     if not told:
         raise InputError(f"there must be at least one label, {', '.join(labels)} has none")
     received = 0
@@ -79,11 +78,13 @@ def feedback(
         names = list(told)
         for start in range(0, len(names), AT_ONCE):
             received += client.feedback({name: told[name] for name in names[start : start + AT_ONCE]}, model=model)
-    typer.echo(f"{received} labels were kept")
+    tell(as_json, {"sent": len(told), "kept": received}, f"{received} labels were kept")
 
 
 def _pair(word: str) -> dict[str, str]:
-    name, _, label = word.rpartition("=")
+    name, mark, label = word.rpartition("=")
+    if not mark:
+        raise InputError(f"{word} must be ID=CLASS or a CSV file with the columns id and label; there is no such file")
     return {name: label}
 
 

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from eyas.cli.monitor_view import Rates, State, alarms, parts, plain
+from eyas.cli.words import print_json
 from eyas.core.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -36,17 +37,20 @@ class Look:
     """Why it does not answer now."""
 
 
-def follow(client: Client, every: float, console: Console) -> None:
+def follow(client: Client, every: float, console: Console, *, as_json: bool = False) -> None:
     """Show the service until Ctrl-C.
 
     Args:
         every: seconds between two looks.
+        as_json: a line of JSON for each look: `time`, and `monitor` or, where there was no answer, `trouble`.
 
     Raises:
         ServiceError: it answers that this cannot be asked of it.
     """
     try:
-        if console.is_terminal:
+        if as_json:
+            _print_json(client, every)
+        elif console.is_terminal:
             _redraw(client, every, console)
         else:
             _print(client, every)
@@ -99,6 +103,13 @@ def screen(look: Look) -> Group:
     head = Text.assemble((f"{look.when:%H:%M:%S}", "bold"), ("  Ctrl-C ends this", "dim"))
     lines = [Text(f"no answer, trying again: {look.trouble}", "bold red")] if look.trouble else []
     return Group(head, *lines, *(parts(look.found, look.rates) if look.found else ()))
+
+
+def _print_json(client: Client, every: float) -> None:
+    for look in looks(client, every):
+        when = look.when.astimezone().isoformat(timespec="milliseconds")
+        found = {"trouble": look.trouble} if look.trouble else {"monitor": look.found}
+        print_json({"time": when, **found}, line=True)
 
 
 def _print(client: Client, every: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.cli.monitor import Url
+from eyas.cli.words import AsJson, print_json, tell
 from eyas.core.errors import InputError, ServiceError, needs_extra
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def replay(
     rate: Annotated[float, typer.Option(help="Images a second, at most.", min=0.1)] = 100.0,
     seed: Annotated[int, typer.Option(help="Of the order and the noise.", min=0)] = 0,
     url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Play images against a service, first as they are, then changed, until its monitor raises an alarm.
 
@@ -110,16 +112,27 @@ def replay(
     after = _Images(pictures, seed + 1, knockout, name or None, _number(amount))
     with Client(url) as client:
         before = _alarms(client)
-        sent = _play(client, _Images(pictures, seed), clean, rate, before)
-        if sent.alarm:
-            typer.echo(f"alarm after {sent.count} images as they are: {sent.alarm}")
-            raise typer.Exit(1)
-        typer.echo(f"{sent.count} images as they are: no alarm")
-        sent = _play(client, after, changed, rate, before)
+        as_they_are = _play(client, _Images(pictures, seed), clean, rate, before)
+        if not as_json:
+            _tell_clean(as_they_are)
+        sent = None if as_they_are.alarm else _play(client, after, changed, rate, before)
     what = shift or f"without {knockout}"
-    typer.echo(f"{what}: {f'alarm within {sent.count} images, {sent.alarm}' if sent.alarm else 'no alarm'}")
-    if sent.alarm is None:
+    said = {"clean": asdict(as_they_are), "changed": {"by": what, **asdict(sent)} if sent else None}
+    if sent:
+        tell(
+            as_json, said, f"{what}: {f'alarm within {sent.count} images, {sent.alarm}' if sent.alarm else 'no alarm'}"
+        )
+    elif as_json:
+        print_json(said)
+    if sent is None or sent.alarm is None:
         raise typer.Exit(1)
+
+
+def _tell_clean(sent: _Sent) -> None:
+    if sent.alarm:
+        typer.echo(f"alarm after {sent.count} images as they are: {sent.alarm}")
+    else:
+        typer.echo(f"{sent.count} images as they are: no alarm")
 
 
 def _in_folder(folder: Path) -> list[_Picture]:

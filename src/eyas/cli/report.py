@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
+from eyas.cli.words import AsJson, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -19,9 +21,15 @@ if TYPE_CHECKING:
 def report(
     path: Annotated[
         Path,
-        typer.Argument(help="A run folder, a study's, or that of a service's monitor.", metavar="RUN|STUDY|MONITOR"),
+        typer.Argument(
+            help="A run folder, a study's, or that of a service's monitor.",
+            metavar="RUN|STUDY|MONITOR",
+            autocompletion=completion.reported,
+        ),
     ],
-    lang: Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG")] = "en",
+    lang: Annotated[
+        str, typer.Option("--lang", help="en or fr.", metavar="LANG", autocompletion=completion.languages)
+    ] = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Typeset a PDF (so too where no form is named).")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write one HTML page that needs nothing else.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the report; RUN by default.", metavar="DIR")] = None,
@@ -32,6 +40,7 @@ def report(
         str | None,
         typer.Option(help="Of a monitor: the service's serve.monitor.store, where it has one.", metavar="FILE|URL"),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a report: data, model, settings, curves, results, calibration, diagnosis, examples, how to reproduce it.
 
@@ -51,13 +60,15 @@ def report(
         from eyas.report.monitoring import Asked
 
     asked = Asked(days, model, version)
+    wrote: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         document = _document(path, lang, Path(folder), asked, store, record=out is None)
         for wanted, write, suffix in ((pdf or not html, write_pdf, "pdf"), (html, write_html, "html")):
             if wanted:
                 file = (out or path) / f"report-{lang}.{suffix}"
                 write(document, file)
-                typer.echo(f"wrote {file}")
+                wrote.append(str(file))
+    tell(as_json, {"wrote": wrote}, *(f"wrote {file}" for file in wrote))
 
 
 def _document(path: Path, lang: str, folder: Path, asked: Asked, store: str | None, *, record: bool) -> Document:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.models import Model, Repo
-from eyas.cli.words import AsJson, print_json
+from eyas.cli.words import AsJson, print_json, tell
 from eyas.core.errors import ConfigError, DataError, MissingExtraError, RolloutError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.bundle import Repository
     from eyas.rollout import Entry, GateReport, Move, Rollout, RolloutPlan, RolloutStore
 
-Challenger = Annotated[str, typer.Argument(help="The version that is to take over.", metavar="VERSION")]
+Challenger = Annotated[
+    str, typer.Argument(help="The version that is to take over.", metavar="VERSION", autocompletion=completion.versions)
+]
 Why = Annotated[str, typer.Option("--why", help="Kept in the history.")]
 Data = Annotated[
     str | None,
@@ -34,7 +37,8 @@ Keys = Annotated[
 WORDS = {True: "passed", False: "failed", None: "not measured"}
 app = typer.Typer(
     help="Let a new version take over by degrees; the service that serves the repository deals out the requests, "
-    "judges, and takes it back where it is worse.",
+    "judges, and takes it back where it is worse.\n\n"
+    "Example: eyas rollout start models digits 2 --canary 5%; eyas rollout status models digits",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -83,6 +87,7 @@ def start(
         bool, typer.Option("--ungated", help="Do not ask the gate; then only labels can show that it is no worse.")
     ] = False,
     why: Why = "",
+    as_json: AsJson = False,
 ) -> None:
     """Begin a rollout of a published version, beside the one that is live, once `eyas rollout check` passes.
 
@@ -94,10 +99,10 @@ def start(
     planned = _plan(found, model, challenger, _mode(shadow, canary, ab) | _values(plan or []))
     from eyas.rollout import begin
 
-    judged = None if ungated else lambda: _judge_or_say(found, model, planned, data)
+    judged = None if ungated else lambda: _judge_or_say(found, model, planned, data, as_json)
     begun = begin(found, model, planned, by=_who(), why=why, judged=judged)
-    typer.echo(_said(begun))
-    typer.echo(f"next: eyas rollout status {repository} {model}")
+    then = f"next: eyas rollout status {repository} {model}"
+    tell(as_json, begun.model_dump(mode="json"), _said(begun), then)
 
 
 @app.command()
@@ -123,21 +128,30 @@ def status(repository: Repo, model: Model, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pause(repository: Repo, model: Model, why: Why = "") -> None:
-    """Leave the shares as they are; nothing goes on by itself."""
-    _move(_open(repository, model), model, "pause", why)
+def pause(repository: Repo, model: Model, why: Why = "", as_json: AsJson = False) -> None:
+    """Leave the shares as they are; nothing goes on by itself.
+
+    Example: eyas rollout pause models digits --why 'look at its mistakes first'
+    """
+    _move(_open(repository, model), model, "pause", why, as_json)
 
 
 @app.command()
-def resume(repository: Repo, model: Model, why: Why = "") -> None:
-    """Let a paused rollout go on."""
-    _move(_open(repository, model), model, "resume", why)
+def resume(repository: Repo, model: Model, why: Why = "", as_json: AsJson = False) -> None:
+    """Let a paused rollout go on.
+
+    Example: eyas rollout resume models digits
+    """
+    _move(_open(repository, model), model, "resume", why, as_json)
 
 
 @app.command()
-def advance(repository: Repo, model: Model, why: Why = "") -> None:
-    """Go to the next stage now."""
-    _move(_open(repository, model), model, "advance", why)
+def advance(repository: Repo, model: Model, why: Why = "", as_json: AsJson = False) -> None:
+    """Go to the next stage now.
+
+    Example: eyas rollout advance models digits
+    """
+    _move(_open(repository, model), model, "advance", why, as_json)
 
 
 @app.command()
@@ -147,21 +161,27 @@ def promote(
     why: Why = "",
     data: Data = None,
     force: Annotated[bool, typer.Option("--force", help="Whatever is known of it; the history says so.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the challenger the live version now.
 
     One that was started ungated must be shown to be no worse: by labels, or by the gate on the images of --data.
+
+    Example: eyas rollout promote models digits --data digits
     """
     found = _open(repository, model)
     rollout = _store(found, model).current()
     gate = _judge(found, model, rollout.plan, data) if data is not None and rollout and not rollout.over else None
-    _move(found, model, "promote", why, force=force, gate=gate)
+    _move(found, model, "promote", why, as_json, force=force, gate=gate)
 
 
 @app.command("rollback")
-def roll_back(repository: Repo, model: Model, why: Why = "") -> None:
-    """Give all requests back to the champion now."""
-    _move(_open(repository, model), model, "roll back", why)
+def roll_back(repository: Repo, model: Model, why: Why = "", as_json: AsJson = False) -> None:
+    """Give all requests back to the champion now.
+
+    Example: eyas rollout rollback models digits --why 'wrong on sevens'
+    """
+    _move(_open(repository, model), model, "roll back", why, as_json)
 
 
 def _open(path: Path, model: str) -> Repository:
@@ -180,11 +200,12 @@ def _store(repository: Repository, model: str) -> RolloutStore:
     return rollouts_of(repository, model)
 
 
-def _move(repository: Repository, model: str, name: str, why: str, **more: Any) -> None:
+def _move(repository: Repository, model: str, name: str, why: str, as_json: bool, **more: Any) -> None:
     from eyas.rollout import Move, move_by_hand
 
     move: Move = Move(name)
-    typer.echo(_said(move_by_hand(repository, model, move, by=_who(), why=why, **more)))
+    moved = move_by_hand(repository, model, move, by=_who(), why=why, **more)
+    tell(as_json, moved.model_dump(mode="json"), _said(moved))
 
 
 def _plan(repository: Repository, model: str, challenger: str, values: dict[str, Any]) -> RolloutPlan:
@@ -204,7 +225,7 @@ def _judge(repository: Repository, model: str, plan: RolloutPlan, data: str | No
         return judge_versions(champion, challenger, GateRule.of(plan), data)
 
 
-def _judge_or_say(repository: Repository, model: str, plan: RolloutPlan, data: str | None) -> GateReport:
+def _judge_or_say(repository: Repository, model: str, plan: RolloutPlan, data: str | None, as_json: bool) -> GateReport:
     """And how to do without."""
     try:
         report = _judge(repository, model, plan, data)
@@ -212,7 +233,7 @@ def _judge_or_say(repository: Repository, model: str, plan: RolloutPlan, data: s
     except (DataError, MissingExtraError, RolloutError) as error:
         raise type(error)(f"{error}; --ungated starts without the gate") from error
     for line in _gate_lines(report.to_json()):
-        typer.echo(line)
+        typer.echo(line, err=as_json)
     return report
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, print_json
 from eyas.core.errors import ConfigError, ServingError, needs_extra
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from eyas.deploy.smoke import Report
 
 BundleOption = Annotated[
-    Path, typer.Option("--bundle", help="A bundle, or a run folder that holds one.", metavar="BUNDLE")
+    Path,
+    typer.Option(
+        "--bundle",
+        help="A bundle, or a run folder that holds one.",
+        metavar="BUNDLE",
+        autocompletion=completion.bundles,
+    ),
 ]
 LatencyMs = Annotated[
     float | None, typer.Option("--latency-ms", help="The p95 may not be above this.", min=0.001, metavar="MS")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, print_json
 from eyas.core.errors import ConfigError, TrackingError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from eyas.track.delivery.spool import Spool
 
 app = typer.Typer(
-    help="Send what MLflow or Weights & Biases do not have yet.", no_args_is_help=True, rich_markup_mode=None
+    help="Send what MLflow or Weights & Biases do not have yet.\n\nExample: eyas track sync runs/digits-cnn-1",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -26,7 +29,9 @@ def _group() -> None:
 
 @app.command()
 def sync(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a study.", metavar="RUN|STUDY")],
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, or a study.", metavar="RUN|STUDY", autocompletion=completion.tracked)
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Deliver the records of a run, or of a study and its runs, that wait for a tracker which was out of reach.

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from eyas.cli.words import ConfigFile, Overrides, find_bundle, print_json, read_words
+from eyas.cli import completion
+from eyas.cli.words import AsJson, ConfigFile, Overrides, find_bundle, print_json, read_words, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 
@@ -17,7 +18,11 @@ def token(
     sub: Annotated[str | None, typer.Option(help="Whom it is for.", metavar="NAME")] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it is for; may be given several times.", metavar="predict|feedback|admin"),
+        typer.Option(
+            help="What it is for; may be given several times.",
+            metavar="predict|feedback|admin",
+            autocompletion=completion.scopes,
+        ),
     ] = None,
     hours: Annotated[float, typer.Option(help="How long it is good.", min=0.001, max=24 * 366)] = 24.0,
     key: Annotated[
@@ -30,6 +35,7 @@ def token(
     new_secret: Annotated[
         Path | None, typer.Option(help="Write a new secret to a file instead.", metavar="FILE")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Issue a token for a service that asks for them (serve.auth), or make what tokens are signed with.
 
@@ -41,6 +47,8 @@ def token(
 
     if new_secret is not None:
         write_new_secret(new_secret)
+        if as_json:
+            print_json({"wrote": [str(new_secret)]})
         return
     if show_jwks:
         if key is None or kid is None:
@@ -51,12 +59,19 @@ def token(
         raise ConfigError("a token needs whom and what it is for: --sub NAME --scope predict")
     _, settings = read_words(overrides, config)
     signing = SigningKey(key, kid) if key else None
-    typer.echo(issue(settings.serve.auth or AuthConfig(), sub, scope, hours, signing))
+    issued = issue(settings.serve.auth or AuthConfig(), sub, scope, hours, signing)
+    tell(as_json, {"token": issued, "sub": sub, "scope": scope, "hours": hours}, issued)
 
 
 def sign(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run folder that holds one.", metavar="BUNDLE")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
+        ),
+    ],
     key: Annotated[Path, typer.Option(help="A private key in PEM, on the curve P-256, P-384 or P-521.", metavar="PEM")],
+    as_json: AsJson = False,
 ) -> None:
     """Sign a bundle, for services that load none that is not signed (serve.require_signature); prints the file.
 
@@ -65,4 +80,5 @@ def sign(
     with needs_extra("serve"):
         from eyas.serve.trust import sign as sign_bundle
 
-    typer.echo(sign_bundle(find_bundle(bundle), key))
+    signature = sign_bundle(find_bundle(bundle), key)
+    tell(as_json, {"signature": str(signature)}, str(signature))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.cli import completion
 from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words, split_words
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -32,7 +33,12 @@ def tune(
         ),
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option(help="swarm (default), tpe, random, gp, cmaes, qmc, nsga.", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="swarm (default), tpe, random, gp, cmaes, qmc, nsga.",
+            metavar="NAME",
+            autocompletion=completion.samplers,
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the sampler (0).", metavar="N")] = None,
     metric: Annotated[
@@ -62,7 +68,10 @@ def tune(
         str | None,
         typer.Option(help="Train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.", metavar="ADDRESS"),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with a search that was stopped.", metavar="STUDY")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with a search that was stopped.", metavar="STUDY", autocompletion=completion.studies),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a better configuration than yours by validation, then compare the two on the test images, once.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.cli import completion
 from eyas.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,16 +23,30 @@ ConfigFile = Annotated[
         help="A YAML file, or a recipe that ships (digits, fashion-mnist-cpu, cifar100-cpu, …); eyas.yaml is read "
         "where it exists.",
         metavar="FILE",
+        autocompletion=completion.recipes,
     ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Any key of the configuration, as key=value.", metavar="[KEY=VALUE]...")
+    list[str] | None,
+    typer.Argument(
+        help="Any key of the configuration, as key=value.",
+        metavar="[KEY=VALUE]...",
+        autocompletion=completion.config_keys,
+    ),
 ]
 DataWords = Annotated[
     list[str] | None,
-    typer.Argument(help="The data, then any key of the configuration as key=value.", metavar="[DATA] [KEY=VALUE]..."),
+    typer.Argument(
+        help="The data, then any key of the configuration as key=value.",
+        metavar="[DATA] [KEY=VALUE]...",
+        autocompletion=completion.data_words,
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+JSON_FLAG = "--json"
+AsJson = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document; an error is one on standard error.")]
+AsJsonLines = Annotated[
+    bool, typer.Option(JSON_FLAG, help="Print one JSON document on standard output; with --follow, one a line.")
+]
 
 
 def split_words(words: list[str] | None) -> tuple[str | None, list[str]]:
@@ -65,7 +80,18 @@ def find_bundle(path: Path) -> Path:
     return inside if (inside / "manifest.json").is_file() else path
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+def print_json(value: Any, *, line: bool = False) -> None:
+    """One JSON document on standard output; `line`: in one line, and at once."""
+    json.dump(value, sys.stdout, indent=None if line else 2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
+    if line:
+        sys.stdout.flush()
+
+
+def tell(as_json: bool, value: Any, *lines: str) -> None:
+    """What came of a command: `value` as JSON, or these lines for people."""
+    if as_json:
+        print_json(value)
+        return
+    for line in lines:
+        typer.echo(line)

@@ -18,6 +18,7 @@ from eyas.core.errors import ServiceError
 
 PROBLEM = "application/problem+json"
 ONE_FILE = "application/octet-stream"
+NO_TOKEN = "; EYAS_TOKEN must hold a token that is good there, such as `eyas token` issues"
 SHOWN = 200  # bytes of an answer that is not what it should be
 
 _answer = TypeAdapter(Answer)
@@ -125,7 +126,7 @@ def _rubbish(reply: Reply, what: str) -> ServiceError:
 
 def _error(reply: Reply, said: str, problem: dict[str, Any]) -> ServiceError:
     return ServiceError(
-        f"{reply.where} gave {said}",
+        f"{reply.where} gave {said}{NO_TOKEN if reply.status == 401 else ''}",
         status=reply.status,
         detail=str(problem.get("detail", "")),
         pointer=str(problem.get("pointer") or ""),

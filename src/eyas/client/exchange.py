@@ -106,9 +106,10 @@ def _why(error: httpx.RequestError | None, request: httpx.Request, patience: Pat
         return f"no connection within {min(patience.connect_timeout, patience.timeout):g} s"
     if isinstance(error, httpx.TimeoutException):
         return f"no answer within {patience.timeout:g} s"
+    if isinstance(error, httpx.ConnectError):
+        return f"no answer: {error}; does a service run there? `eyas serve BUNDLE` starts one"
     size = int(request.headers.get("content-length", 0))
-    large = size > LARGE and not isinstance(error, httpx.ConnectError)
-    hint = f"; so end bodies above a service's limit: this one has {size:,} bytes" if large else ""
+    hint = f"; so end bodies above a service's limit: this one has {size:,} bytes" if size > LARGE else ""
     return f"no answer: {str(error) or 'the connection broke'}{hint}"
 
 

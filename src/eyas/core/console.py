@@ -1,7 +1,12 @@
-"""The terminal: one console, one table style, one progress bar. Colours are off when the output is piped."""
+"""The terminal: one console, one table style, one progress bar.
+
+In a pipe there are no colours and no bars, and lines are as long as they are: what reads them counts lines. NO_COLOR
+takes the colours away in a terminal too, FORCE_COLOR brings them into a pipe, COLUMNS sets the width anywhere.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -18,7 +23,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=False)
+PIPED = 10_000
+"""Columns: no cell is folded."""
+
+
+def _columns() -> int | None:
+    """Of standard output; None: those of the terminal, or COLUMNS."""
+    return None if "COLUMNS" in os.environ or sys.stdout.isatty() else PIPED
+
+
+out = Console(highlight=False, soft_wrap=False, width=_columns())
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -26,8 +26,41 @@ not take, and `monitor.store.engine` a StoreError for a row that the database re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class ExitCode(NamedTuple):
+    """What a code of the `eyas` command means."""
+
+    short: str
+    """A few words, for a line of all codes."""
+    meaning: str
+    """A sentence."""
+
+
+EXIT_CODES: Mapping[int, ExitCode] = MappingProxyType(
+    {
+        0: ExitCode("done", "What was asked is done."),
+        1: ExitCode(
+            "no or a file",
+            "The answer is no (`eyas rollout check` does not pass, `eyas replay` saw no alarm), or a file or folder "
+            "cannot be read or written.",
+        ),
+        2: ExitCode("configuration", "A key, a value, a word or an option on the command line breaks its rule."),
+        3: ExitCode("data", "Images, labels or splits cannot be used, or would harm who reads them."),
+        4: ExitCode("training", "Training cannot start or go on, or its loss is no longer a number."),
+        5: ExitCode("bundle", "A bundle, repository, rollout or backup is missing, damaged or refuses the move."),
+        6: ExitCode("input", "An image or array that was given for prediction cannot be read."),
+        7: ExitCode("serving", "The server cannot start, or a service gives an error, the wrong answer or none."),
+        8: ExitCode("missing extra", "An optional part is not installed; the message has the command that does it."),
+        9: ExitCode("tracking", "MLflow or Weights & Biases does not take what waits for it."),
+        10: ExitCode("prediction store", "The prediction store cannot be opened, read or written."),
+        130: ExitCode("Ctrl-C", "It was stopped by Ctrl-C; training and searches can be resumed."),
+    }
+)
 
 
 class EyasError(Exception):

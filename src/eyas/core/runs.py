@@ -134,5 +134,5 @@ def open_run(path: Path | str) -> RunFolder:
         return run
     parent = path if path.is_dir() else path.parent
     near = sorted(p.parent.name for p in parent.glob("*/config.yaml"))
-    hint = f"; runs in {parent}: {', '.join(near)}" if near else ""
+    hint = f"; runs in {parent}: {', '.join(near)}" if near else "; `eyas train DATA` makes one"
     raise ConfigError(f"{path} is not a run folder (no config.yaml in it){hint}")

@@ -132,7 +132,10 @@ class PixelFile:
         self._row_bytes = int(np.prod(policy.shape))
         needed, free = rows * self._row_bytes, shutil.disk_usage(path.parent).free
         if needed > free:
-            raise DataError(f"disk full while caching {path.parent.parent}: needs {_mb(needed)}, has {_mb(free)}")
+            raise DataError(
+                f"disk full while caching {path.parent.parent}: needs {_mb(needed)}, has {_mb(free)}; make room, "
+                "or name a larger disk in EYAS_CACHE_DIR"
+            )
         with writing_cache():
             self._file = path.open("wb", buffering=0)
             np.lib.format.write_array_header_1_0(self._file, {"descr": "|u1", "fortran_order": False, "shape": shape})

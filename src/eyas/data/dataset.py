@@ -114,8 +114,20 @@ class Dataset(Opened):
         if fingerprint != self.fingerprint:
             raise DataError(
                 f"{owner} was trained on other data than {self.name} is now: the fingerprint must be "
-                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…"
+                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…; bring the data back as they were, or train "
+                "a new run"
             )
+
+    def require_images(self, name: SplitName) -> Split:
+        """A split that is not empty.
+
+        Raises:
+            DataError: it is.
+        """
+        if not len(found := self.split(name)):
+            carved = "" if name == "train" else f", or train on data that are split with data.{name}_fraction=0.1"
+            raise DataError(f"the {name} split of {self.name} is empty; choose another split{carved}")
+        return found
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:

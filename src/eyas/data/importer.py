@@ -131,7 +131,8 @@ def _refuse_cached(name: str, entry: Entry, config: DataConfig) -> None:
         _report(name, skipped, len(entry.labels), config, unsafe=False)
     if entry.meta["largest"] > config.max_pixels:
         raise UnsafeDataError(
-            f"{name} has an image of {entry.meta['largest']:,} pixels; data.max_pixels is {config.max_pixels:,}"
+            f"{name} has an image of {entry.meta['largest']:,} pixels; data.max_pixels is {config.max_pixels:,}: raise "
+            "it for images that you trust"
         )
 
 

@@ -46,7 +46,10 @@ def make_splits(
     """
     train = parts.get("all", parts.get("train"))
     if train is None or not len(train):
-        raise DataError(f"no training images; the source declares only {', '.join(parts) or 'nothing'}")
+        raise DataError(
+            f"no training images; the source declares only {', '.join(parts) or 'nothing'}; add a train part, or leave "
+            "the parts out: then eyas splits"
+        )
     _check_classes(parts, train, labels, classes, config)
     made: dict[SplitName, Rows] = {"test": parts.get("test", _none()), "val": parts.get("val", _none())}
     fractions: dict[SplitName, float] = {"test": config.test_fraction, "val": config.val_fraction}
@@ -138,7 +141,10 @@ def _check_classes(
     config: DataConfig,
 ) -> None:
     if len(classes) < 2:
-        raise DataError(f"a classifier needs at least 2 classes, got {len(classes)}: {', '.join(classes)}")
+        raise DataError(
+            f"a classifier needs at least 2 classes, got {len(classes)}: {', '.join(classes)}; give "
+            "each a folder or label of its own"
+        )
     counts = np.bincount(labels[train], minlength=len(classes))
     carved = [
         name
@@ -151,7 +157,8 @@ def _check_classes(
         more = f" (and {len(small) - 5} more)" if len(small) > 5 else ""
         places = " and ".join(["train", *carved])
         raise DataError(
-            f"each class needs at least {len(carved) + 1} training images to stand in {places}; {shown}{more}"
+            f"each class needs at least {len(carved) + 1} training images to stand in {places}; {shown}{more}; "
+            "add some, or leave the class out"
         )
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from eyas import __version__
 from eyas.bundle import Manifest
@@ -48,13 +49,17 @@ def build_command(builder: str, context: Path, tag: str, manifest: Manifest | No
     ]
 
 
-def build(command: list[str]) -> None:
-    """Run it; what it says goes where ours does.
+def build(command: list[str], said: TextIO | None = None) -> None:
+    """Run it.
+
+    Args:
+        command: of `build_command`.
+        said: where its standard output goes; where ours does by default.
 
     Raises:
         EyasError: it failed.
     """
-    done = subprocess.run(command, check=False)
+    done = subprocess.run(command, check=False, stdout=said)
     if done.returncode:
         raise EyasError(f"the image must be built, but {command[0]} ended with {done.returncode}; it says why above")
 

@@ -92,6 +92,8 @@ def open_origin(run: RunFolder, dataset: Dataset) -> Origin:
     dataset.require(about["fingerprint"], run.path)
     proof = dataset.test if len(dataset.test) else dataset.val
     if not len(proof):
-        raise BundleError("export needs a test or validation split to prove parity on, got neither")
+        raise BundleError(
+            "export needs a test or validation split to prove parity on, got neither; train with data.test_fraction=0.1"
+        )
     temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
     return Origin(run, network, about, dataset, proof, temperature)

@@ -38,7 +38,10 @@ def check_config(config: Config, dataset: Dataset) -> None:
             f"itself; got {train.warmup_epochs:g} with {train.schedule}"
         )
     if isinstance(train.class_weight, dict) and (unknown := train.class_weight.keys() - set(dataset.classes)):
-        raise ConfigError(f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}")
+        raise ConfigError(
+            f"train.class_weight names no class of {dataset.name}: {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(dataset.classes[:20])}"
+        )
 
 
 def check_network(config: Config, network: Network, workers: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from eyas.core.errors import DataError
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset, Split
 from eyas.data.split import SplitName
@@ -58,10 +57,7 @@ def answers_of(run: RunFolder, dataset: Dataset, split: SplitName, *, flip: bool
     Raises:
         DataError: as `evaluate_run`.
     """
-    chosen = dataset.split(split)
-    if not len(chosen):
-        raise DataError(f"the {split} split of {dataset.name} is empty")
-    return _answers(run, dataset, chosen, flip=flip)
+    return _answers(run, dataset, dataset.require_images(split), flip=flip)
 
 
 def _answers(run: RunFolder, dataset: Dataset, chosen: Split, *, flip: bool = False) -> Answers:

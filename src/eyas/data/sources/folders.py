@@ -38,7 +38,10 @@ def read(tree: Tree) -> Contents:
         else:
             found[part][class_name].append(name)
     if not found:
-        raise DataError(f"{tree.where} holds {len(images):,} images but no class folders; the layout is {LAYOUT}")
+        raise DataError(
+            f"{tree.where} holds {len(images):,} images but no class folders; the layout is {LAYOUT}; "
+            "images without labels cannot be trained on: sort them, or list path,label in a CSV file"
+        )
     _refuse_two_folders_of_one_part(tree, found, split)
     classes = order_classes(class_name for part in found.values() for class_name in part)
     _refuse_empty_class(tree, classes, split)

@@ -265,7 +265,7 @@ class Supervisor:
         self._false_starts = self._false_starts + 1 if early else 0
         log.warning(f"worker {slot} ended with {worker.process.exitcode}; another takes its place")
         if self._false_starts >= FALSE_STARTS:
-            raise ServingError(f"{FALSE_STARTS} workers in a row ended before they were ready")
+            raise ServingError(f"{FALSE_STARTS} workers in a row ended before they were ready; the log says why")
         self._start(slot)
 
     def _heed_signals(self) -> None:

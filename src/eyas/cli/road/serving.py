@@ -1,0 +1,56 @@
+"""Repositories and what a watched service leaves: as `eyas.bundle`, `eyas.rollout` and `eyas.monitor` lay them out.
+
+Those read all of it and check every file, and load NumPy; this is a glance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from eyas.cli.road.place import Model
+from eyas.cli.road.reading import Troubles, read_json, read_or
+
+LIVE, LOCK, MANIFEST = "live.json", ".lock", "manifest.json"
+ROLLOUT = Path(".rollouts", "rollout.json")
+WRITTEN = ("status.json", "predictions.db")
+UNDER_WAY = ("running", "paused")
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether a folder has been published to, or holds a live pointer."""
+    return (folder / LOCK).is_file() or any(folder.glob(f"*/{LIVE}"))
+
+
+def is_monitor(folder: Path) -> bool:
+    """Whether a watched service has written there."""
+    return any((folder / name).is_file() for name in WRITTEN)
+
+
+def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
+    """The repository's models, by name."""
+    for model in sorted({file.parents[1] for file in folder.glob(f"*/*/{MANIFEST}")}):
+        said = f"{name}/{model.name}"
+        live = read_or(model / LIVE, f"{said}/{LIVE}", _live, None, troubles)
+        status = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", _status, None, troubles)
+        yield Model(
+            repository=name,
+            name=model.name,
+            versions=tuple(sorted((file.parent.name for file in model.glob(f"*/{MANIFEST}")), key=_counted)),
+            live=live,
+            rollout=status if status in UNDER_WAY else None,
+        )
+
+
+def _live(file: Path) -> str:
+    return str(read_json(file)["version"])
+
+
+def _status(file: Path) -> str:
+    return str(read_json(file)["status"])
+
+
+def _counted(version: str) -> list[tuple[bool, int, str]]:
+    """As people count: 9 before 10."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]
