@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from eyas.core.runs import RunFolder, create_run
-from eyas.core.schema import Config, CustomConfig
+from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.nn import load_weights
-from eyas.nn.custom import source_file
-from eyas.nn.weights import CUSTOM_SOURCE
+from eyas.nn.weights import keep_source, source_of
 from eyas.train.assembly import Built, assemble, build, device_kind, network_of, precision_of, set_up, stopping_of
 from eyas.train.beginning import first_difference
 from eyas.train.callbacks import Callback, RunEnd, RunStart
@@ -82,12 +80,11 @@ def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) ->
 
 
 def create_folder(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
-    """A new run folder, with a copy of a custom network's source."""
-    model = config.model
-    name = source_file(model).stem if isinstance(model, CustomConfig) else model.name
+    """A new run folder, with a copy of the source of a custom or Keras network."""
+    source = source_of(config.model)
+    name = source.stem if source else config.model.name
     run = create_run(config, config.name or f"{dataset.name}-{name}", target)
-    if isinstance(model, CustomConfig):
-        shutil.copy(source_file(model), run.path / CUSTOM_SOURCE)
+    keep_source(config.model, run.path)
     return run
 
 

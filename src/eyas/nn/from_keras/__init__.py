@@ -1,0 +1,7 @@
+"""Keras models in: read safely, computed by torch's own layers, split into body and head."""
+
+from eyas.nn.from_keras.building import build_keras, input_shape_of, read_model
+from eyas.nn.from_keras.reading import SAVED, load_weights
+from eyas.nn.from_keras.splitting import KerasBody, split
+
+__all__ = ["SAVED", "KerasBody", "build_keras", "input_shape_of", "load_weights", "read_model", "split"]
