@@ -38,9 +38,13 @@ class KerasCall(nn.Module):
         for index, variable in enumerate(layer.non_trainable_variables):
             self.register_buffer(f"state_{index}", variable.value.detach().clone())
         self.takes_training = "training" in inspect.signature(layer.call).parameters
+        kind = type(layer)
+        self.augments = kind.__name__.startswith("Random") and kind.__name__ != "RandomCrop" and _is_keras(kind)
 
     def forward(self, *args: Any, training: bool, **kwargs: Any) -> Any:
         """What the layer gives for these tensors."""
+        if self.augments and not training:  # Keras draws first, which no ONNX graph could, and changes nothing
+            return args[0]
         layer, state = self.layer.value, list(self.buffers())
         if self.takes_training:
             kwargs["training"] = training
@@ -102,13 +106,13 @@ class KerasGraph(nn.Module):
 
 
 def _told(part: nn.Module, training: bool) -> Callable[..., Any]:
-    """The part's call, told whether it is training where it wants to know; the model's own word counts for more."""
+    """The part's call, told whether it is training where it wants to know; as in Keras, whatever the graph says of it."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        said = kwargs.pop("training", None)
+        kwargs.pop("training", None)
         kwargs.pop("mask", None)
         if isinstance(part, BatchNorm | Dropped | KerasCall | KerasGraph):
-            kwargs["training"] = training if said is None else said
+            kwargs["training"] = training
         return part(*args, **kwargs)
 
     return call
@@ -134,5 +138,8 @@ def is_functional(model: Any) -> bool:
     keras = keras_on_torch()
     if type(model) is keras.Sequential:
         return len(model.inputs or []) == len(model.outputs or []) == 1
-    kind = type(model).__name__ == "Functional" and type(model).__module__.startswith("keras.")
-    return kind and len(model.inputs) == len(model.outputs) == 1
+    return type(model).__name__ == "Functional" and _is_keras(type(model)) and len(model.inputs) == len(model.outputs) == 1
+
+
+def _is_keras(kind: type) -> bool:
+    return kind.__module__.startswith("keras.")

@@ -91,14 +91,12 @@ class Dropped(nn.Module):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """The same shape."""
-        if training and not self.dropout.training:  # the model says so: dropout(x, training=True)
-            return nn.functional.dropout(x, self.dropout.p)
         dropped: Tensor = self.dropout(x) if training else x
         return dropped
 
 
 class SamePadding(nn.Module):
-    """Zeros around (N, C, H, W) so that a stride s gives ceil(side / s); the odd one comes last, as TensorFlow has it."""
+    """Zeros around (N, C, H, W) so that a stride s gives ceil(side / s); the odd one comes last, as in TensorFlow."""
 
     def __init__(self, kernel: tuple[int, int], strides: tuple[int, int], dilation: tuple[int, int]) -> None:
         super().__init__()
