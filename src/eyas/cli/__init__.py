@@ -17,6 +17,7 @@ from eyas.cli import (
     diagnose,
     doctor,
     explain,
+    importing,
     learn,
     models,
     monitor,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command()(learn.init)
 app.command()(learn.train)
+app.add_typer(importing.app, name="import")
 app.command()(learn.evaluate)
 app.command()(diagnose.diagnose)
 app.command()(report.report)

@@ -12,6 +12,7 @@ from eyas.track.trackers import Curves, make_trackers
 from eyas.train import (
     Callback,
     ProgressBar,
+    Remarks,
     TrainResult,
     check_resume,
     in_group,
@@ -38,5 +39,5 @@ def run_training(settings: Config, dataset: Dataset, resume: Path | None, target
 
 
 def watchers(settings: Config) -> Sequence[Callback]:
-    """What watches every run from the command line: the bar, the curves and the trackers."""
-    return [ProgressBar(), Curves(), *make_trackers(settings.track)]
+    """What watches every run from the command line: the bar, the notes, the curves and the trackers."""
+    return [Remarks(), ProgressBar(), Curves(), *make_trackers(settings.track)]

@@ -17,6 +17,7 @@ from eyas.train.beginning import first_difference
 from eyas.train.callbacks import Callback, RunEnd, RunStart
 from eyas.train.checks import check_config
 from eyas.train.feed import Feed
+from eyas.train.imported import is_imported
 from eyas.train.loop import Ending, Job, fit
 from eyas.train.parallel.workers import Workers, join
 from eyas.train.precision import Precision
@@ -148,7 +149,7 @@ def read_result(run: RunFolder, dataset: Dataset) -> TrainResult:
     state = read_checkpoint(run.last, dataset)
     parameters = network_of(config, dataset, ([0.0], [1.0]), run).trainable_parameters()
     if state is None:
-        return TrainResult(run, [], None, False, parameters, "fp32")
+        return TrainResult(run, [], None, is_imported(run), parameters, "fp32")
     stopping = stopping_of(config.train)
     stopping.restore(state["stopping"])
     history = [EpochRow(**row) for row in state["position"]["history"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +53,44 @@ def read_model(
     if path.suffix != ".py":
         return read_saved(path)
     keras, wanted = keras_on_torch(), config.name.rpartition(":")[2]
-    with warnings.catch_warnings(), blaming(f"reading {path}", _WITHOUT_TENSORFLOW):
-        warnings.filterwarnings("ignore", "Do not pass an `input_shape`", UserWarning)  # as the courses do
-        found = getattr(load_source(path), wanted, None)
+    with _running(path):
+        found = _defined(path, wanted)
         if callable(found) and not isinstance(found, keras.Model):
             found = found(**_asked_for(found, input_shape, classes), **config.options)
-    if found is None:
-        raise ConfigError(f"model.name: {path} defines no {wanted}")
     if not isinstance(found, keras.Model):
         raise ConfigError(f"model.name: {wanted} must be or give a keras.Model, got {type(found).__name__}")
     with blaming(f"the input shape {input_shape} for {wanted}"):
         _build(found, input_shape)
     _require_untrained(found, path)
+    return found
+
+
+def asks_for_shape(config: KerasConfig) -> bool:
+    """Whether it is a function that wants to be told the images' shape or the number of classes.
+
+    Raises:
+        ConfigError: as `read_model`.
+    """
+    path = Path(config.source)
+    if path.suffix != ".py":
+        return False
+    keras_on_torch()
+    with _running(path):
+        return bool(_asked_for(_defined(path, config.name.rpartition(":")[2]), (1, 1, 1), 1))
+
+
+@contextmanager
+def _running(path: Path) -> Iterator[None]:
+    """The user's file runs here."""
+    with warnings.catch_warnings(), blaming(f"reading {path}", _WITHOUT_TENSORFLOW):
+        warnings.filterwarnings("ignore", "Do not pass an `input_shape`", UserWarning)  # as the courses do
+        yield
+
+
+def _defined(path: Path, name: str) -> Any:
+    found = getattr(load_source(path), name, None)
+    if found is None:
+        raise ConfigError(f"model.name: {path} defines no {name}")
     return found
 
 
@@ -80,6 +108,8 @@ def input_shape_of(model: Any) -> tuple[int | None, ...] | None:
 
 def _asked_for(build: Any, input_shape: Shape | None, classes: int | None) -> dict[str, Any]:
     """Of input_shape and classes, those that the function takes."""
+    if isinstance(build, keras_on_torch().Model) or not callable(build):
+        return {}
     parameters = inspect.signature(build).parameters
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     known = {"input_shape": input_shape, "classes": classes}

@@ -106,7 +106,7 @@ class KerasGraph(nn.Module):
 
 
 def _told(part: nn.Module, training: bool) -> Callable[..., Any]:
-    """The part's call, told whether it is training where it wants to know; as in Keras, whatever the graph says of it."""
+    """The part's call, told whether it is training where it wants to know, whatever the graph says, as in Keras."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         kwargs.pop("training", None)
@@ -138,7 +138,9 @@ def is_functional(model: Any) -> bool:
     keras = keras_on_torch()
     if type(model) is keras.Sequential:
         return len(model.inputs or []) == len(model.outputs or []) == 1
-    return type(model).__name__ == "Functional" and _is_keras(type(model)) and len(model.inputs) == len(model.outputs) == 1
+    return (
+        type(model).__name__ == "Functional" and _is_keras(type(model)) and len(model.inputs) == len(model.outputs) == 1
+    )
 
 
 def _is_keras(kind: type) -> bool:

@@ -12,6 +12,7 @@ from eyas.core.errors import ConfigError
 from eyas.nn.dropout import Dropout
 from eyas.nn.from_keras.graph import KerasCall, KerasGraph, is_functional
 from eyas.nn.from_keras.library import beside, keras_on_torch
+from eyas.nn.from_keras.remarks import Remarks, remarks_on
 from eyas.nn.from_keras.translation import Rules, translate
 
 # Of two ways to compute the same in float32, relative to the largest value.
@@ -25,6 +26,8 @@ class KerasBody(nn.Sequential):
         parts: its modules, in order.
         head_rules: regularisers of the head's parameters, by name.
     """
+
+    remarks = Remarks()
 
     def __init__(self, *parts: nn.Module, head_rules: Rules) -> None:
         super().__init__(*parts)
@@ -96,6 +99,7 @@ def split(model: Any, input_shape: tuple[int, int, int], classes: int, name: str
         ending = _ending(model, classes, name)
         body, head = _parts(model, ending, axes)
         softmax = ending.softmax
+    body.remarks = remarks_on(model)
     _try(model, body, head, softmax, input_shape, classes, name)
     sides = model.input_shape[1:3] if axes == 3 else (0,)
     return body, head, all(side is None for side in sides)
@@ -236,6 +240,11 @@ def _try(
     expected = model(Feed(len(model.input_shape) - 1)(images), training=False)
     answer = torch.softmax(logits, 1) if softmax else logits
     body.train()
+    if len(model.losses) > sum(variable.regularizer is not None for variable in model.trainable_variables):
+        raise ConfigError(
+            f"model.name: {name} adds losses of its own (add_loss), which eyas does not count; it counts "
+            "kernel_regularizer and bias_regularizer"
+        )
     if tuple(logits.shape) != (2, classes):
         raise ConfigError(f"model.name: {name} must give (N, {classes}) logits, got {tuple(logits.shape)} for N = 2")
     if (answer - expected).abs().max() > TOLERANCE * max(1.0, float(expected.abs().max())):
