@@ -69,11 +69,16 @@ def import_keras(
     load_config(config, words)  # what is wrong with the words is said before torch is loaded
     names = _read_classes(classes) if classes else None
     with needs_extra("train"):
-        from eyas.cli.taking_in import take_in
         from eyas.core.runs import require_free
-        from eyas.data import check_dataset
+        from eyas.track.delivery.process import require_library
 
     require_free(to)
+    for library in ("torch", "keras"):
+        require_library(library)
+    with needs_extra("train"):
+        from eyas.cli.taking_in import take_in
+        from eyas.data import check_dataset
+
     taken = take_in(words, config, weights=weights, names=names, names_from=str(classes), target=to)
     report = check_dataset(taken.config.data)
     print_warnings(report)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from eyas.core.errors import ConfigError
@@ -117,12 +118,13 @@ def _asked_for(build: Any, input_shape: Shape | None, classes: int | None) -> di
 
 
 def _build(model: Any, input_shape: Shape | None) -> None:
-    """A model that says no input shape takes (H, W, C)."""
-    if not model.built and input_shape is not None:
-        model.build((None, *input_shape))
-    if not is_functional(model) and input_shape is not None:  # a subclass makes its layers' weights when first called
-        import torch
-
+    """A model that says no input shape takes (H, W, C); a subclass makes its weights when it is first called."""
+    if input_shape is None:
+        return
+    if type(model) is keras_on_torch().Sequential:
+        if not model.built:
+            model.build((None, *input_shape))
+    elif not is_functional(model):
         model(torch.zeros(2, *input_shape), training=False)
 
 

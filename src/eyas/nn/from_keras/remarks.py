@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,9 @@ def remarks_on(model: Any) -> Remarks:
 def _settings(optimizer: Any) -> Iterator[str]:
     if (name := OPTIMISERS.get(type(optimizer).__name__)) is None:
         return
-    values = optimizer.get_config()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras's own, of NumPy 2
+        values = optimizer.get_config()
     yield f"train.optimizer={name}"
     if isinstance(rate := values.get("learning_rate"), float | int):
         yield f"train.learning_rate={rate:g}"

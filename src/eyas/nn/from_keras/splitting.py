@@ -91,18 +91,20 @@ def split(model: Any, input_shape: tuple[int, int, int], classes: int, name: str
     Raises:
         ConfigError: it takes other images, gives other than K logits or their softmax, or has losses of its own.
     """
-    axes = _axes(tuple(model.input_shape[1:]), input_shape, name)
     _require_plain(model, name)
     if not is_functional(model):
+        axes, any_size = 3, False
         body, head, softmax = KerasBody(Feed(axes), KerasCall(model), head_rules=[]), nn.Identity(), False
     else:
+        axes, any_size = _axes(tuple(model.input_shape[1:]), input_shape, name), None in model.input_shape[1:]
         ending = _ending(model, classes, name)
         body, head = _parts(model, ending, axes)
         softmax = ending.softmax
     body.remarks = remarks_on(model)
-    _try(model, body, head, softmax, input_shape, classes, name)
-    sides = model.input_shape[1:3] if axes == 3 else (0,)
-    return body, head, all(side is None for side in sides)
+    logits = _try(model, body, head, Trial(axes, input_shape, softmax, name))
+    if tuple(logits.shape) != (2, classes):
+        raise ConfigError(f"model.name: {name} must give (N, {classes}) logits, got {tuple(logits.shape)} for N = 2")
+    return body, head, any_size
 
 
 def _axes(wanted: tuple[int | None, ...], given: tuple[int, int, int], name: str) -> int:
@@ -122,7 +124,11 @@ def _axes(wanted: tuple[int | None, ...], given: tuple[int, int, int], name: str
 
 
 def _require_plain(model: Any, name: str) -> None:
-    """Refuse what training or float32 would not honour."""
+    """Refuse what eyas cannot feed, and what training or float32 would not honour."""
+    if len(getattr(model, "inputs", None) or [0]) > 1 or len(getattr(model, "outputs", None) or [0]) > 1:
+        raise ConfigError(
+            f"model.name: {name} must have one input and one output, got {len(model.inputs)} and {len(model.outputs)}"
+        )
     for layer in model._flatten_layers():
         if layer.compute_dtype in ("float16", "bfloat16"):
             raise ConfigError(
@@ -222,36 +228,40 @@ def _averaged(features: Any) -> tuple[Any, list[nn.Module]]:
     return inputs[0], [ChannelsFirst(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), *after]
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What two images are to show."""
+
+    axes: int
+    input_shape: tuple[int, int, int]
+    softmax: bool
+    """Whether the model gives softmax(logits)."""
+    name: str
+
+
 @torch.no_grad()
-def _try(
-    model: Any,
-    body: nn.Module,
-    head: nn.Module,
-    softmax: bool,
-    input_shape: tuple[int, int, int],
-    classes: int,
-    name: str,
-) -> None:
-    """Refuse what is no (N, K) logits, and whatever does not answer as Keras does, by a trial on two images."""
-    height, width, channels = input_shape
+def _try(model: Any, body: nn.Module, head: nn.Module, trial: Trial) -> Tensor:
+    """The logits of two images; refuses probabilities, losses of its own, and whatever does not answer as Keras does."""
+    height, width, channels = trial.input_shape
     images = torch.linspace(-1, 1, 2 * channels * height * width).view(2, channels, height, width)
     body.eval()
-    logits = head(body(images))
-    expected = model(Feed(len(model.input_shape) - 1)(images), training=False)
-    answer = torch.softmax(logits, 1) if softmax else logits
+    logits: Tensor = head(body(images))
+    expected = model(Feed(trial.axes)(images), training=False)
     body.train()
     if len(model.losses) > sum(variable.regularizer is not None for variable in model.trainable_variables):
         raise ConfigError(
-            f"model.name: {name} adds losses of its own (add_loss), which eyas does not count; it counts "
+            f"model.name: {trial.name} adds losses of its own (add_loss), which eyas does not count; it counts "
             "kernel_regularizer and bias_regularizer"
         )
-    if tuple(logits.shape) != (2, classes):
-        raise ConfigError(f"model.name: {name} must give (N, {classes}) logits, got {tuple(logits.shape)} for N = 2")
-    if (answer - expected).abs().max() > TOLERANCE * max(1.0, float(expected.abs().max())):
-        raise ConfigError(f"model.name: {name} computes otherwise in eyas than in Keras; please report this model")
-    looks_like_shares = bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones(2), atol=1e-4)
-    if looks_like_shares and not softmax:
+    answer = torch.softmax(logits, 1) if trial.softmax else logits
+    same = answer.shape == getattr(expected, "shape", None)
+    if not same or (answer - expected).abs().max() > TOLERANCE * max(1.0, float(expected.abs().max())):
         raise ConfigError(
-            f"model.name: {name} must end in logits, or in a softmax that can be seen as its last layer, but it gives "
-            "probabilities; leave its softmax out"
+            f"model.name: {trial.name} computes otherwise in eyas than in Keras; please report this model"
         )
+    if not trial.softmax and bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones(2), atol=1e-4):
+        raise ConfigError(
+            f"model.name: {trial.name} must end in logits, or in a softmax that can be seen as its last layer, but it "
+            "gives probabilities; leave its softmax out"
+        )
+    return logits
