@@ -41,16 +41,22 @@ class KerasCall(nn.Module):
         kind = type(layer)
         self.augments = kind.__name__.startswith("Random") and kind.__name__ != "RandomCrop" and _is_keras(kind)
 
-    def forward(self, *args: Any, training: bool, **kwargs: Any) -> Any:
-        """What the layer gives for these tensors."""
+    def forward(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """What the layer gives for these tensors.
+
+        Args:
+            training: None: as the module's own mode.
+        """
+        training = self.training if training is None else training
         if self.augments and not training:  # Keras draws first, which no ONNX graph could, and changes nothing
             return args[0]
         layer, state = self.layer.value, list(self.buffers())
         if self.takes_training:
             kwargs["training"] = training
-        if not len(self.weights) and not state:
-            return layer(*args, **kwargs)
-        answer, changed = layer.stateless_call(list(self.weights), state, *args, **kwargs)
+        with beside(args[0] if isinstance(args[0], Tensor) else args[0][0]):
+            if not len(self.weights) and not state:
+                return layer(*args, **kwargs)
+            answer, changed = layer.stateless_call(list(self.weights), state, *args, **kwargs)
         if training:
             with torch.no_grad():
                 for before, after in zip(state, changed, strict=True):

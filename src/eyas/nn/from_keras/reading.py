@@ -35,7 +35,7 @@ def read_saved(file: Path) -> Any:
             return keras.models.model_from_json(text)
         return keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:
-        raise ConfigError(f"{file} cannot be read by Keras {keras.__version__}: {_first_line(error)}") from error
+        raise ConfigError(f"{file} cannot be read by Keras {keras.__version__}: {_told(error)}") from error
 
 
 def load_weights(model: Any, file: Path) -> None:
@@ -49,7 +49,7 @@ def load_weights(model: Any, file: Path) -> None:
     try:
         model.load_weights(file)
     except Exception as error:
-        raise ConfigError(f"the weights in {file} do not fit {model.name}: {_first_line(error)}") from error
+        raise ConfigError(f"the weights in {file} do not fit {model.name}: {_told(error)}") from error
 
 
 def require_safe(text: str, file: Path) -> None:
@@ -115,7 +115,7 @@ def _architecture(file: Path) -> str:
             return archive.read("config.json").decode()
     except (OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
         hint = "; a TensorFlow SavedModel folder is read by TensorFlow alone" if file.is_dir() else ""
-        raise ConfigError(f"{file} is not a saved Keras model: {_first_line(error)}{hint}") from error
+        raise ConfigError(f"{file} is not a saved Keras model: {_told(error)}{hint}") from error
 
 
 def _of_hdf5(file: Path) -> str:
@@ -131,6 +131,8 @@ def _of_hdf5(file: Path) -> str:
     return text.decode() if isinstance(text, bytes) else str(text)
 
 
-def _first_line(error: BaseException) -> str:
+def _told(error: BaseException) -> str:
+    """What Keras says, of which the last exception is the one that explains."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:400] or type(error).__name__
+    inner = [line for line in lines if line.startswith("Exception encountered:")]
+    return (inner[-1] if inner else " ".join(lines))[:400] or type(error).__name__

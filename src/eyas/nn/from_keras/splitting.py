@@ -241,7 +241,7 @@ class Trial:
 
 @torch.no_grad()
 def _try(model: Any, body: nn.Module, head: nn.Module, trial: Trial) -> Tensor:
-    """The logits of two images; refuses probabilities, losses of its own, and whatever does not answer as Keras does."""
+    """The logits of two images; refuses probabilities, losses of its own, and whatever answers otherwise in Keras."""
     height, width, channels = trial.input_shape
     images = torch.linspace(-1, 1, 2 * channels * height * width).view(2, channels, height, width)
     body.eval()
