@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.schema import KerasConfig
 from eyas.nn.custom import blaming, load_source
 from eyas.nn.from_keras.graph import is_functional
-from eyas.nn.from_keras.library import drawn_by_torch, keras_on_torch
+from eyas.nn.from_keras.library import drawn_by_torch, input_shape_in_a_layer, keras_on_torch
 from eyas.nn.from_keras.reading import read_saved
 from eyas.nn.from_keras.splitting import KerasBody, split
 
@@ -83,8 +82,7 @@ def asks_for_shape(config: KerasConfig) -> bool:
 @contextmanager
 def _running(path: Path) -> Iterator[None]:
     """The user's file runs here."""
-    with warnings.catch_warnings(), blaming(f"reading {path}", _WITHOUT_TENSORFLOW):
-        warnings.filterwarnings("ignore", "Do not pass an `input_shape`", UserWarning)  # as the courses do
+    with input_shape_in_a_layer(), blaming(f"reading {path}", _WITHOUT_TENSORFLOW):
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
@@ -42,6 +43,14 @@ def beside(tensor: Tensor) -> AbstractContextManager[object]:
     """Let Keras compute where the tensor is; by itself it would move all to a GPU that it finds."""
     scope: AbstractContextManager[object] = keras_on_torch().device(str(tensor.device))
     return scope
+
+
+@contextmanager
+def input_shape_in_a_layer() -> Iterator[None]:
+    """Let layers say `input_shape`, as courses and Keras 2 do, without Keras's advice against it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Do not pass an `input_shape`", UserWarning)
+        yield
 
 
 @contextmanager

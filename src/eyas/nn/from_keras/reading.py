@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas.core.errors import ConfigError
-from eyas.nn.from_keras.library import keras_on_torch
+from eyas.nn.from_keras.library import input_shape_in_a_layer, keras_on_torch
 
 HDF5 = (".h5", ".hdf5")
 SAVED = (".keras", *HDF5, ".json")
@@ -33,7 +33,8 @@ def read_saved(file: Path) -> Any:
     try:
         if file.suffix == ".json":
             return keras.models.model_from_json(text)
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
+        with input_shape_in_a_layer():
+            return keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:
         raise ConfigError(f"{file} cannot be read by Keras {keras.__version__}: {_told(error)}") from error
 
