@@ -65,13 +65,14 @@ def take_in(
         DataError: the data cannot be used.
     """
     config = load_config(file, words)
-    assert isinstance(config.model, KerasConfig)
-    if config.model.source.endswith(".json") and weights is None:
-        raise ConfigError(f"{config.model.source} is an architecture without weights; give them with --weights")
+    given = config.model
+    assert isinstance(given, KerasConfig)
+    if given.source.endswith(".json") and weights is None:
+        raise ConfigError(f"{given.source} is an architecture without weights; give them with --weights")
     model = None
-    if not asks_for_shape(config.model):
+    if not asks_for_shape(given):
         with drawn_by_torch():
-            model = read_model(config.model)
+            model = read_model(given)
         config = load_config(file, [*_defaults(model, words), *words])
     dataset = open_dataset(config.data)
     require_sound(check_dataset(config.data), config.data)
@@ -79,7 +80,7 @@ def take_in(
         require_classes(names, dataset, names_from)
     if model is None:
         with drawn_by_torch():
-            model = read_model(config.model, dataset.policy.shape, len(dataset.classes))
+            model = read_model(given, dataset.policy.shape, len(dataset.classes))
         config = load_config(file, [*_pixels(model, words), *words])
     network = _network(model, weights, config, dataset)
     run = create_folder(config, dataset, target)

@@ -57,13 +57,13 @@ def write_imported(run: RunFolder, config: Config, network: Network, dataset: Da
         fingerprint=dataset.fingerprint,
         imported=True,
     )
-    found = {}
+    found: dict[str, Evaluation] = {}
     for split in (dataset.val, dataset.test):
         if len(split):
             found[split.name] = evaluate(_probabilities(network, split), split.labels, dataset.classes)
             run.add_metrics(split.name, found[split.name].summary())
     write_history(run.history, [_row(network, dataset, found)])
-    return {str(name): evaluation for name, evaluation in found.items()}
+    return found
 
 
 def is_imported(run: RunFolder) -> bool:

@@ -99,7 +99,7 @@ class KerasGraph(nn.Module):
 
         def computed_by(operation: Any) -> Callable[..., Any]:
             name = self._names.get(id(operation))
-            return operation if name is None else _told(self.parts[name], live)  # type: ignore[no-any-return]
+            return operation if name is None else _told(self.parts[name], live)
 
         with beside(x):
             answer: Tensor = _functional(self.model.value)._run_through_graph(x, operation_fn=computed_by)

@@ -36,7 +36,8 @@ def keras_on_torch() -> ModuleType:
             f"Keras must run on its torch backend, but this process has loaded it with {backend}; set "
             f"KERAS_BACKEND={BACKEND} before Keras is first imported"
         )
-    return keras
+    module: ModuleType = keras
+    return module
 
 
 def beside(tensor: Tensor) -> AbstractContextManager[object]:

@@ -94,7 +94,8 @@ def split(model: Any, input_shape: tuple[int, int, int], classes: int, name: str
     _require_plain(model, name)
     if not is_functional(model):
         axes, any_size = 3, False
-        body, head, softmax = KerasBody(Feed(axes), KerasCall(model), head_rules=[]), nn.Identity(), False
+        head: nn.Module = nn.Identity()
+        body, softmax = KerasBody(Feed(axes), KerasCall(model), head_rules=[]), False
     else:
         axes, any_size = _axes(tuple(model.input_shape[1:]), input_shape, name), None in model.input_shape[1:]
         ending = _ending(model, classes, name)
@@ -151,7 +152,7 @@ def _origin(tensor: Any) -> tuple[Any, list[Any]]:
 def _is_softmax(operation: Any) -> bool:
     keras = keras_on_torch()
     if isinstance(operation, keras.layers.Softmax):
-        return operation.axis == -1
+        return bool(operation.axis == -1)
     if isinstance(operation, keras.layers.Activation):
         return operation.activation is keras.activations.softmax
     return type(operation).__name__ == "Softmax" and operation.axis in (-1, 1)
@@ -217,7 +218,7 @@ def _averaged(features: Any) -> tuple[Any, list[nn.Module]]:
     Dropout may come between the average and the head.
     """
     keras = keras_on_torch()
-    tensor, after = features, []
+    tensor, after = features, list[nn.Module]()
     operation, inputs = _origin(tensor)
     while type(operation) is keras.layers.Dropout and translate(operation) is not None:
         after.insert(0, Dropout(operation.rate))

@@ -201,7 +201,8 @@ def _rules(*filled: tuple[str, Any]) -> Rules:
 
 
 def _dense(layer: Any) -> nn.Module:
-    linear = nn.Linear(*layer.kernel.shape, bias=layer.use_bias)
+    inputs, outputs = (int(side) for side in layer.kernel.shape)
+    linear = nn.Linear(inputs, outputs, bias=layer.use_bias)
     filled = [_fill(linear, "weight", layer.kernel, layer.kernel.value.T)]
     if layer.use_bias:
         filled.append(_fill(linear, "bias", layer.bias))
