@@ -1,17 +1,18 @@
 """`eyas import keras`: a saved Keras model becomes a run that every verb takes."""
 
 import json
-import subprocess
 import zipfile
 
 import h5py
 import httpx
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from eyas.cli import app
 from eyas.cli.taking_in import take_in
 from eyas.core.config import load_config
-from eyas.core.errors import ConfigError
+from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.schema import ExportConfig
 from eyas.evaluate import softmax
 from eyas.export import export_run
@@ -19,8 +20,7 @@ from eyas.nn import load_network, run_network
 from eyas.nn.from_keras import read_model
 from eyas.nn.from_keras.library import keras_on_torch
 from eyas.nn.from_keras.reading import read_saved
-from eyas.train import read_result, start_run
-from support.loaded import loaded_eyas
+from eyas.train import read_result, resume_run, start_run
 from support.server import running
 
 keras = keras_on_torch()
@@ -29,11 +29,10 @@ L = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
-def eyas(*words, cwd, code=0):
-    command = [loaded_eyas(), *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+def eyas(*words):
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def _nearest_mean(digits):
@@ -112,11 +111,20 @@ def test_it_is_measured_as_it_came(taken, digits):
     assert read_result(taken.run, digits).finished
 
 
-def test_the_verbs_take_it(home, taken):
-    run = taken.run.path
-    assert "accuracy" in eyas("evaluate", run, cwd=home).stdout
-    assert "validation error" in eyas("diagnose", run, cwd=home).stdout
-    assert "report-en" in eyas("report", run, "--html", cwd=home).stdout
+def test_the_verbs_take_it(taken, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = str(taken.run.path)
+    for words, said in (
+        (("evaluate", run), "accuracy"),
+        (("diagnose", run), "validation error"),
+        (("report", run, "--html"), "report-en"),
+    ):
+        assert said in eyas(*words)
+
+
+def test_it_is_no_run_to_resume(taken, digits):
+    with pytest.raises(ResumeError, match=r"was imported.*eyas train --config .*config.yaml train.start_from="):
+        resume_run(taken.run, digits)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +139,8 @@ def test_other_files_give_the_same_network(home, taken, digits, tmp_path, source
 
 
 def test_a_better_scaling_is_named(home, tmp_path):
-    words = ("import", "keras", home / "model.keras", "--data", "digits", "--to", "taken")
-    told = eyas(*words, cwd=tmp_path).stderr
+    told = eyas("import", "keras", home / "model.keras", "--data", "digits", "--to", tmp_path / "taken")
+    assert f"imported {home / 'model.keras'} (650 parameters)" in told
     assert "with pixels scaled as unit" in told
     assert "Import it again with --pixels symmetric" in told
 

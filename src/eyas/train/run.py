@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from eyas.core.errors import ResumeError
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config
 from eyas.data import Dataset
@@ -138,6 +139,11 @@ def check_resume(run: RunFolder, dataset: Dataset, config: Config | None) -> Con
         ConfigError, ResumeError: as `resume_run`.
     """
     config = config or run.config()
+    if is_imported(run):
+        raise ResumeError(
+            f"{run.path} was imported and has no training to go on with; train its network further in a new run: "
+            f"eyas train --config {run.config_file} train.start_from={run.path}"
+        )
     check_same(run.config(), config, run.path)
     check_config(config, dataset)
     return config
