@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +14,8 @@ from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
+    from eyas.cli.taking_in import Taken
     from eyas.core.schema import Config
-    from eyas.evaluate import Evaluation
     from eyas.train.imported import BetterScaling
 
 Pixels = Literal["bytes", "unit", "symmetric", "standard"]
@@ -80,10 +81,13 @@ def import_keras(
         from eyas.data import check_dataset
 
     taken = take_in(words, config, weights=weights, names=names, names_from=str(classes), target=to)
-    report = check_dataset(taken.config.data)
-    print_warnings(report)
+    print_warnings(check_dataset(taken.config.data))
     if taken.better:
         _warn(taken.better, taken.config)
+    _tell(taken, model, as_json)
+
+
+def _tell(taken: Taken, model: str, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -91,19 +95,15 @@ def import_keras(
                 "parameters": taken.parameters,
                 "normalize": taken.config.model_dump(mode="json")["data"]["normalize"],
                 "splits": {split: found.summary() for split, found in taken.found.items()},
-                "better": taken.better.__dict__ if taken.better else None,
+                "better": asdict(taken.better) if taken.better else None,
             }
         )
         return
     typer.echo(f"imported {model} ({taken.parameters:,} parameters)")
     for split, found in taken.found.items():
-        typer.echo(_in_words(split, found))
+        low, high = found.intervals["accuracy"]
+        typer.echo(f"{split}: accuracy {found.accuracy:.4f} ({low:.4f} to {high:.4f}) on {found.images:,} images")
     typer.echo(f"next: eyas evaluate {taken.run.path}   or   eyas export {taken.run.path}")
-
-
-def _in_words(split: str, found: Evaluation) -> str:
-    low, high = found.intervals["accuracy"]
-    return f"{split}: accuracy {found.accuracy:.4f} ({low:.4f} to {high:.4f}) on {found.images:,} images"
 
 
 def _warn(better: BetterScaling, config: Config) -> None:
