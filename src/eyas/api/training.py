@@ -15,6 +15,7 @@ from eyas.track.trackers import Curves, make_trackers
 from eyas.train import (
     Callback,
     ProgressBar,
+    Remarks,
     RunStart,
     TrainResult,
     check_resume,
@@ -74,8 +75,8 @@ def keep_check(run: RunFolder, report: CheckReport) -> None:
 
 
 def watchers(settings: Config) -> Sequence[Callback]:
-    """What watches every run: the bar, the curves and the trackers."""
-    return [NotebookBar() if in_notebook() else ProgressBar(), Curves(), *make_trackers(settings.track)]
+    """What watches every run: the notes, the bar, the curves and the trackers."""
+    return [Remarks(), NotebookBar() if in_notebook() else ProgressBar(), Curves(), *make_trackers(settings.track)]
 
 
 def quiet_watchers(settings: Config) -> Sequence[Callback]:

@@ -104,7 +104,8 @@ def train(
         from eyas.track.delivery.process import require_library
 
     require_free(to)
-    for library in ("torch", *settings.track):  # one that is missing is named before the data are read
+    own = ["keras"] if settings.model.name.startswith("keras:") else []
+    for library in ("torch", *own, *settings.track):  # one that is missing is named before the data are read
         require_library(library)
     dataset = open_dataset(settings.data)
     report = check_dataset(settings.data)  # of the survey that opening has made

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from eyas.core.schema import Config, CustomConfig
+from eyas.core.schema import Config, CustomConfig, KerasConfig
 
 DVC_FILE, PARAMS_FILE = Path("dvc.yaml"), Path("params.yaml")
 
@@ -61,7 +61,7 @@ def dvc_yaml(config: Config) -> str:
     """The pipeline for this configuration.
 
     What lies in files of the user's own is watched too: `data.source` where it is a path, the fixes, the source of
-    a custom network, the teacher.
+    a custom or Keras network, the teacher.
     """
     source = config.data.source
     data = ["${data.source}"] if source and Path(source).exists() else []  # params.yaml has it; a named set is no file
@@ -70,6 +70,8 @@ def dvc_yaml(config: Config) -> str:
     train = ["dataset.json"]  # its fingerprint changes with any pixel, label or split
     if isinstance(config.model, CustomConfig):
         train.append(config.model.name.rpartition(":")[0])
+    if isinstance(config.model, KerasConfig):
+        train.append(config.model.source)
     if config.train.teacher:
         train.append("${train.teacher}")
     return TEMPLATE.format(data_deps=f"    deps: {_list(data)}\n" if data else "", train_deps=_list(train))

@@ -40,21 +40,25 @@ def build_custom(
         ConfigError: no such file or function, one that fails, no module returned, or logits that are not (N, classes).
     """
     path, function = file or source_file(config), config.name.rpartition(":")[2]
-    with _blaming(f"reading {path}"):
-        build = getattr(_load(path), function, None)
+    with blaming(f"reading {path}"):
+        build = getattr(load_source(path), function, None)
     if not callable(build):
         raise ConfigError(f"model.name: {path} defines no function {function}")
-    with _blaming(f"{function}(input_shape={input_shape}, classes={classes}, **model.options)"):
+    with blaming(f"{function}(input_shape={input_shape}, classes={classes}, **model.options)"):
         module = build(input_shape=input_shape, classes=classes, **config.options)
     if not isinstance(module, nn.Module):
         raise ConfigError(f"model.name: {function} must return a torch.nn.Module, got {type(module).__name__}")
-    with _blaming(f"the network of {function}"):
+    with blaming(f"the network of {function}"):
         return _split(module, input_shape, classes, function)
 
 
 @contextmanager
-def _blaming(what: str) -> Iterator[None]:
-    """Turn whatever the user's own code raises into a `ConfigError` that names its type, message and line."""
+def blaming(what: str, missing: tuple[str, str] = ("", "")) -> Iterator[None]:
+    """Turn whatever the user's own code raises into a `ConfigError` that names its type, message and line.
+
+    Args:
+        missing: a module that the code may look for in vain, and what to do then.
+    """
     try:
         yield
     except ConfigError:
@@ -62,10 +66,13 @@ def _blaming(what: str) -> Iterator[None]:
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}, line {last.lineno}"
-        raise ConfigError(f"model.name: {what} failed ({type(error).__name__} in {where}): {error}") from error
+        module = error.name if isinstance(error, ModuleNotFoundError) else None
+        hint = f"; {missing[1]}" if module and module.split(".")[0] == missing[0] else ""
+        raise ConfigError(f"model.name: {what} failed ({type(error).__name__} in {where}): {error}{hint}") from error
 
 
-def _load(path: Path) -> object:
+def load_source(path: Path) -> object:
+    """Run a Python file as a module of its own."""
     if not path.is_file():
         raise ConfigError(f"model.name: no such file {path}")
     spec = importlib.util.spec_from_file_location(f"eyas_custom_{path.stem}", path)

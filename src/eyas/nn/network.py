@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,14 @@ class Normalise(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(N, H, W, C) uint8 → (N, C, H, W) float32. The memory stays channels-last, as convolutions like it."""
         return images.permute(0, 3, 1, 2).float() * self.scale - self.shift
+
+
+@runtime_checkable
+class Penalised(Protocol):
+    """A body that brings regularisers of its own."""
+
+    def penalty(self, head: nn.Module) -> Tensor | float:
+        """What they add to the loss."""
 
 
 class Network(nn.Module):
@@ -84,8 +92,11 @@ class Network(nn.Module):
     def penalty(self) -> Tensor | float:
         """l2 · Σ w² over the kernels of the hidden dense layers, as Keras's `kernel_regularizer=l2(...)` counts it.
 
-        The output layer has no penalty, as in the course's listing.
+        The output layer has no penalty, as in the course's listing. A body with regularisers of its own says for itself
+        what it adds.
         """
+        if isinstance(self.body, Penalised):
+            return self.body.penalty(self.head)
         if not self.l2:
             return 0.0
         kernels = [m.weight for m in self.body.modules() if isinstance(m, nn.Linear)]

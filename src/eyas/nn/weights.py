@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io as stdio
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,33 @@ import torch
 from eyas.core import io
 from eyas.core.errors import TrainingError
 from eyas.core.runs import RunFolder
+from eyas.core.schema import CustomConfig, KerasConfig, ModelConfig
 from eyas.nn.build import build_network
+from eyas.nn.custom import source_file
+from eyas.nn.from_keras import SAVED
 from eyas.nn.network import Network
 
-# A run keeps the source of a custom network beside its weights.
+# A run keeps the source of a custom or Keras network beside its weights.
 CUSTOM_SOURCE = "model.py"
+KEPT = (CUSTOM_SOURCE, *(f"model{suffix}" for suffix in SAVED))
+
+
+def source_of(config: ModelConfig) -> Path | None:
+    """The user's own file that the network is built from; None where eyas builds it alone."""
+    if isinstance(config, CustomConfig):
+        return source_file(config)
+    return Path(config.source) if isinstance(config, KerasConfig) else None
+
+
+def keep_source(config: ModelConfig, run: Path) -> None:
+    """Copy that file into a run folder."""
+    if source := source_of(config):
+        shutil.copy(source, run / f"model{source.suffix}")
+
+
+def kept_source(run: Path) -> Path | None:
+    """The copy that a run folder has."""
+    return next((run / name for name in KEPT if (run / name).exists()), None)
 
 
 def save_weights(file: Path, network: Network, **about: Any) -> None:
@@ -46,14 +69,13 @@ def load_network(run: RunFolder) -> tuple[Network, dict[str, Any]]:
         The network, and a dict with `classes`, `input_shape` (H, W, C), `mean`, `std`, `epoch`, `fingerprint`.
     """
     about = load_weights(run.best)
-    copy = run.path / CUSTOM_SOURCE
     network = build_network(
         run.config().model,
         tuple(about["input_shape"]),
         len(about["classes"]),
         about["mean"],
         about["std"],
-        copy if copy.exists() else None,
+        kept_source(run.path),
     )
     take_weights(network, about.pop("weights"), run.best)
     return network.eval(), about

@@ -44,7 +44,7 @@ class RunFacts:
     """Trainable."""
     layers: Sequence[Layer]
     best_epoch: int
-    """From 1."""
+    """From 1; 0 where the network was trained elsewhere."""
     evaluations: Mapping[SplitName, Evaluation]
     """Of val and test, where they have images; never empty."""
     examples: Examples
@@ -56,6 +56,11 @@ class RunFacts:
     environment: Mapping[str, str]
     finished: bool
     """False where epochs are left to train."""
+
+    @property
+    def imported(self) -> bool:
+        """Whether the network was trained elsewhere, so that there are no epochs to tell of."""
+        return self.best_epoch == 0
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -133,6 +133,9 @@ def _model(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]:
 
 def _training(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]:
     train = facts.config.train
+    if facts.imported:
+        yield Text(say_it("training.imported"))
+        return
     yield Text(
         say_it(
             "training.text",
@@ -218,7 +221,8 @@ def _reproduce(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block
     run = quote(str(facts.run.path))
     yield Text(say_it("reproduce.text"))
     report = f"eyas report {run} --lang {say_it.language}"
-    yield Code("\n".join([f"eyas train -c {run}/config.yaml", f"eyas evaluate {run}", report]))
+    again = [] if facts.imported else [f"eyas train -c {run}/config.yaml"]
+    yield Code("\n".join([*again, f"eyas evaluate {run}", report]))
     rows = [[name, value] for name, value in facts.environment.items()]
     yield Table(say_it("reproduce.environment"), _columns(say_it, "reproduce", "name", "value"), rows)
     yield Text(say_it("reproduce.config"))

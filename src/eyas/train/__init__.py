@@ -1,6 +1,6 @@
 """The learning loop: one configuration and one dataset in, one run folder out."""
 
-from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
+from eyas.train.callbacks import Callback, EpochEnd, Remarks, RunEnd, RunStart
 from eyas.train.evaluation import answers_of, evaluate_clean, evaluate_run
 from eyas.train.parallel.launch import launch
 from eyas.train.parallel.workers import in_group, is_main
@@ -13,6 +13,7 @@ __all__ = [
     "EpochEnd",
     "EpochRow",
     "ProgressBar",
+    "Remarks",
     "RunEnd",
     "RunStart",
     "TrainResult",

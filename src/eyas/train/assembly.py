@@ -16,7 +16,7 @@ from eyas.core.runs import RunFolder
 from eyas.core.schema import Config, TrainConfig
 from eyas.data import Dataset, Split
 from eyas.nn import Network, build_network, fit_stem
-from eyas.nn.weights import CUSTOM_SOURCE
+from eyas.nn.weights import kept_source
 from eyas.train.augment import Augment
 from eyas.train.beginning import begin_with, check_beginning
 from eyas.train.callbacks import Callback, RunStart
@@ -71,9 +71,8 @@ def build(config: Config, dataset: Dataset, workers: int, run: RunFolder | None 
 def network_of(
     config: Config, dataset: Dataset, scaling: tuple[list[float], list[float]], run: RunFolder | None
 ) -> Network:
-    """A freshly initialised network; a run has a copy of a custom one's source."""
-    copy = run.path / CUSTOM_SOURCE if run else None
-    file = copy if copy and copy.exists() else None
+    """A freshly initialised network; a run has a copy of the source of a custom or Keras one."""
+    file = kept_source(run.path) if run else None
     return build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling, file)
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.core.console import err
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.nn import Network
+from eyas.nn.from_keras import KerasBody
 from eyas.train.progress.history import EpochRow
 
 
@@ -79,3 +81,13 @@ class Callback:
 
     def close(self) -> None:
         """The last call, also where training failed."""
+
+
+class Remarks(Callback):
+    """Tells what may be unexpected of a network that the user brought, once, on standard error."""
+
+    def on_start(self, start: RunStart) -> None:
+        """A new run begins."""
+        if not start.history and isinstance(start.network.body, KerasBody):
+            for line in start.network.body.remarks.lines(start.config.data.normalize):
+                err.print(f"note: {line}", markup=False)

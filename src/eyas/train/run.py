@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from eyas.core.lives import Ended, Life, living
+from eyas.core.errors import ResumeError
 from eyas.core.runs import RunFolder, create_run
-from eyas.core.schema import Config, CustomConfig
+from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.nn import load_weights
-from eyas.nn.custom import source_file
-from eyas.nn.weights import CUSTOM_SOURCE
+from eyas.nn.weights import keep_source, source_of
 from eyas.train.assembly import Built, assemble, build, device_kind, network_of, precision_of, set_up, stopping_of
 from eyas.train.beginning import first_difference
 from eyas.train.callbacks import Callback, RunEnd, RunStart
 from eyas.train.checks import check_config
 from eyas.train.feed import Feed
+from eyas.train.imported import is_imported
 from eyas.train.loop import Ending, Job, fit
 from eyas.train.parallel.workers import Workers, join
 from eyas.train.precision import Precision
@@ -83,12 +83,11 @@ def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) ->
 
 
 def create_folder(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
-    """A new run folder, with a copy of a custom network's source."""
-    model = config.model
-    name = source_file(model).stem if isinstance(model, CustomConfig) else model.name
+    """A new run folder, with a copy of the source of a custom or Keras network."""
+    source = source_of(config.model)
+    name = source.stem if source else config.model.name
     run = create_run(config, config.name or f"{dataset.name}-{name}", target)
-    if isinstance(model, CustomConfig):
-        shutil.copy(source_file(model), run.path / CUSTOM_SOURCE)
+    keep_source(config.model, run.path)
     return run
 
 
@@ -141,6 +140,11 @@ def check_resume(run: RunFolder, dataset: Dataset, config: Config | None) -> Con
         ConfigError, ResumeError: as `resume_run`.
     """
     config = config or run.config()
+    if is_imported(run):
+        raise ResumeError(
+            f"{run.path} was imported and has no training to go on with; train its network further in a new run: "
+            f"eyas train --config {run.config_file} train.start_from={run.path}"
+        )
     check_same(run.config(), config, run.path)
     check_config(config, dataset)
     return config
@@ -152,7 +156,7 @@ def read_result(run: RunFolder, dataset: Dataset) -> TrainResult:
     state = read_checkpoint(run.last, dataset)
     parameters = network_of(config, dataset, ([0.0], [1.0]), run).trainable_parameters()
     if state is None:
-        return TrainResult(run, [], None, False, parameters, "fp32")
+        return TrainResult(run, [], None, is_imported(run), parameters, "fp32")
     stopping = stopping_of(config.train)
     stopping.restore(state["stopping"])
     history = [EpochRow(**row) for row in state["position"]["history"]]

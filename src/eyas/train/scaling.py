@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from eyas.core.schema import Normalize
+from eyas.core.errors import ConfigError
+from eyas.core.schema import Normalize, Scaling
 from eyas.data import Split
 
 BYTES = 16 << 20  # of images at a time
+
+
+FIXED = {"unit": (0.0, 1.0), "symmetric": (0.5, 0.5), "bytes": (0.0, 1 / 255)}
+"""Mean and deviation on [0, 1] that bring pixels to [0, 1], to [-1, 1] and to 0 … 255."""
 
 
 def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]]:
@@ -16,14 +21,17 @@ def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]
     Computed from a histogram of the 256 values, so it is exact and needs one pass.
 
     Args:
-        kind: `standard`, or `unit` for mean 0 and deviation 1 (pixels stay on [0, 1]).
+        kind: `standard`; or a fixed one, which no image changes.
 
     Returns:
         C means and C deviations on [0, 1]. A channel that never varies gets deviation 1.
+
+    Raises:
+        ConfigError: fixed figures of another number of channels.
     """
     channels = split.images.shape[-1]
-    if kind == "unit":
-        return [0.0] * channels, [1.0] * channels
+    if kind != "standard":
+        return _fixed(kind, channels)
     counts = np.zeros((channels, 256), np.int64)
     rows = max(1, BYTES // split.images[0].nbytes)
     for start in range(0, len(split), rows):
@@ -35,3 +43,15 @@ def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]
     mean = share @ values
     std = np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
     return mean.tolist(), np.where(std > 0, std, 1.0).tolist()
+
+
+def _fixed(kind: Normalize, channels: int) -> tuple[list[float], list[float]]:
+    if not isinstance(kind, Scaling):
+        mean, std = FIXED[kind]
+        return [mean] * channels, [std] * channels
+    if not len(kind.mean) == len(kind.std) == channels:
+        raise ConfigError(
+            f"data.normalize must have a mean and a std for each of {channels} channels, got {len(kind.mean)} and "
+            f"{len(kind.std)}"
+        )
+    return list(kind.mean), list(kind.std)

@@ -12,6 +12,7 @@ from typing import Any
 
 from eyas.compare.plan import validated
 from eyas.core.errors import ConfigError
+from eyas.core.schema import KerasConfig
 from eyas.tune.points import effective
 from eyas.tune.space import Choice, Dimension, Float, Int, Space
 
@@ -57,7 +58,7 @@ def default_space(
         ConfigError: all of it is fixed.
     """
     config = validated(dict(settings), "the settings")
-    network = NETWORKS.get(config.model.name, OWN_NETWORK)
+    network = () if isinstance(config.model, KerasConfig) else NETWORKS.get(config.model.name, OWN_NETWORK)
     wanted = [*_learning(config.train.optimizer, images), *network, *_augmentation(min(shape[:2]))]
     held = [one for one in wanted if not any(f"{one.name}.".startswith(f"{key}.") for key in fixed)]
     names = {one.name for one in held}

@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from eyas.core.schema.augment import AugmentConfig
-from eyas.core.schema.data import DataConfig, Normalize
+from eyas.core.schema.data import DataConfig, Normalize, Scaling
 from eyas.core.schema.model import (
     ARCHITECTURES,
     Activation,
     CNNConfig,
     CustomConfig,
+    KerasConfig,
     MLPConfig,
     ModelConfig,
     ResNetConfig,
@@ -48,6 +49,7 @@ __all__ = [
     "DistillationConfig",
     "EarlyStoppingConfig",
     "ExportConfig",
+    "KerasConfig",
     "MLPConfig",
     "ModelConfig",
     "Monitor",
@@ -57,6 +59,7 @@ __all__ = [
     "PlateauConfig",
     "RateConfig",
     "ResNetConfig",
+    "Scaling",
     "Schedule",
     "Section",
     "ServeConfig",

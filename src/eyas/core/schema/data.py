@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat
 
 from eyas.core.schema.section import Fraction, PixelLimit, Section
 
@@ -25,7 +25,29 @@ def is_side(value: Any) -> bool:
 
 
 ImageSize = Annotated[int | tuple[int, int] | None, BeforeValidator(_image_size)]
-Normalize = Literal["standard", "unit"]
+
+
+class Scaling(Section):
+    """(x - mean) / std of pixels x on [0, 1]."""
+
+    mean: tuple[float, ...]
+    """Of each channel."""
+    std: tuple[PositiveFloat, ...]
+    """Of each channel."""
+
+
+SCALINGS = ("standard", "unit", "symmetric", "bytes")
+
+
+def _normalize(value: Any) -> Any:
+    if value in SCALINGS or isinstance(value, Scaling):
+        return value
+    if isinstance(value, dict) and value.keys() == {"mean", "std"}:
+        return Scaling.model_validate(value)
+    raise ValueError(f"be one of {', '.join(SCALINGS)}, or {{mean: [...], std: [...]}} of each channel on [0, 1]")
+
+
+Normalize = Annotated[Literal["standard", "unit", "symmetric", "bytes"] | Scaling, BeforeValidator(_normalize)]
 
 
 class DataConfig(Section):
@@ -41,7 +63,9 @@ class DataConfig(Section):
     resize: Literal["stretch", "crop", "pad"] = "stretch"
     """How an image of another shape becomes `image_size`."""
     normalize: Normalize = "standard"
-    """`standard`: subtract the training split's mean and divide by its deviation, by channel; `unit`: [0, 1]."""
+    """`standard`: subtract the training split's mean and divide by its deviation, by channel; `unit`: [0, 1];
+    `symmetric`: [-1, 1]; `bytes`: 0 to 255, for a network that scales by itself; or {mean: [...], std: [...]} of each
+    channel, to be subtracted and divided by on [0, 1]."""
     val_fraction: Fraction = 0.1
     """Carved from what the test split left of the training images, where the source has no validation split."""
     test_fraction: Fraction = 0.1

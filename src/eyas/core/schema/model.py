@@ -158,7 +158,32 @@ class CustomConfig(Section):
     """Adds l2 · Σ w² over the hidden dense kernels to the loss (Keras's `kernel_regularizer` on them)."""
 
 
-ARCHITECTURES = ("mlp", "cnn", "resnet", "wide_resnet", "custom")
+KERAS = "keras:"
+
+
+def _keras_reference(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(rf"{KERAS}.+(\.py:[A-Za-z_]\w*|\.keras|\.h5|\.hdf5|\.json)", value):
+        return value
+    raise ValueError(f"be {KERAS}path/to/file.py:function, or {KERAS} and a .keras, .h5 or .json file")
+
+
+class KerasConfig(Section):
+    """A Keras model, computed by torch."""
+
+    name: Annotated[str, BeforeValidator(_keras_reference)]
+    """`keras:path/to/file.py:function`, called with input_shape=(H, W, C) and classes=K where it takes them, or with
+    the name of a variable that is a model; or `keras:` and a saved model (.keras, .h5) or architecture (.json)."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments for the function."""
+
+    @property
+    def source(self) -> str:
+        """The file: a Python file, a saved model or an architecture."""
+        named = self.name.removeprefix(KERAS)
+        return re.sub(r"(?<=\.py):\w+$", "", named)
+
+
+ARCHITECTURES = ("mlp", "cnn", "resnet", "wide_resnet", "custom", "keras")
 
 
 def _name_alone(value: Any) -> Any:
@@ -167,6 +192,8 @@ def _name_alone(value: Any) -> Any:
 
 def _architecture(value: Any) -> str:
     name = value.get("name", "mlp") if isinstance(value, dict) else getattr(value, "name", "mlp")
+    if isinstance(name, str) and name.startswith(KERAS):
+        return "keras"
     return name if name in ARCHITECTURES else "custom"
 
 
@@ -175,7 +202,8 @@ ModelConfig = Annotated[
     | Annotated[CNNConfig, Tag("cnn")]
     | Annotated[ResNetConfig, Tag("resnet")]
     | Annotated[WideResNetConfig, Tag("wide_resnet")]
-    | Annotated[CustomConfig, Tag("custom")],
+    | Annotated[CustomConfig, Tag("custom")]
+    | Annotated[KerasConfig, Tag("keras")],
     Discriminator(_architecture),
     BeforeValidator(_name_alone),
 ]

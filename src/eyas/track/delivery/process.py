@@ -23,7 +23,7 @@ from eyas.track.delivery.sink import END, STARTING
 from eyas.track.delivery.spool import Delivered, Spool
 from eyas.track.delivery.to_wandb import is_wanted
 
-EXTRAS = {"torch": "train", "tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
+EXTRAS = {"torch": "train", "keras": "keras", "tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
 EXITING = 10.0
 """Seconds for a sender to be gone after its last word: wandb takes its service down."""
 Name = TypeVar("Name", bound=str)
@@ -129,7 +129,7 @@ def require_library(name: str) -> None:
     """Look, without the import.
 
     Args:
-        name: torch, or a tracker.
+        name: torch, keras, or a tracker.
 
     Raises:
         MissingExtraError: the library is not installed.
