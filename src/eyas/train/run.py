@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from eyas.core.lives import Ended, Life, living
 from eyas.core.errors import ResumeError
+from eyas.core.lives import Ended, Life, living
 from eyas.core.runs import RunFolder, create_run
 from eyas.core.schema import Config
 from eyas.data import Dataset
