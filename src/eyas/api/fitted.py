@@ -20,10 +20,12 @@ from eyas.bundle import Bundle, open_bundle
 from eyas.core.errors import ConfigError, DataError, InputError
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, Split
-from eyas.evaluate import fit_temperature, softmax
+from eyas.data.split import SplitName
+from eyas.evaluate import evaluate, fit_temperature, softmax
 from eyas.image import ImagePolicy
 from eyas.infer import Prediction, Predictor
 from eyas.nn import Network, load_network, run_in_parts, run_network
+from eyas.track.afterwards import record_evaluation
 
 LEFT_OUT = (".png", ".pdf", ".html")
 THRESHOLD = 0.5
@@ -74,6 +76,11 @@ class Trained:
         """K names."""
         return tuple(self._loaded[1]["classes"])
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the data that it was trained on."""
+        return str(self._loaded[1]["fingerprint"])
+
     @cached_property
     def policy(self) -> ImagePolicy:
         """What every image is brought to."""
@@ -97,6 +104,23 @@ class Trained:
             raise InputError(f"the network of {self.path} gives no class activation maps")
         probabilities = softmax(logits, self.temperature).astype(np.float32)
         return Prediction(logits, probabilities, features, THRESHOLD, np.concatenate(maps) if maps else None)
+
+    def record(self, split: SplitName, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        """Tell the run folder and its trackers how a split went, as `eyas evaluate` does: uncalibrated.
+
+        Nothing is done where the folder is gone, or has other weights by now.
+
+        Args:
+            split: of the run's data.
+            logits: (N, K) of its images.
+            labels: (N,) class indices.
+        """
+        run = RunFolder(self.path)
+        if not run.best.is_file() or run.best.read_bytes() != self.files[run.best.name]:
+            return
+        summary = evaluate(softmax(logits).astype(np.float32), labels, self.classes).summary()
+        run.add_metrics(split, summary)
+        record_evaluation(run, split, summary)
 
     @property
     def network(self) -> Network:
