@@ -126,6 +126,10 @@ def test_labels_come_back_as_they_were_given(images):
         fitted.score(images[0][few], images[1][few])
     with pytest.raises(ValueError, match="at least 2 classes"):
         Classifier(**SMALL).fit(images[0][:9], np.zeros(9, int))
+    for gap in (None, float("nan")):
+        for labels in (["zero", "one", gap], np.array(["zero", "one", gap], object)):
+            with pytest.raises(ValueError, match=f"all text or all numbers, got {gap} beside text"):
+                Classifier(**SMALL).fit(images[0][:3], labels)
 
 
 def test_arrays_are_split_by_class_and_kept_for_another_look(images):
