@@ -33,6 +33,8 @@ def test_its_keys_are_those_of_the_configuration():
         Dataset("digits", image_sise=8)
     with pytest.raises(ConfigError, match=r"^val_fraction must be less than 1, got 2"):
         Dataset("digits", val_fraction=2)
+    with pytest.raises(ConfigError, match=r"^resize must be .*got 'data\.5'"):
+        Dataset("digits", resize="data.5")
 
 
 def test_arrays_are_a_dataset_like_any_other(arrays):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ class Dataset(Opened):
         try:
             config = load_values({"data": {"source": str(source), **keys}}, (), "Dataset(…)").data
         except ConfigError as error:
-            raise ConfigError(str(error).replace("data.", "")) from None  # as they are given here
+            told = re.sub(r"(?<![\w.'])data\.(?=[a-z])", "", str(error))  # keys as they are given here
+            raise ConfigError(told) from None
         self._take(open_parts(config))
 
     @classmethod
