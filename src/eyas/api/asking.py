@@ -25,7 +25,6 @@ from eyas.data import Dataset, Split
 from eyas.data.split import SplitName
 from eyas.diagnose.history import History
 from eyas.evaluate import evaluate
-from eyas.explain import explain
 from eyas.export import export_run, quantise_run
 
 
@@ -111,19 +110,22 @@ class Asking(Estimator):
 
         Args:
             image: a path, one of Pillow's images, or (H, W) or (H, W, 1 or 3).
-            method: `cam`, `occlusion`, `rise`, `lime` or `shap`.
+            method: `cam`, `occlusion`, `rise`, `lime` or `shap`; of a run also `integrated-gradients`, `grad-cam` or
+                `gradient-shap`.
             label: of `classes_`; the most probable one where None.
             seconds: roughly at most.
             seed: of what is random.
 
         Raises:
-            ConfigError: no such method.
-            InputError: no image, no such class, or a network that gives no `cam`.
+            ConfigError: no such method, or one by gradients for a bundle.
+            DataError: `gradient-shap`, and the run's data have changed or are gone.
+            InputError: no image, no such class, or a network that has not what the method needs.
+            OutOfTimeError: the network is too slow for the method.
         """
         answering = self._fitted()
         pixels = pixels_of([image], answering.policy)[0]
         index = None if label is None else int(places_of(np.array([label]), self.classes_)[0])
-        found = explain(answering, pixels, method, index, seconds=seconds, seed=seed)
+        found = answering.explain(pixels, method, index, seconds=seconds, seed=seed)
         return Explained.of(found, str(self.classes_[found.index]), pixels)
 
     def export(self, path: str | Path | None = None, precision: Precision | None = None) -> Bundle:

@@ -16,9 +16,9 @@ from eyas.api.material import Data, material
 from eyas.api.results import classifier_html
 from eyas.api.settings import SHORT, Model, Settings, settings_of, told_as_keywords
 from eyas.api.training import require_main_guard, run_training
-from eyas.bundle.folder import MANIFEST, read_manifest
+from eyas.bundle.folder import MANIFEST, read_manifest, temperature_in
 from eyas.core import console
-from eyas.core.errors import DataError, TrainingError
+from eyas.core.errors import EyasError, TrainingError
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset
 from eyas.diagnose.history import read_history
@@ -104,7 +104,7 @@ class Classifier(Asking):
             raise TrainingError(f"{result.run.path} was stopped before its first epoch was done: nothing is learnt yet")
         if not result.finished:
             console.err.print(f"stopped after epoch {len(result.history)}; the best so far is kept", markup=False)
-        self._learnt(result.run, found.dataset, found.classes)
+        self._learnt(result.run, Trained.of(result.run).calibrated(found.dataset), found.classes)
         return self
 
     def tune(
@@ -156,7 +156,8 @@ class Classifier(Asking):
     def load(cls, path: str | Path) -> Self:
         """A run folder or a bundle as a fitted classifier; its classes are their names.
 
-        Of a run whose data have changed or cannot be opened, the probabilities are not calibrated.
+        A run's probabilities are calibrated as those of the bundle in its folder, else by its data. Where there is no
+        bundle, and the data have changed or cannot be opened, they are not calibrated.
 
         Raises:
             ConfigError: neither of them.
@@ -170,12 +171,8 @@ class Classifier(Asking):
             made._take(Exported(path))
             return made
         run = open_run(path)
-        made = cls(str(run.config_file))
-        try:
-            made._learnt(run, Dataset.of(run.config().data))
-        except DataError as error:
-            console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
-            made._learnt(run, None)
+        made = cls(str(run.config_file.resolve()))
+        made._learnt(run, _calibrated(Trained.of(run), run))
         return made
 
     def __repr__(self) -> str:
@@ -199,6 +196,16 @@ class Classifier(Asking):
         short = {name: getattr(self, name) for name in SHORT}
         return settings_of(self.model, short, {name: getattr(self, name) for name in self._keywords})
 
-    def _learnt(self, run: RunFolder, dataset: Dataset | None, classes: NDArray[Any] | None = None) -> None:
-        self._take(Trained.of(run, dataset), classes)
+    def _learnt(self, run: RunFolder, trained: Trained, classes: NDArray[Any] | None = None) -> None:
+        self._take(trained, classes)
         self.history_ = read_history(run.history)
+
+
+def _calibrated(trained: Trained, run: RunFolder) -> Trained:
+    if (temperature := temperature_in(run.bundle)) is not None:
+        return trained.at(temperature)
+    try:
+        return trained.calibrated(Dataset.of(run.config().data))
+    except EyasError as error:  # of the data alone: the network has answered for itself
+        console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
+        return trained
