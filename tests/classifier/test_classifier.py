@@ -193,7 +193,9 @@ def test_each_answer_is_shown_as_text_and_as_html(fitted, digits, image):
 
 
 def test_a_report_is_one_file(fitted, folder):
+    before = fitted.run.read_metrics()
     assert fitted.report(folder / "report.html").read_text().startswith("<!doctype html>")
+    assert fitted.run.read_metrics() == before
     with pytest.raises(ConfigError, match=r"a file of \.html or \.pdf"):
         fitted.report(folder / "report.doc")
 

@@ -92,6 +92,7 @@ def test_it_is_cloned_searched_and_validated(images):
 
 def test_a_pickle_is_small_and_answers_the_same_where_its_run_is_gone(images, tmp_path):
     fitted = Classifier(epochs=3, runs_dir=tmp_path / "runs", **SMALL).fit(*images)
+    (fitted.run.path / "notes.txt").write_text("of mine" * 10_000)
     content = pickle.dumps(fitted)
     assert len(content) < 40_000  # 2,400 weights of 4 bytes, and the run's text
     weights = (fitted.run.path / "best.pt").read_bytes()

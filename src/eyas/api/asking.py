@@ -157,7 +157,7 @@ class Asking(Estimator):
         return Diagnosed.of(diagnose_runs([self.run.path], human_error, tolerance))
 
     def report(self, file: str | Path | None = None, language: str = "en") -> Path:
-        """Write the run's report; the test split is measured for it.
+        """Write the run's report; the test split is measured for it, and recorded in the run where no file is named.
 
         Args:
             file: `.html` or `.pdf`; the run's own `report-<language>.html` where None.
@@ -167,7 +167,7 @@ class Asking(Estimator):
             The file.
         """
         target = Path(file) if file else self.run.path / f"report-{language}.html"
-        write_report(self.run.path, target, language)
+        write_report(self.run.path, target, language, record=not file)
         return target
 
     def plot(self) -> Image.Image:
