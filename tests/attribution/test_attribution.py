@@ -176,6 +176,20 @@ class Twice(nn.Module):
         return self.head(maps.mean((2, 3)))
 
 
+class Last(nn.Module):
+    """(N, D, h, w) → (N, h, w, D)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1)
+
+
+class Mean(nn.Module):
+    """(N, h, w, D) → (N, D)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((1, 2))
+
+
 FAMILIES = {
     "cnn": (CNNConfig(filters=(4, 4, 4, 4), dense=(8,)), (2, 2)),  # its last blocks leave one position
     "cnn without dense": (CNNConfig(filters=(4,), dense=(), dropout=0), (4, 4)),
@@ -201,6 +215,14 @@ def test_the_last_maps_of_ones_own_network_are_found(tmp_path: Path) -> None:
     )
     built = build_network(CustomConfig(name=f"{tmp_path / 'mine.py'}:build"), (8, 8, 1), 10, [0.5], [0.25])
     assert maps_of(built.eval(), (8, 8, 1)) == (6, 6)
+
+
+@pytest.mark.parametrize("width", [24, 8])
+def test_maps_with_their_channels_last_are_none(width: int) -> None:
+    patches = nn.Conv2d(3, width, 4, 4)
+    later = [Last(), nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * width)]
+    own = Network(Normalise([0.5] * 3, [0.25] * 3), nn.Sequential(patches, *later, Mean()), nn.Linear(2 * width, 10))
+    assert last_maps(own.eval(), torch.zeros(1, 32, 32, 3)) is patches
 
 
 def maps_of(network: Network, shape: tuple[int, int, int]) -> tuple[int, int]:
