@@ -7,7 +7,8 @@ Built-in digits, networks trained here in seconds; the first test images, one th
 Each map is measured against 19 of the same values in random places: of maps that mean nothing 1 in 20 is reliable.
 `seconds` are the median of an explanation, its measure included; `asked` are images and gradients.
 
-Seen on 2 cores (AMD EPYC) that other work shared: reliable of 30 images, and seconds on resnet-32 (of the second command):
+Seen on 2 cores (AMD EPYC) that other work shared: reliable of 30 images, the methods of resnet-32 in two calls; and its
+seconds by the second command:
 
                             mlp-8    cnn-8    resnet-32    seconds
     cam                         -        -           16       0.18
