@@ -24,7 +24,7 @@ DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor bench-explain lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -144,6 +144,9 @@ bench-serve: $(VENV)/.dev build/peers-serve/eyas/.done $(SERVE_PEERS:%=build/pee
 
 bench-monitor: $(VENV)/.dev  ## drift, outliers, calibration, what watching costs, roll-back (about 40 minutes; needs wrk)
 	$(BIN)/python benchmarks/monitor/compare.py $(BENCH)
+
+bench-explain: $(VENV)/.dev  ## which explanations are reliable, and what they take (about 2 minutes)
+	$(BIN)/python benchmarks/explain/compare.py $(BENCH)
 
 build/peers-serve/eyas/.done: pyproject.toml requirements.lock
 	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
