@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from eyas.core.schema import CNNConfig, CustomConfig, MLPConfig, ModelConfig, ResNetConfig, WideResNetConfig
+from eyas.core.schema import (
+    CNNConfig,
+    CustomConfig,
+    MLPConfig,
+    ModelConfig,
+    PretrainedConfig,
+    ResNetConfig,
+    WideResNetConfig,
+)
 from eyas.nn.cnn import build_cnn
 from eyas.nn.custom import build_custom
 from eyas.nn.mlp import build_mlp
 from eyas.nn.network import Network, Normalise
+from eyas.nn.pretrained import build_pretrained, find_backbone, read_backbone
 from eyas.nn.residual import build_resnet
 from eyas.nn.wide_resnet import build_wide_resnet
 
@@ -28,7 +37,7 @@ def build_network(
         input_shape: (H, W, C).
         classes: K.
         mean, std: C values on [0, 1].
-        file: for a custom network, where its source lies now.
+        file: where a custom network's source, or the description of a pretrained one's backbone, lies now.
 
     Raises:
         ConfigError: the images are too small for the network, its size cannot be had, or its source does not fit.
@@ -48,4 +57,7 @@ def build_network(
         case CustomConfig():
             body, head, any_size = build_custom(config, input_shape, classes, file)
             l2 = config.l2
+        case PretrainedConfig():
+            backbone = read_backbone(file) if file else find_backbone(config)[0]
+            return build_pretrained(config, backbone, input_shape, classes, Normalise(mean, std))
     return Network(Normalise(mean, std), body, head, l2, any_size=any_size)

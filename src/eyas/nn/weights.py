@@ -14,6 +14,7 @@ from eyas.core.errors import TrainingError
 from eyas.core.runs import RunFolder
 from eyas.nn.build import build_network
 from eyas.nn.network import Network
+from eyas.nn.pretrained import BACKBONE_FILE
 
 # A run keeps the source of a custom network beside its weights.
 CUSTOM_SOURCE = "model.py"
@@ -46,17 +47,21 @@ def load_network(run: RunFolder) -> tuple[Network, dict[str, Any]]:
         The network, and a dict with `classes`, `input_shape` (H, W, C), `mean`, `std`, `epoch`, `fingerprint`.
     """
     about = load_weights(run.best)
-    copy = run.path / CUSTOM_SOURCE
     network = build_network(
         run.config().model,
         tuple(about["input_shape"]),
         len(about["classes"]),
         about["mean"],
         about["std"],
-        copy if copy.exists() else None,
+        kept_source(run),
     )
     take_weights(network, about.pop("weights"), run.best)
     return network.eval(), about
+
+
+def kept_source(run: RunFolder) -> Path | None:
+    """What the run keeps of a network that its configuration only names: its source, or its backbone's description."""
+    return next((path for name in (CUSTOM_SOURCE, BACKBONE_FILE) if (path := run.path / name).exists()), None)
 
 
 def take_weights(network: Network, weights: dict[str, Any], file: Path) -> None:

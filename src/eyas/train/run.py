@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyas.core.runs import RunFolder, create_run
-from eyas.core.schema import Config, CustomConfig
+from eyas.core.schema import Config, CustomConfig, PretrainedConfig
 from eyas.data import Dataset
 from eyas.nn import load_weights
 from eyas.nn.custom import source_file
+from eyas.nn.pretrained import find_backbone
 from eyas.nn.weights import CUSTOM_SOURCE
 from eyas.train.assembly import Built, assemble, build, device_kind, network_of, precision_of, set_up, stopping_of
 from eyas.train.beginning import first_difference
@@ -82,12 +83,18 @@ def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) ->
 
 
 def create_folder(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
-    """A new run folder, with a copy of a custom network's source."""
-    model = config.model
-    name = source_file(model).stem if isinstance(model, CustomConfig) else model.name
+    """A new run folder, with a copy of a custom network's source, or with a backbone's description."""
+    model, name = config.model, config.model.name
+    backbone = find_backbone(model)[0] if isinstance(model, PretrainedConfig) else None
+    if isinstance(model, CustomConfig):
+        name = source_file(model).stem
+    elif backbone:
+        name = backbone.architecture.partition(".")[0]
     run = create_run(config, config.name or f"{dataset.name}-{name}", target)
     if isinstance(model, CustomConfig):
         shutil.copy(source_file(model), run.path / CUSTOM_SOURCE)
+    elif backbone:
+        backbone.write(run.path)
     return run
 
 

@@ -22,6 +22,7 @@ from eyas.core.schema.model import (
     WideResNetConfig,
 )
 from eyas.core.schema.monitoring import MonitoringConfig
+from eyas.core.schema.pretrained import PretrainedConfig
 from eyas.core.schema.section import Section
 from eyas.core.schema.serve import ExportConfig, ServeConfig
 from eyas.core.schema.train import (
@@ -55,6 +56,7 @@ __all__ = [
     "MuonConfig",
     "Normalize",
     "PlateauConfig",
+    "PretrainedConfig",
     "RateConfig",
     "ResNetConfig",
     "Schedule",
