@@ -14,7 +14,7 @@ ON = ("1", "true", "yes", "on")
 
 
 def fetch(repository: str, name: str, *, offline: bool) -> Path | None:
-    """A file of a model's repository, downloaded where it is not in the cache; an interrupted download goes on.
+    """A file of a model's repository, downloaded where it is not in the cache; one that is cut goes on.
 
     Large files are named in the cache by their SHA-256; what does not hash to it is removed.
 
@@ -32,19 +32,19 @@ def fetch(repository: str, name: str, *, offline: bool) -> Path | None:
         from huggingface_hub import constants, errors, hf_hub_download
     owner_name, _, revision = repository.partition("@")
     cached_only = offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in ON
+    address = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     try:
-        path = hf_hub_download(owner_name, name, revision=revision or None, local_files_only=cached_only)
+        path = hf_hub_download(
+            owner_name, name, revision=revision or None, local_files_only=cached_only, endpoint=address
+        )
     except errors.LocalEntryNotFoundError as error:
-        reason = "offline" if cached_only else f"{constants.ENDPOINT} cannot be reached ({_cause(error)})"
+        why = "this is offline" if cached_only else f"{address} cannot be reached ({_cause(error)})"
         raise ConfigError(
-            f"{name} of {owner_name} is not in the cache {constants.HF_HUB_CACHE}, and this is {reason}; "
-            f"with a network: hf download {owner_name} {name}"
-            if cached_only
-            else f"{name} of {owner_name} is not in the cache {constants.HF_HUB_CACHE}, and {reason}; "
-            f"later, or on another machine: hf download {owner_name} {name}"
+            f"{name} of {owner_name} is not in the cache {constants.HF_HUB_CACHE}, and {why}; with a network: "
+            f"hf download {owner_name} {name}"
         ) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
-        raise ConfigError(f"model.backbone: {constants.ENDPOINT} has no model {repository} for you: {error}") from error
+        raise ConfigError(f"model.backbone: {address} has no model {repository} for you: {error}") from error
     except errors.EntryNotFoundError:
         return None
     except (errors.HfHubHTTPError, OSError) as error:

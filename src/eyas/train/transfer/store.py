@@ -4,7 +4,8 @@
     done.npy        (M,) bool, written after the rows that it vouches for
 
 The key is of the weights, the preparation, the precision, the view and every pixel of the data, so that other splits
-and shares of the same images find their rows here. A kill loses the blocks since `done.npy` was last written.
+and shares of the same images find their rows here. Ctrl-C loses nothing; a kill loses the blocks
+since `done.npy` was last written.
 """
 
 from __future__ import annotations
@@ -80,27 +81,32 @@ def _fill(
     compute: Compute,
     label: str,
 ) -> None:
-    width = shape[1] * DTYPE.itemsize
     with writing_cache():
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "features.f16").open("r+b" if (folder / "features.f16").exists() else "w+b", buffering=0)
-        file.truncate(shape[0] * width)
+        file.truncate(shape[0] * shape[1] * DTYPE.itemsize)
     saved = monotonic()
     with file, progress(transient=True) as bar:
         task = bar.add_task(label, total=len(missing), status="")
-        for block, rows in _blocks(missing):
-            features = compute(rows, block)
-            if not np.isfinite(features).all():
-                raise TrainingError(f"the backbone gives features that are not finite ({label})")
-            with writing_cache():
-                for row, feature in zip(rows.tolist(), features, strict=True):
-                    os.pwrite(file.fileno(), feature.astype(DTYPE).tobytes(), row * width)
-            done[rows] = True
-            bar.advance(task, len(rows))
-            if monotonic() - saved > SAVE_SECONDS:
-                _save_done(folder, done, file.fileno())
-                saved = monotonic()
-        _save_done(folder, done, file.fileno())
+        try:
+            for block, rows in _blocks(missing):
+                _write(file.fileno(), rows, compute(rows, block), label)
+                done[rows] = True
+                bar.advance(task, len(rows))
+                if monotonic() - saved > SAVE_SECONDS:
+                    _save_done(folder, done, file.fileno())
+                    saved = monotonic()
+        finally:  # also after Ctrl-C
+            _save_done(folder, done, file.fileno())
+
+
+def _write(file: int, rows: NDArray[np.int64], features: NDArray[np.float16], label: str) -> None:
+    if not np.isfinite(features).all():
+        raise TrainingError(f"the backbone gives features that are not finite ({label})")
+    width = features.shape[1] * DTYPE.itemsize
+    with writing_cache():
+        for row, feature in zip(rows.tolist(), features, strict=True):
+            os.pwrite(file, feature.astype(DTYPE).tobytes(), row * width)
 
 
 def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
