@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from eyas.bundle import BundleDraft, Conformal, DatasetInfo, InputSpec, Parity, Quantisation
 from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
-from eyas.core.schema import ExportConfig
+from eyas.core.schema import ExportConfig, ModelConfig, PretrainedConfig
 from eyas.data import Dataset, Split
 from eyas.data.dataset import SplitName
 from eyas.evaluate import evaluate, fit_threshold, prediction_sets
@@ -98,6 +98,10 @@ def _write_golden(file: Path, split: Split, probabilities: NDArray[np.float32]) 
     np.savez_compressed(file, images=split.take(rows), probabilities=probabilities[rows])
 
 
+def _architecture(model: ModelConfig) -> str:
+    return f"{model.name}:{model.backbone}" if isinstance(model, PretrainedConfig) else model.name
+
+
 def _describe(origin: Origin, folder: Path, export: ExportConfig, quantisation: Quantisation | None) -> dict[str, Any]:
     """What the manifest says of where the model comes from."""
     dataset, policy, config = origin.dataset, origin.dataset.policy, origin.run.config()
@@ -118,7 +122,7 @@ def _describe(origin: Origin, folder: Path, export: ExportConfig, quantisation: 
             std=tuple(origin.about["std"]),
         ),
         "outputs": output_names(origin.network),
-        "architecture": config.model.name,
+        "architecture": _architecture(config.model),
         "framework": f"{framework}, {precision}" if precision else framework,
         "parameters": origin.network.trainable_parameters(),
         "quantisation": quantisation,

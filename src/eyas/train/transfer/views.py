@@ -15,7 +15,7 @@ from eyas.nn import PretrainedNetwork
 from eyas.nn.pretrained import Backbone
 from eyas.train.augment import Augment
 from eyas.train.precision import Precision, autocast
-from eyas.train.transfer.store import BLOCK, Compute, cached_features, digest_images, store_path
+from eyas.train.transfer.store import BLOCK, cached_features, digest_images, store_path
 
 
 @dataclass(frozen=True)
@@ -47,28 +47,33 @@ class Extractor:
 
     def features(self, split: Split, view: int = 0) -> NDArray[np.float16]:
         """(M, D) for the array that the split's rows point into; those rows are filled."""
-        drawn = [self.augment.model_dump(mode="json"), self.seed, view] if view else None
-        computed = [self.network.computes_at, self.precision, self.device.type]
-        folder = store_path({**asdict(self.backbone), "origin": ""}, computed, self.images, drawn)
-        label = f"features of {split.name}" + (f", view {view + 1}" if view else "")
-        shape = (len(split.images), self.network.head.in_features)
-        return cached_features(folder, split.rows, shape, self._computing(split, view), label)
-
-    def _computing(self, split: Split, view: int) -> Compute:
-        vary = Augment(self.augment.model_copy(update={"flip": "none"}), split.images.shape[1:], self.seed)
+        vary = self.augment.model_copy(update={"flip": "none"}) if view else AugmentConfig()
+        drawn = None if vary == AugmentConfig() else [vary.model_dump(mode="json"), self.seed, view]
         mirrored = self.augment.flip != "none" and view % 2 == 1
+        computed = [self.network.computes_at, self.precision, self.device.type]
+        folder = store_path({**asdict(self.backbone), "origin": ""}, computed, self.images, drawn, mirrored)
+        label = f"features of {split.name}" + (f", view {view + 1}" if view else "")
+        shape = (len(split.images), int(self.network.head.weight.shape[1]))  # type: ignore[union-attr, index]
+        augment = Augment(vary, split.images.shape[1:], self.seed)
 
         @torch.inference_mode()
         def compute(rows: NDArray[np.int64], block: int) -> NDArray[np.float16]:
-            whole = np.arange(block * BLOCK, min((block + 1) * BLOCK, len(split.images)))
-            images = torch.from_numpy(np.asarray(split.images)[whole if view else rows])
-            if view:
-                images = vary(images, torch.zeros(len(whole), dtype=torch.int64), whole, view, block).images
-                images = images[torch.from_numpy(rows - whole[0])]
+            images = self._varied(split, rows, block, view, augment) if drawn else _images(split, rows)
             if mirrored:
                 images = images.flip(2)
             with autocast(self.device, self.precision):
                 found: Tensor = self.network.features(images.to(self.device))
             return found.half().cpu().numpy()
 
-        return compute
+        return cached_features(folder, split.rows, shape, compute, label)
+
+    def _varied(self, split: Split, rows: NDArray[np.int64], block: int, view: int, augment: Augment) -> Tensor:
+        """The whole block is drawn, whichever of its images are wanted: an image's view is always the same."""
+        whole = np.arange(block * BLOCK, min((block + 1) * BLOCK, len(split.images)))
+        labels = torch.zeros(len(whole), dtype=torch.int64)
+        varied = augment(_images(split, whole), labels, whole, view, block).images
+        return varied[torch.from_numpy(rows - whole[0])]
+
+
+def _images(split: Split, rows: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(np.asarray(split.images)[rows])
