@@ -28,7 +28,7 @@ def timm() -> ModuleType:
     """
     with needs_extra("pretrained"):
         try:
-            import torchvision  # noqa: F401
+            import torchvision  # type: ignore[import-untyped]  # noqa: F401
         except RuntimeError as error:
             if "operator torchvision::" not in str(error):
                 raise
@@ -37,13 +37,13 @@ def timm() -> ModuleType:
             if error.name != "torchvision":
                 raise
         import timm as library
-    return library  # type: ignore[no-any-return]
+    return library
 
 
 @cache
 def _declare() -> torch.library.Library:
     """Kept as long as the process: the declarations end with the object."""
-    declared = torch.library.Library("torchvision", "FRAGMENT")
+    declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in LOOKED_UP:
-        declared.define(name + SIGNATURE)
+        declared.define(name + SIGNATURE)  # type: ignore[no-untyped-call]
     return declared

@@ -94,7 +94,7 @@ def _timms_names(weights: dict[str, Tensor], model: nn.Module, backbone: Backbon
             f"model.backbone: these weights came from TensorFlow; take tf_{backbone.architecture}, whose padding is "
             "TensorFlow's"
         )
-    stages = [len(stage) for stage in model.blocks]  # type: ignore[arg-type, union-attr]
+    stages = [len(stage) for stage in model.blocks]  # type: ignore[union-attr]
     places = [f"blocks.{stage}.{block}" for stage, count in enumerate(stages) for block in range(count)]
     return {_timms_name(name, weights, places): value for name, value in weights.items()}
 

@@ -81,6 +81,7 @@ class PretrainedNetwork(Network):
         super().__init__(normalise, body, head)
         self.config = config
         self.computes_at = computes_at
+        self.width, self.classes = head.in_features, head.out_features
         self._depths = depths
         if config.frozen:
             body.requires_grad_(False)

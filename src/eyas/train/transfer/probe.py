@@ -51,8 +51,7 @@ def fit_head(
     The network itself, whose features are already standardised, is left as it is.
     """
     chosen = tuple(decays) if len(val) else (USUAL,)
-    classes, features = network.head.weight.shape  # type: ignore[union-attr]
-    layer = _Layers(len(chosen), int(classes), int(features), train.device)
+    layer = _Layers(len(chosen), network.classes, network.width, train.device)
     _train(layer, network, train, loss, batch_size, seed, torch.tensor(chosen, device=train.device))
     losses = dict(zip(chosen, _val_losses(layer, network, val), strict=True)) if len(val) else {}
     best = min(range(len(chosen)), key=lambda index: losses.get(chosen[index], 0.0))

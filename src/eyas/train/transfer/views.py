@@ -53,7 +53,7 @@ class Extractor:
         computed = [self.network.computes_at, self.precision, self.device.type]
         folder = store_path({**asdict(self.backbone), "origin": ""}, computed, self.images, drawn, mirrored)
         label = f"features of {split.name}" + (f", view {view + 1}" if view else "")
-        shape = (len(split.images), int(self.network.head.weight.shape[1]))  # type: ignore[union-attr, index]
+        shape = (len(split.images), self.network.width)
         augment = Augment(vary, split.images.shape[1:], self.seed)
 
         @torch.inference_mode()
