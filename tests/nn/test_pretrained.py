@@ -72,9 +72,11 @@ def test_a_grey_image_is_an_rgb_image_of_equal_channels(folder):
         )
 
 
-@pytest.mark.parametrize("architecture", ["test_efficientnet", "test_vit"])
-def test_the_head_sees_what_the_features_give(tmp_path, architecture):
-    network = built(write_backbone(tmp_path, architecture, fixed_input_size=architecture == "test_vit"))
+@pytest.mark.parametrize(
+    ("architecture", "stages"), [("test_efficientnet", 0), ("test_efficientnet", 3), ("test_vit", 0)]
+)
+def test_the_head_sees_what_the_features_give(tmp_path, architecture, stages):
+    network = built(write_backbone(tmp_path, architecture, fixed_input_size=architecture == "test_vit"), stages=stages)
     torch.nn.init.normal_(network.head.weight)
     network.standardise.fit(torch.rand(network.head.in_features), torch.rand(network.head.in_features))
     some = images(2, 8, 8, 3)
@@ -84,6 +86,18 @@ def test_the_head_sees_what_the_features_give(tmp_path, architecture):
     assert network.has_cam == (architecture == "test_efficientnet")
     if maps is not None:
         torch.testing.assert_close(maps.mean((2, 3)) + network.head.bias, logits, atol=1e-4, rtol=1e-4)
+
+
+def test_stages_add_the_means_of_their_channels(folder):
+    some = images(2, 8, 8, 3)
+    plain, staged = built(folder), built(folder, stages=2)
+    with torch.inference_mode():
+        features = staged.features(some)
+        maps = plain.model.forward_intermediates(plain.body[0](plain.normalise(some)), indices=2)[1]
+        expected = torch.cat([plain.features(some), *(each.mean((2, 3)) for each in maps)], 1)
+    torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-4)
+    with pytest.raises(ConfigError, match=r"model\.stages must be at most \d for this backbone, got 9"):
+        built(folder, stages=9)
 
 
 def test_layers_further_down_learn_more_slowly_and_each_learns_once(folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from eyas.core.schema.section import Section
 
@@ -29,6 +29,9 @@ class PretrainedConfig(Section):
     """Take from the cache alone what the hub has; so does HF_HUB_OFFLINE=1."""
     size: PositiveInt | None = None
     """Pixels a side that the network itself enlarges images to. Unset: what the backbone was trained on."""
+    stages: NonNegativeInt = 0
+    """How many of the backbone's stages, counted from its end, give features beside its last maps: the mean of each
+    channel. A frozen backbone's earlier ones know more of edges and textures, which small images are made of."""
     frozen: bool = True
     """The backbone stays as it is: its features of every image are computed once, and kept. `false`: all is trained,
     from a dense layer that was fitted to those features (or from `train.start_from`)."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from eyas.core.errors import ConfigError
@@ -20,15 +21,22 @@ LEAST = 0.1
 
 
 class Maps(nn.Module):
-    """The backbone's last maps: (N, 3, H, W) → (N, D, h, w)."""
+    """The backbone's last maps, and those of some stages before them, averaged down to their size: (N, D, h, w).
 
-    def __init__(self, model: nn.Module) -> None:
+    Args:
+        stages: how many, counted from the backbone's end.
+    """
+
+    def __init__(self, model: nn.Module, stages: int) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.stages = model, stages
 
     def forward(self, images: Tensor) -> Tensor:
-        """Before any pooling."""
-        return self.model.forward_features(images)  # type: ignore[operator, no-any-return]
+        """Of (N, 3, H, W) images; the mean of each map over positions is that of the stage's own."""
+        if not self.stages:
+            return self.model.forward_features(images)  # type: ignore[operator, no-any-return]
+        last, earlier = self.model.forward_intermediates(images, indices=self.stages)  # type: ignore[operator]
+        return torch.cat([last, *(adaptive_avg_pool2d(maps, last.shape[2:]) for maps in earlier)], 1)
 
 
 class Standardise(nn.Module):
@@ -147,21 +155,21 @@ def build_pretrained(
     Raises:
         ConfigError: the images are larger than what the backbone computes on.
     """
-    height, width, _ = input_shape
-    size = config.size or backbone.size
-    if max(height, width) > size:
+    largest, size = max(input_shape[:2]), config.size or backbone.size
+    if largest > size:
         raise ConfigError(
-            f"images of {height}×{width} pixels are larger than the {size} that {backbone.architecture} computes on; "
-            f"data.image_size={size} makes them smaller once and for all, model.size={max(height, width)} is larger"
+            f"images of {input_shape[0]}×{input_shape[1]} pixels are larger than the {size} that "
+            f"{backbone.architecture} computes on; data.image_size={size} makes them smaller once and for all, "
+            f"model.size={largest} is larger"
         )
     model = create(backbone, num_classes=0).eval()
-    averaged, width_out = _inspect(model, size)
+    averaged, width = _inspect(model, size, config.stages)
     enlarge: nn.Module = nn.Identity()
-    if (height, width) != (size, size):
-        enlarge = Resize(height, width, size, backbone.interpolation)
-    layers = [Maps(model), Standardise(width_out), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    body = nn.Sequential(enlarge, *(layers if averaged else [model, Standardise(width_out)]))
-    head = nn.Linear(width_out, classes)
+    if input_shape[:2] != (size, size):
+        enlarge = Resize(*input_shape[:2], size, backbone.interpolation)
+    maps = [Maps(model, config.stages), Standardise(width), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    body = nn.Sequential(enlarge, *(maps if averaged else [model, Standardise(width)]))
+    head = nn.Linear(width, classes)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return PretrainedNetwork(config, normalise, body, head, _depths(model), (size, size))
@@ -174,12 +182,22 @@ def create(backbone: Backbone, **arguments: Any) -> nn.Module:
 
 
 @torch.no_grad()
-def _inspect(model: nn.Module, size: int) -> tuple[bool, int]:
-    """Whether the features are the mean of maps (N, D, h, w), and D."""
+def _inspect(model: nn.Module, size: int, stages: int) -> tuple[bool, int]:
+    """Whether the features are the mean of maps (N, D, h, w), and D with the stages' own.
+
+    Raises:
+        ConfigError: stages are asked for that the backbone does not have.
+    """
     image = torch.linspace(-1, 1, 3 * size * size).view(1, 3, size, size)
     features, maps = model(image), model.forward_features(image)  # type: ignore[operator]
     averaged = isinstance(maps, Tensor) and maps.ndim == 4 and maps.shape[1] == features.shape[1]
-    return averaged and torch.allclose(maps.mean((2, 3)), features, rtol=1e-3, atol=1e-4), features.shape[1]
+    averaged = averaged and torch.allclose(maps.mean((2, 3)), features, rtol=1e-3, atol=1e-4)
+    if not stages:
+        return averaged, features.shape[1]
+    known = len(getattr(model, "feature_info", ())) if averaged and hasattr(model, "forward_intermediates") else 0
+    if stages > known:
+        raise ConfigError(f"model.stages must be at most {known} for this backbone, got {stages}")
+    return True, Maps(model, stages)(image).shape[1]
 
 
 def _depths(model: nn.Module) -> dict[int, list[nn.Parameter]]:

@@ -50,7 +50,7 @@ class Extractor:
         vary = self.augment.model_copy(update={"flip": "none"}) if view else AugmentConfig()
         drawn = None if vary == AugmentConfig() else [vary.model_dump(mode="json"), self.seed, view]
         mirrored = self.augment.flip != "none" and view % 2 == 1
-        computed = [self.network.computes_at, self.precision, self.device.type]
+        computed = [self.network.computes_at, self.network.config.stages, self.precision, self.device.type]
         folder = store_path({**asdict(self.backbone), "origin": ""}, computed, self.images, drawn, mirrored)
         label = f"features of {split.name}" + (f", view {view + 1}" if view else "")
         shape = (len(split.images), self.network.width)
