@@ -8,6 +8,15 @@ the 5,000 images held out of the training split; nothing is chosen by them, and 
 backbone is that of `cifar100-transfer`, with settings fixed beforehand (AdamW at 0.001, decay 3, batches of 64, 40
 epochs); the network from scratch is that of `cifar100-cpu`, at 32 pixels, with the epochs of SCRATCH_EPOCHS.
 Features are kept between runs: only the first pays for them.
+
+On 2 cores of an AMD EPYC that other work shared, features kept already, n = 3 seeds of images and order:
+
+    images a class   frozen backbone   seconds
+                 5   46.2 % ± 0.4           12
+                20   59.5 % ± 0.3           16
+               100   68.4 % ± 0.1           37
+
+The side from scratch has not been measured yet.
 """
 
 from __future__ import annotations
