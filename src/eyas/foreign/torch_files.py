@@ -56,7 +56,7 @@ def open_torchscript(file: Path, stated: Stated) -> Original:
         except (torch.onnx.errors.OnnxExporterError, *TORCH_ERRORS) as error:
             raise BundleError(f"{file} cannot be written as ONNX for images of {shape}: {_first(error)}") from error
         graph = read_onnx(target)
-    return Original("torchscript", graph, _asker(module, graph, file), _made_by(SCRIPT_OPSET, "TorchScript"))
+    return Original(graph, _asker(module, graph, file), _made_by(SCRIPT_OPSET, "TorchScript"))
 
 
 def open_exported(file: Path) -> Original:
@@ -76,7 +76,7 @@ def open_exported(file: Path) -> Original:
             raise BundleError(f"{file} cannot be loaded and written as ONNX: {_first(error)}") from error
         graph = read_onnx(target)
         module = program.module()
-    return Original("torch-export", graph, _asker(module, graph, file), _made_by(OPSET, "torch.export"))
+    return Original(graph, _asker(module, graph, file), _made_by(OPSET, "torch.export"))
 
 
 def _asker(module: torch.nn.Module, graph: ModelProto, file: Path) -> Ask:
