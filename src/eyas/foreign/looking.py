@@ -19,7 +19,7 @@ from eyas.foreign.preprocessing import Reading, Stated, named_reading, other_rea
 
 CHECKED_IMAGES = 256
 CHECKED_PER_CLASS = 4  # where there are many classes: their order shows only where each is seen
-MOST_CHECKED = 1000
+MOST_CHECKED = 1000  # so with more classes than 250 their order is not tried
 LONGEST_SIDE = 4096
 
 
@@ -144,7 +144,12 @@ def _check(asked: Asked, dataset: Dataset, reading: Reading | None, output: str,
     others = other_readings(reading, asked.entry.channels)
     if asked.entry.dtype == np.uint8:
         others = [one for one in others if one.scaling == "bytes"]
-    return check_readings(lambda one: asked.run(images, one)[output], reading, others, order, labels, dataset.classes)
+
+    def ask(one: Reading) -> NDArray[np.float32]:
+        return asked.run(images, one)[output]
+
+    few = CHECKED_PER_CLASS * len(dataset.classes) <= MOST_CHECKED
+    return check_readings(ask, reading, others, order, labels, dataset.classes, orders=few)
 
 
 def _found_order(check: Check) -> str:
