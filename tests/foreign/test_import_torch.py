@@ -111,6 +111,15 @@ def test_torchscript_that_hides_what_it_writes_is_not_opened(lines, bring, tmp_p
     assert not (tmp_path / "written").exists()
 
 
+def test_code_in_a_file_with_capitals_is_looked_at(bring, tmp_path):
+    with quiet():
+        torch.jit.script(Reads()).save(tmp_path / "net.pt")
+    content = _rewrite(tmp_path / "net.pt", tmp_path / "plain.pt", ".py", lambda code: code).read_bytes()
+    (tmp_path / "capitals.pt").write_bytes(content.replace(b"import_torch.py", b"import_torch.PY"))
+    with pytest.raises(UnsafeDataError, match="from_file"):
+        bring(tmp_path / "capitals.pt", "torchscript")
+
+
 RETURN = b"return torch.mul(images, 2)"
 
 

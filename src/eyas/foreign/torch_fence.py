@@ -112,9 +112,10 @@ def _members(archive: ZipFile, file: Path) -> list[str]:
 
 
 def _check_script(file: Path, inside: str, content: bytes) -> None:
-    if inside == OLD_SCRIPT:
+    known = inside.casefold()  # PyTorch finds a file however it is capitalised
+    if known == OLD_SCRIPT:
         raise BundleError(f"{file} has the form of PyTorch 1.2 and before; write it anew with torch.jit.save")
-    if not inside.endswith(".py"):
+    if not known.endswith(".py"):
         return
     code = content.decode(errors="replace")
     if found := TOUCHES_FILES.search(code):
