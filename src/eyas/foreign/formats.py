@@ -71,7 +71,7 @@ def _format_of_zip(file: Path) -> str:
     try:
         with ZipFile(file) as archive:
             members = archive.infolist()
-    except BadZipFile as error:
+    except (BadZipFile, NotImplementedError, ValueError) as error:
         raise BundleError(f"{file} is a damaged archive: {error}") from error
     if (size := sum(member.file_size for member in members)) > MAX_BYTES:
         raise UnsafeDataError(f"{file} must unpack to at most {MAX_BYTES:,} bytes, got {size:,}")
