@@ -82,7 +82,7 @@ def scaling_of(config: Config, dataset: Dataset, run: RunFolder | None) -> tuple
     """Mean and deviation of each channel: of the training split, or those that a backbone was trained with."""
     if not isinstance(config.model, PretrainedConfig):
         return fit_scaling(dataset.train, config.data.normalize)
-    file = kept_source(run) if run else None
+    file = kept_source(run.path) if run else None
     backbone = read_backbone(file) if file else find_backbone(config.model)[0]
     return list(backbone.mean), list(backbone.std)
 
