@@ -24,7 +24,7 @@ DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-tune bench-tune-training bench-together bench-serve bench-monitor lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-transfer bench-tune bench-tune-training bench-together bench-serve bench-monitor bench-explain lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -114,7 +114,7 @@ docs-figures: $(VENV)/.dev  ## draw the site's figures anew, by the very command
 	$(BIN)/python docs/hooks/figures.py $(PAGES)
 
 tour: $(VENV)/.dev build/ui-check/.done  ## the whole way on CIFAR-100, the page in a browser and a roll-back included (an hour)
-	PYTHONPATH=build/ui-check $(BIN)/python docs/tour/tour.py $(TOUR)
+	PYTHONPATH=build/ui-check $(BIN)/python tests/tour/tour.py $(TOUR)
 
 readme: $(VENV)/.dev  ## run the README's commands, and renew the outputs and pictures that it shows
 	$(BIN)/python docs/hooks/readme.py
@@ -124,6 +124,9 @@ bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+Ten
 
 bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a CPU, and the source's network in the same time (an hour)
 	$(BIN)/python benchmarks/train/recipe.py --keras-python build/keras/bin/python $(BENCH)
+
+bench-transfer: $(VENV)/.dev  ## few images a class: a frozen backbone against training from scratch (about half an hour)
+	$(BIN)/python benchmarks/transfer/few_shot.py $(BENCH)
 
 bench-tune: build/peers/.done  ## the swarm against other tuners, on real tables and BBOB (an hour and a half)
 	PYTHONPATH=src build/peers/bin/python benchmarks/tune/race.py $(BENCH)
@@ -144,6 +147,9 @@ bench-serve: $(VENV)/.dev build/peers-serve/eyas/.done $(SERVE_PEERS:%=build/pee
 
 bench-monitor: $(VENV)/.dev  ## drift, outliers, calibration, what watching costs, roll-back (about 40 minutes; needs wrk)
 	$(BIN)/python benchmarks/monitor/compare.py $(BENCH)
+
+bench-explain: $(VENV)/.dev  ## which explanations are reliable, and what they take (about 2 minutes)
+	$(BIN)/python benchmarks/explain/compare.py $(BENCH)
 
 build/peers-serve/eyas/.done: pyproject.toml requirements.lock
 	rm -rf $(@D) && $(PYTHON) -m venv $(@D)

@@ -14,6 +14,7 @@ TREE = command_tree()
 LINES = {command.line: command for command in TREE}
 WITHOUT_JSON = {
     "eyas serve": "it answers until it is ended",
+    "eyas ui": "it answers until it is ended, and shows what `eyas` and the files of a run say as JSON",
     "eyas demo": "a walk to be watched; each of its stages has a command with --json",
 }
 FOLLOWING = {"eyas monitor", "eyas models mirror"}

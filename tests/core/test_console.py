@@ -39,6 +39,10 @@ def test_class_names_in_brackets_are_shown_as_they_are() -> None:
     assert any("[red] cat [/]" in line for line in rendered("", ["class"], [["[red] cat [/]"]]))
 
 
+def test_files_in_brackets_are_shown_as_they_are() -> None:
+    assert rendered("[a] [/b].png: 7", ["name"], [])[0].strip() == "[a] [/b].png: 7"
+
+
 def test_progress_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress() as bar:
         task = bar.add_task("training", total=2, status="")

@@ -6,14 +6,18 @@ import json
 
 import numpy as np
 import pytest
+from onnx import helper
 from typer.testing import CliRunner
 
 from eyas.cli import app
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.foreign import Stated, import_model, read_classes
+from eyas.foreign.chance import is_blind
+from eyas.foreign.checking import check_readings
+from eyas.foreign.preprocessing import named_reading
 from eyas.infer import Predictor
-from support.foreign_models import colour_graph, save, write_colours
+from support.foreign_models import colour_graph, graph_of, save, write_colours
 
 NAMES = ("blue", "green", "red", "yellow")
 TURNED = (2, 0, 3, 1)
@@ -77,6 +81,52 @@ def test_a_model_of_other_things_is_told(bring):
     weights.raw_data = np.zeros((3, 4), np.float32).tobytes()
     with pytest.raises(ConfigError, match="no more than by chance"):
         bring(model, Stated(scaling="unit"))
+
+
+def _answers(*parts):
+    """Labels and answers of so many images each."""
+    return [
+        np.repeat(values, [part[2] for part in parts]) for values in zip(*(part[:2] for part in parts), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "classes", "blind"),
+    [
+        ([(0, 0, 243), (0, 1, 4), (1, 1, 7), (1, 0, 2)], 2, False),  # a class of 3.5 %, of which 78 % are right
+        ([(0, 0, 1), (1, 1, 1)], 2, False),
+        ([(0, 0, 2), (1, 1, 2)], 2, False),
+        ([(0, 0, 1)], 2, False),
+        ([(0, 0, 200)], 2, False),
+        ([(0, 1, 1), (1, 0, 1), (2, 0, 1), (3, 3, 1)], 4, False),  # too few to tell
+        ([(0, 0, 64), (1, 0, 64)], 2, True),
+        ([(0, 0, 120), (0, 1, 40), (1, 0, 30), (1, 1, 10)], 2, True),  # 65 % right, and each answer as often for either
+        ([(0, 0, 40), (0, 1, 24), (1, 0, 24), (1, 1, 40)], 2, False),
+    ],
+)
+def test_only_answers_that_do_not_follow_the_images_are_blind(parts, classes, blind):
+    assert is_blind(*_answers(*parts), classes) == blind
+
+
+def test_the_order_is_found_where_the_classes_take_turns():
+    labels, order = np.arange(80) % 4, np.arange(4)
+    given = np.eye(4, dtype=np.float32)[np.argsort(TURNED)[labels]]
+    check = check_readings(lambda _: given, named_reading("unit", 3), [], order, labels, NAMES)
+    assert check.others[0].accuracy == 1
+    assert check.found_order() == tuple(NAMES[k] for k in TURNED)
+
+
+def test_with_many_classes_their_order_is_not_tried(tmp_path):
+    random, labels = np.random.default_rng(0), np.arange(3000) % 300
+    images = random.integers(0, 256, (3000, 6, 5, 3), dtype=np.uint8)
+    np.savez(tmp_path / "many.npz", x_train=images, y_train=labels, x_test=images[:300], y_test=labels[:300])
+    nodes = [helper.make_node("Flatten", ["pixels"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["answers"])]
+    model = graph_of(nodes, {"w": random.normal(0, 1, (90, 300)).astype(np.float32)})
+    data, file = DataConfig(source=str(tmp_path / "many.npz")), save(model, tmp_path / "model.onnx")
+    with pytest.raises(
+        ConfigError, match=r"no usual range or order of channels does better.*--classes\), which was not"
+    ):
+        import_model(file, "onnx", Stated(scaling="unit"), data, ExportConfig(), tmp_path / "bundle")
 
 
 def test_names_that_are_not_the_datas_are_named(bring):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import zipfile
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from eyas.core.errors import BundleError, ConfigError, UnsafeDataError
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.foreign import Stated, import_model
+from eyas.foreign.torch_files import open_torchscript
 from eyas.infer import Predictor
 from support.foreign_models import as_taken, quiet
 
@@ -79,6 +81,107 @@ def test_torchscript_that_reads_files_is_not_opened(bring, tmp_path):
         bring(tmp_path / "net.pt", "torchscript")
 
 
+class Doubles(torch.nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * 2
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["t = torch", "_0 = t.save(images, PATH)"],
+        ["s = torch.save", "_0 = s(images, PATH)"],
+        ["_0 = (torch. # a comment", "  save(images, PATH))"],
+        ["_0 = torch.\\", "save(images, PATH)"],
+        ['_0 = getattr(torch, "save")(images, PATH)'],
+        ['_0 = getattr(torch, "sa" "ve")(images, PATH)'],
+        ['_0 = getattr(torch, "\\163ave")(images, PATH)'],
+        ["_0 = ' getattr(a, \"', getattr(torch, 'save')(images, PATH), '\")'"],
+        ["o = ops.aten", "_0 = o.save(images, PATH)"],
+        ["o = ops", "_0 = o.aten.relu(images)"],
+    ],
+)
+def test_torchscript_that_hides_what_it_writes_is_not_opened(lines, bring, tmp_path):
+    with quiet():
+        torch.jit.script(Doubles()).save(tmp_path / "plain.pt")
+    text = "\n    ".join([*lines, "return torch.mul(images, 2)"]).replace("PATH", f'"{tmp_path / "written"}"')
+    _rewrite(tmp_path / "plain.pt", tmp_path / "net.pt", ".py", lambda code: code.replace(RETURN, text.encode()))
+    with pytest.raises(UnsafeDataError, match=r"may compute and no more|may take submodules"):
+        bring(tmp_path / "net.pt", "torchscript")
+    assert not (tmp_path / "written").exists()
+
+
+def test_code_in_a_file_with_capitals_is_looked_at(bring, tmp_path):
+    with quiet():
+        torch.jit.script(Reads()).save(tmp_path / "net.pt")
+    content = _rewrite(tmp_path / "net.pt", tmp_path / "plain.pt", ".py", lambda code: code).read_bytes()
+    (tmp_path / "capitals.pt").write_bytes(content.replace(b"import_torch.py", b"import_torch.PY"))
+    with pytest.raises(UnsafeDataError, match="from_file"):
+        bring(tmp_path / "capitals.pt", "torchscript")
+
+
+RETURN = b"return torch.mul(images, 2)"
+
+
+class Kept(torch.nn.Module):
+    """With words in it that are harmless there, and parts in parts."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.save, self.ops = [1], net
+        self.deep = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Identity()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if images.dim() != 4:
+            raise ValueError("save or load 4 axes")
+        found: torch.Tensor = self.ops(self.deep(images))
+        return found
+
+
+def test_torchscript_with_such_words_elsewhere_is_opened(net, digits, bring, tmp_path):
+    with quiet():
+        torch.jit.script(Kept(net)).save(tmp_path / "net.pt")
+    assert _agrees(bring(tmp_path / "net.pt", "torchscript"), net, digits)
+
+
+def test_the_code_of_an_old_archive_is_not_looked_for(net, bring, tmp_path):
+    with quiet():
+        torch.jit.script(net).save(tmp_path / "net.pt")
+    with zipfile.ZipFile(tmp_path / "net.pt", "a") as archive:
+        archive.writestr("net/model.json", b"{}")
+    with pytest.raises(BundleError, match=r"PyTorch 1\.2 and before"):
+        bring(tmp_path / "net.pt", "torchscript")
+
+
+def test_damaged_archives_say_so(net, bring, tmp_path):
+    with quiet():
+        torch.jit.script(net).save(tmp_path / "net.pt")
+    file = _rewrite(tmp_path / "net.pt", tmp_path / "plain.pt", ".py", lambda code: code)
+    (tmp_path / "half.pt").write_bytes(file.read_bytes()[:10_000])
+    with pytest.raises(BundleError, match="damaged archive: its end is missing"):
+        bring(tmp_path / "half.pt", "torchscript")
+    (tmp_path / "turned.pt").write_bytes(file.read_bytes().replace(b"def forward", b"DEF forward"))
+    with pytest.raises(BundleError, match=r"damaged archive: .* cannot be read"):
+        bring(tmp_path / "turned.pt", "torchscript")
+
+
+class Halves(torch.nn.Module):
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.net(images).to(torch.bfloat16)
+        return found
+
+
+def test_answers_that_numpy_has_no_type_for_are_read(net, tmp_path):
+    with quiet():
+        torch.jit.script(Halves(net)).save(tmp_path / "net.pt")
+    answers = open_torchscript(tmp_path / "net.pt", STATED).ask(np.zeros((2, 1, 8, 8), np.float32))
+    assert [one.shape for one in answers.values()] == [(2, 10)]
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pickles_are_not_opened(zipped, net, bring, tmp_path):
     for name, content in (("state.pt", net.state_dict()), ("model.pt", net)):
@@ -91,7 +194,12 @@ def _edited(net, file, inside, change):
     """An exported program with one of its files changed, or one more."""
     with quiet():
         torch.export.save(torch.export.export(net, (torch.zeros(1, 1, 8, 8),)), file.with_suffix(".plain.pt2"))
-    with zipfile.ZipFile(file.with_suffix(".plain.pt2")) as old, zipfile.ZipFile(file, "w") as new:
+    return _rewrite(file.with_suffix(".plain.pt2"), file, inside, change)
+
+
+def _rewrite(plain, file, inside, change):
+    """An archive with its files of that end changed, or one more."""
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(file, "w") as new:
         names = old.namelist()
         for name in names:
             content = old.read(name)
@@ -142,6 +250,28 @@ def test_programs_that_could_do_more_are_not_opened(inside, change, says, net, b
         bring(_edited(net, tmp_path / "net.pt2", inside, change), "torch-export")
 
 
+class Writes:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_pytorch_is_given_what_was_looked_at(net, digits, bring, tmp_path):
+    """Two archives in one file: Python's reader takes the later directory, PyTorch's the one that the end names."""
+    inside, harm = "data/sample_inputs/model.pt", pickle.dumps((Writes(tmp_path / "written"),))
+    good = _edited(net, tmp_path / "one.pt2", inside, lambda content: content).read_bytes()
+    bad = _edited(net, tmp_path / "two.pt2", inside, lambda content: harm.ljust(len(content), b"\0")).read_bytes()
+    assert len(good) == len(bad)
+    size, offset = struct.unpack("<II", good[-10:-2])
+    assert size + offset + 22 == len(good)
+    (tmp_path / "net.pt2").write_bytes(bad[:-22] + good)
+    bundle = bring(tmp_path / "net.pt2", "torch-export", Stated(scaling="symmetric"))
+    assert _agrees(bundle, net, digits)
+    assert not (tmp_path / "written").exists()
+
+
 def test_a_file_that_is_there_twice_is_not_opened(net, bring, tmp_path):
     file = _edited(net, tmp_path / "net.pt2", "model.json", lambda content: content)
     with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
@@ -152,7 +282,8 @@ def test_a_file_that_is_there_twice_is_not_opened(net, bring, tmp_path):
 
 @pytest.mark.parametrize(
     ("head", "says"), [(b"\x89HDF\r\n\x1a\n", "eyas import keras"), (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
-                       (b"\x40\0\0\0\0\0\0\0{\"a\":1}", "safetensors"), (b"", "not an ONNX file"),
+                       (b"\x07\0\0\0\0\0\0\0{\"a\":1}", "safetensors"), (b"", "not an ONNX file"),
+                       (b"\x08\x08\x3a\0\0\0\0\0{\"a\":1}", "not an ONNX file"),
                        (b"no model at all", "not an ONNX file")]
 )  # fmt: skip
 def test_other_formats_say_what_they_are(head, says, bring, tmp_path):

@@ -17,6 +17,7 @@ from eyas.explain.picture import CAPTION
 from eyas.serve.app import create_app
 from support.asgi import asgi_client
 from support.server import Server, running
+from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +92,14 @@ def test_it_can_be_left_out(grey: Bundle) -> None:
 
 def until_taken(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
     """An explanation, asked for again where another one was faster."""
-    while (answer := client.post("/explain", params={"method": "rise"}, json=body)).status_code == 429:
-        pass
-    return answer
+    answers: list[httpx.Response] = []
+
+    def is_taken() -> bool:
+        answers.append(client.post("/explain", params={"method": "rise"}, json=body))
+        return answers[-1].status_code != 429
+
+    wait_until(is_taken, 60)
+    return answers[-1]
 
 
 def test_predictions_go_on_meanwhile(grey: Bundle) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from eyas.attribution import methods
 from eyas.attribution.predictor import NetworkPredictor
 from eyas.core.errors import ConfigError
-from eyas.explain import METHODS as ASKING
+from eyas.explain import METHODS as WITHOUT_GRADIENTS
 from eyas.explain import Explanation, Sums
 from eyas.explain import explain as explain_by_asking
 from eyas.explain.asking import Pixels
@@ -19,7 +19,7 @@ BY_GRADIENTS: dict[str, Callable[[NetworkPredictor, Case], tuple[Map, Sums | Non
     "grad-cam": methods.grad_cam,
     "gradient-shap": methods.gradient_shap,
 }
-METHODS = (*ASKING, *BY_GRADIENTS)
+METHODS = (*WITHOUT_GRADIENTS, *BY_GRADIENTS)
 
 
 def explain(
@@ -49,12 +49,12 @@ def explain(
         DataError: `gradient-shap` finds the run's data no more.
         OutOfTimeError: the network is too slow for the method: twice the time is over.
     """
-    if method in ASKING:
+    if method in WITHOUT_GRADIENTS:
         return explain_by_asking(predictor, image, method, index, seconds=seconds, questions=questions, seed=seed)
     if method not in BY_GRADIENTS:
         raise ConfigError(f"the method must be one of {', '.join(METHODS)}, got {method}")
     if method == "gradient-shap":
-        predictor.compared_with()  # the first opening of the data takes its time, and not the method's
+        _ = predictor.background_logits  # opened and asked once: that takes its own time, and not the method's
     case = open_case(predictor, image, index, seconds=seconds, questions=questions, seed=seed)
     heat, sums = BY_GRADIENTS[method](predictor, case)
     return case.close(method, heat, sums)

@@ -25,7 +25,7 @@ from captum.attr import GradientShap, IntegratedGradients, LayerGradCam
 from torch import Tensor
 
 from eyas.attribution.layers import last_maps
-from eyas.attribution.predictor import NetworkPredictor
+from eyas.attribution.predictor import NetworkPredictor, images_at_once
 from eyas.explain import Sums
 from eyas.explain.explanation import Case, enlarged
 from eyas.explain.methods import Map
@@ -34,14 +34,14 @@ from eyas.explain.regions import hidden
 FIRST_STEPS, MOST_STEPS = 16, 512
 CLOSE = 0.01
 """Of the difference of the logits (of 1, where it is smaller): a map that adds up so well needs no more steps."""
-DRAWN, MOST_DRAWN = 64, 1024
-AT_ONCE = 64 * 64 * 64  # pixels in a batch: larger images come in smaller ones, so that memory stays bounded
+FIRST_DRAWN, DRAWN, MOST_DRAWN = 4, 64, 1024
+"""Draws of gradient SHAP: in the first batch, in one batch at most, in all at most."""
 
 
 def integrated_gradients(predictor: NetworkPredictor, case: Case) -> tuple[Map, Sums]:
     """Steps by Gauss and Legendre's rule, twice as many until the map adds up or half the time would be over."""
     pixels, baseline = predictor.pixels(case.image[None]), predictor.pixels(_blank(case))
-    expected = _logit(predictor, case.index, pixels) - _logit(predictor, case.index, baseline)
+    expected = _logit(predictor, case, pixels) - _logit(predictor, case, baseline)
     method, steps = IntegratedGradients(predictor.logits), FIRST_STEPS
     at_once = _at_once(pixels)
     while True:
@@ -56,7 +56,10 @@ def integrated_gradients(predictor: NetworkPredictor, case: Case) -> tuple[Map, 
 
 
 def grad_cam(predictor: NetworkPredictor, case: Case) -> tuple[Map, None]:
-    """One gradient. Where a dense head sees the average of the maps, it is CAM over the number of positions."""
+    """One gradient. Where a dense head sees the average of the maps, it is CAM over the number of positions.
+
+    That is so where those maps have more than one position: of one, maps further up are taken.
+    """
     pixels = predictor.pixels(case.image[None]).requires_grad_()
     method = LayerGradCam(predictor.logits, last_maps(predictor.network, pixels))
     small = method.attribute(pixels, case.index)[0, 0].detach().cpu().numpy()
@@ -65,24 +68,29 @@ def grad_cam(predictor: NetworkPredictor, case: Case) -> tuple[Map, None]:
 
 
 def gradient_shap(predictor: NetworkPredictor, case: Case) -> tuple[Map, Sums]:
-    """Draws in batches, until there are 1,024 or half the time would be over. The same seed gives the same ones.
+    """Draws in batches, each twice the last, until there are 1,024 or half the time would be over.
+
+    The same seed gives the same ones, as many as there is time for.
 
     Raises:
         InputError: the predictor has no background.
     """
     pixels, background = predictor.pixels(case.image[None]), predictor.pixels(predictor.compared_with())
-    expected = _logit(predictor, case.index, pixels) - _logit(predictor, case.index, background)
+    expected = _logit(predictor, case, pixels) - float(predictor.background_logits[case.index])
     method, total, drawn = GradientShap(predictor.logits), torch.zeros_like(pixels), 0
-    at_once = min(DRAWN, _at_once(pixels))
+    most = min(DRAWN, _at_once(pixels))
+    count = min(FIRST_DRAWN, most)
     with _drawn_from(case.seed):
         while True:
             began = monotonic()
-            found = method.attribute(pixels, background, n_samples=at_once, stdevs=0.0, target=case.index)
-            total += at_once * found.detach()
-            drawn += at_once
-            if drawn >= MOST_DRAWN or monotonic() - began > case.ask.left_for_map:
+            found = method.attribute(pixels, background, n_samples=count, stdevs=0.0, target=case.index)
+            total += count * found.detach()
+            drawn += count
+            case.ask.asked += count
+            following = min(2 * count, most, MOST_DRAWN - drawn)
+            if not following or (monotonic() - began) * following / count > case.ask.left_for_map:
                 break
-    case.ask.asked += drawn
+            count = following
     found = total / drawn
     what = f"{len(background)} training images"
     return _summed(found), Sums(float(found.double().sum()), expected, what, drawn)
@@ -94,15 +102,15 @@ def _blank(case: Case) -> np.ndarray:
 
 
 @torch.no_grad()
-def _logit(predictor: NetworkPredictor, index: int, pixels: Tensor) -> float:
-    """Of the class; the mean over the images."""
-    parts = [predictor.logits(part)[:, index] for part in pixels.split(_at_once(pixels))]  # type: ignore[no-untyped-call]
-    return float(torch.cat(parts).double().mean())
+def _logit(predictor: NetworkPredictor, case: Case, pixels: Tensor) -> float:
+    """Of the class, for one image (1, H, W, C)."""
+    case.ask.asked += 1
+    return float(predictor.logits(pixels)[0, case.index])
 
 
 def _at_once(pixels: Tensor) -> int:
     """How many of such images, (N, H, W, C), go into a batch."""
-    return max(1, AT_ONCE // (pixels.shape[1] * pixels.shape[2]))
+    return images_at_once(*pixels.shape[1:3])
 
 
 def _summed(found: Tensor) -> Map:
@@ -113,10 +121,13 @@ def _summed(found: Tensor) -> Map:
 
 @contextmanager
 def _drawn_from(seed: int) -> Iterator[None]:
-    """Captum draws from NumPy's and torch's global generators: seed both, and leave them as they were."""
+    """Captum draws from NumPy's and torch's global generators: seed both, and leave them as they were.
+
+    Of torch the CPU's alone: `torch.manual_seed` would seed the accelerators too, which nothing here puts back.
+    """
     before = np.random.get_state()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         np.random.seed(seed % 2**32)
         try:
             yield

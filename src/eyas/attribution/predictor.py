@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eyas.bundle import open_bundle
+from eyas.bundle.folder import MANIFEST, read_manifest
 from eyas.core.errors import InputError
 from eyas.core.runs import RunFolder
 from eyas.data import open_dataset
@@ -23,6 +23,7 @@ from eyas.nn import Network, load_network
 
 BACKGROUND = 100
 """Training images that gradient SHAP compares with."""
+AT_ONCE = 64 * 64 * 64  # pixels in a batch: larger images come in smaller ones, so that memory stays bounded
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ class NetworkPredictor:
 
         Raises:
             TrainingError: the run has no weights, or damaged ones.
+            IntegrityError: the manifest of its bundle has changed, or has another schema version.
         """
         network, about = load_network(run)
         height, width, channels = about["input_shape"]
         policy = ImagePolicy(height, width, 1 if channels == 1 else 3, run.config().data.resize)
-        temperature = open_bundle(run.bundle).manifest.temperature if run.bundle.exists() else 1.0
+        temperature = read_manifest(run.bundle).temperature if (run.bundle / MANIFEST).is_file() else 1.0
         background = cache(partial(training_images, run, about["fingerprint"]))
         return cls(network, tuple(about["classes"]), policy, temperature, background)
 
@@ -96,8 +98,26 @@ class NetworkPredictor:
             raise InputError("gradient-shap compares with training images; give the predictor a background")
         return self.background()
 
+    @cached_property
+    def background_logits(self) -> NDArray[np.float64]:
+        """(K,): the mean over the background, which is asked once for all that is explained.
+
+        Raises:
+            InputError: there is no background.
+        """
+        pixels = self.pixels(self.compared_with())
+        with torch.inference_mode():
+            parts = [self.logits(part) for part in pixels.split(images_at_once(*pixels.shape[1:3]))]  # type: ignore[no-untyped-call]
+        mean: NDArray[np.float64] = torch.cat(parts).double().mean(0).cpu().numpy()
+        return mean
+
     def _tensor(self, images: Pixels) -> Tensor:
         return torch.tensor(images, device=next(self.network.buffers()).device)  # a copy: images may be read-only
+
+
+def images_at_once(height: int, width: int) -> int:
+    """How many images of such a size go into a batch."""
+    return max(1, AT_ONCE // (height * width))
 
 
 def training_images(run: RunFolder, fingerprint: str, count: int = BACKGROUND) -> Pixels:

@@ -121,6 +121,8 @@ class Imported(Section):
     """The file's name."""
     sha256: str
     """Of the file."""
+    external: dict[str, str] = Field(default_factory=dict)
+    """The SHA-256 of each file beside it that holds its weights, by name."""
     notes: tuple[str, ...] = ()
     """What was stated and found of it, and what was changed: a sentence each, without full stops."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import count, groupby
 from pathlib import Path
@@ -13,9 +13,10 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, print_json
-from eyas.core.errors import BundleError, ConfigError, DataError, InputError, needs_extra
+from eyas.core.errors import BundleError, ConfigError, DataError, InputError, MissingExtraError, needs_extra
 
 if TYPE_CHECKING:
+    from eyas.core.runs import RunFolder
     from eyas.explain import Explanation
     from eyas.explain.asking import Pixels
     from eyas.image import ImagePolicy
@@ -55,18 +56,23 @@ def explain(
     wanted = tuple(dict.fromkeys(method or ["occlusion"]))
     opened = _open(model, wanted, seconds, seed)
     index = None if label is None else _index(label, opened.classes)
-    rows, failed, stems = [], [], set[str]()
-    for loaded in load_files(images, opened.policy):
-        if loaded.pixels is None:
-            failed.append(str(loaded.error))
-            continue
-        found = list(opened.explain_all(loaded.pixels, index))
-        stem = out / _free(Path(loaded.file).stem.strip("-") or "image", stems)
-        rows += _write(loaded.file, loaded.pixels, found, opened.classes, stem)
-    if as_json:
-        print_json(rows)
-    elif rows:
-        _print_tables(rows)
+    rows: list[dict[str, Any]] = []
+    failed, stems = [], set[str]()
+    try:
+        for loaded in load_files(images, opened.policy):
+            if loaded.pixels is None:
+                failed.append(str(loaded.error))
+                continue
+            stem = out / _free(Path(loaded.file).stem.strip("-") or "image", stems)
+            before = len(rows)
+            _explain_one(opened, loaded.file, loaded.pixels, index, stem, rows)
+            if len(rows) == before:
+                failed.append(f"{loaded.file}: no method gave a map")
+    finally:  # an error is no reason to keep what was found before it
+        if as_json:
+            print_json(rows)
+        elif rows:
+            _print_tables(rows)
     if failed:
         raise InputError("; ".join(failed[:3]) + f"; and {len(failed) - 3} more" * (len(failed) > 3))
 
@@ -81,24 +87,31 @@ class _Opened:
     skips: bool
     """Whether a method that the model cannot be explained by is passed over, and why it was is said."""
     explain: Callable[[Pixels, str, int | None], Explanation]
+    gone: set[str] = field(default_factory=set)
+    """Methods that were passed over once, and would be for every image."""
 
-    def explain_all(self, pixels: Pixels, index: int | None) -> Iterator[Explanation]:
+    def explain_all(self, file: str, pixels: Pixels, index: int | None) -> Iterator[Explanation]:
         """One image by each method."""
-        from eyas.core import console
         from eyas.explain import OutOfTimeError
 
         for name in self.methods:
+            if name in self.gone:
+                continue
             try:
                 yield self.explain(pixels, name, index)
-            except (ConfigError, DataError, InputError, OutOfTimeError) as error:
+            except (ConfigError, DataError, InputError, MissingExtraError, OutOfTimeError) as error:
                 if not self.skips:
                     raise
-                console.err.print(f"without {name}: {error}", markup=False)
+                of_image = isinstance(error, OutOfTimeError)  # all others are of the model
+                _say_without(name, error, file if of_image else "")
+                if not of_image:
+                    self.gone.add(name)
 
 
 def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Opened:
     """The bundle; or the run's network, where there is no bundle yet or a method needs gradients."""
     from eyas.bundle import open_bundle
+    from eyas.core.runs import open_run
     from eyas.explain import GRADIENTS, METHODS
     from eyas.explain import explain as explain_bundle
     from eyas.infer import Predictor
@@ -107,24 +120,41 @@ def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Op
     if unknown := [name for name in wanted if name not in known]:
         raise ConfigError(f"--method must be one of {', '.join(known)}, got {', '.join(unknown)}")
     bundle, is_run = find_bundle(path), (path / "config.yaml").is_file()
+    is_bundle = (bundle / "manifest.json").is_file()
     methods = (*METHODS, *(GRADIENTS if is_run else ())) if ALL in wanted else wanted
     by_gradients = [name for name in methods if name in GRADIENTS]
+    if not is_run and not is_bundle:
+        open_run(path)  # its error lists the runs nearby
     if by_gradients and not is_run:
         raise BundleError(
             f"{', '.join(by_gradients)}: gradients are needed, and the graph in {path} has none; give the run folder "
             "that it was exported from"
         )
-    if is_run and (by_gradients or not (bundle / "manifest.json").is_file()):
-        with needs_extra("train"):
-            from eyas.attribution import NetworkPredictor
-            from eyas.attribution import explain as explain_run
-            from eyas.core.runs import open_run
-        network = NetworkPredictor.of(open_run(path))
-        answer = partial(explain_run, network, seconds=seconds, seed=seed)
-        return _Opened(network.classes, network.policy, methods, ALL in wanted, answer)
+    if is_run and (by_gradients or not is_bundle):
+        try:
+            return _open_network(open_run(path), methods, ALL in wanted, seconds, seed)
+        except MissingExtraError as error:
+            if not is_bundle or ALL not in wanted:
+                raise
+            methods = METHODS
+            _say_without(", ".join(by_gradients), error)
     opened = open_bundle(bundle)
     answer = partial(explain_bundle, Predictor(opened), seconds=seconds, seed=seed)
     return _Opened(opened.classes, opened.policy, methods, ALL in wanted, answer)
+
+
+def _open_network(run: RunFolder, methods: tuple[str, ...], skips: bool, seconds: float, seed: int) -> _Opened:
+    with needs_extra("train"):
+        from eyas.attribution import NetworkPredictor, explain
+    network = NetworkPredictor.of(run)
+    answer = partial(explain, network, seconds=seconds, seed=seed)
+    return _Opened(network.classes, network.policy, methods, skips, answer)
+
+
+def _say_without(method: str, error: Exception, file: str = "") -> None:
+    from eyas.core import console
+
+    console.err.print(f"{file}: " * bool(file) + f"without {method}: {error}", markup=False)
 
 
 def _index(label: str, classes: tuple[str, ...]) -> int:
@@ -140,26 +170,38 @@ def _free(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _write(
-    file: str, pixels: Pixels, found: list[Explanation], classes: tuple[str, ...], stem: Path
-) -> list[dict[str, Any]]:
-    """Each map as a picture and an array beside what is said of it; of several, a sheet."""
+def _explain_one(
+    opened: _Opened, file: str, pixels: Pixels, index: int | None, stem: Path, rows: list[dict[str, Any]]
+) -> None:
+    """Write each map as it comes, and add what is said of it to `rows`; of several maps, a sheet."""
+    from eyas.explain.picture import sheet
+
+    found = []
+    for one in opened.explain_all(file, pixels, index):
+        rows.append(_write(file, pixels, one, opened.classes, f"{stem}-{one.method}"))
+        found.append(one)
+    if len(found) > 1:
+        sheet(pixels, found).save(f"{stem}-methods.png")
+
+
+def _write(file: str, pixels: Pixels, found: Explanation, classes: tuple[str, ...], name: str) -> dict[str, Any]:
+    """A map as a picture and an array beside what is said of it.
+
+    Args:
+        file: the image's.
+        name: of what is written, without suffix; it may have points of its own, as Path.with_suffix would not expect.
+    """
     import numpy as np
 
     from eyas.core import io
-    from eyas.explain.picture import draw, sheet
+    from eyas.explain.picture import draw
 
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for one in found:
-        name = f"{stem}-{one.method}"  # it may have points of its own, as Path.with_suffix would not expect
-        draw(pixels, one).save(f"{name}.png")
-        np.save(f"{name}.npy", one.map)
-        rows.append({"image": file, **_told(one, classes), "picture": f"{name}.png", "array": f"{name}.npy"})
-        io.write_json(Path(f"{name}.json"), rows[-1])
-    if len(found) > 1:
-        sheet(pixels, found).save(f"{stem}-methods.png")
-    return rows
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    draw(pixels, found).save(f"{name}.png")
+    np.save(f"{name}.npy", found.map)
+    told = {"image": file, **_told(found, classes), "picture": f"{name}.png", "array": f"{name}.npy"}
+    io.write_json(Path(f"{name}.json"), told)
+    return told
 
 
 def _told(found: Explanation, classes: tuple[str, ...]) -> dict[str, Any]:

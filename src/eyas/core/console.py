@@ -43,7 +43,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
         cut: a column whose cells stay in one line, cut where the terminal ends; those of others are folded.
     """
     cells = [[str(cell) for cell in row] for row in rows]
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", min_width=len(title))
+    heading = Text(title, style="bold")  # no markup: a file may be named `[a].png`
+    made = Table(title=heading, title_justify="left", header_style="bold", min_width=len(title))
     for index, column in enumerate(columns):
         own = [row[index] for row in cells]
         justify: Literal["left", "right"] = "right" if index > 0 and all(map(_is_number, own)) else "left"

@@ -122,10 +122,11 @@ def open_case(
     began = monotonic()
     found = predictor.run(image[None], cam=cam)
     answers = found.probabilities[0]
-    index = int(answers.argmax()) if index is None else index
+    index = int(answers.argmax() if index is None else index)  # captum refuses NumPy's integers
     if not 0 <= index < len(answers):
         raise InputError(f"the class must be in [0, {len(answers)}), got {index}")
     ask = Asker(lambda images: predictor.run(images).probabilities, index, seconds, questions)
+    ask.asked += 1  # the whole image, just now
     small = None if found.cam is None else found.cam[0, index]
     return Case(image, index, float(answers[index]), small, ask, began, seed)
 

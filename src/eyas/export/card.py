@@ -51,7 +51,8 @@ def _imported(found: Imported | None) -> list[str]:
     if found is None:
         return []
     notes = "".join(f"\n  - {note}." for note in found.notes)
-    return [f"- **Imported** from {found.file} ({found.format}), SHA-256 `{found.sha256[:16]}…`.{notes}"]
+    beside = "".join(f"; weights in {name}, SHA-256 `{sha256[:16]}…`" for name, sha256 in found.external.items())
+    return [f"- **Imported** from {found.file} ({found.format}), SHA-256 `{found.sha256[:16]}…`{beside}.{notes}"]
 
 
 def _how_good(evaluations: Mapping[SplitName, Evaluation]) -> list[str]:

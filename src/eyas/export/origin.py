@@ -12,6 +12,7 @@ import numpy as np
 from eyas.bundle import Parity
 from eyas.core.errors import BundleError
 from eyas.core.runs import RunFolder
+from eyas.core.schema import ModelConfig, PretrainedConfig
 from eyas.data import Dataset, Split
 from eyas.evaluate import fit_temperature, softmax
 from eyas.export.graph import OPSET, output_names, trace
@@ -43,7 +44,7 @@ class Origin:
             self.dataset,
             self.proof,
             name=self.run.path.name,
-            architecture=config.model.name,
+            architecture=_architecture(config.model),
             framework=f"PyTorch {version('torch')}, ONNX opset {OPSET}",
             parameters=self.network.trainable_parameters(),
             outputs=output_names(self.network),
@@ -97,3 +98,7 @@ def open_origin(run: RunFolder, dataset: Dataset) -> Origin:
         )
     temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
     return Origin(run, network, about, dataset, proof, temperature)
+
+
+def _architecture(model: ModelConfig) -> str:
+    return f"{model.name}:{model.backbone}" if isinstance(model, PretrainedConfig) else model.name

@@ -12,13 +12,10 @@ from eyas.foreign.entry import Entry
 BATCH = "batch"
 
 
-def free_batch(model: ModelProto, entry: Entry) -> int:
+def free_batch(model: ModelProto, entry: Entry) -> None:
     """Take the fixed number out of the input and of the shapes that `Reshape` is given.
 
     Whether that was all is for the proof to show: a graph may hold the number in other places.
-
-    Returns:
-        How many shapes were changed.
     """
     graph = model.graph
     del graph.value_info[:]
@@ -30,9 +27,10 @@ def free_batch(model: ModelProto, entry: Entry) -> int:
     for size in sizes:
         shape.dim.add().dim_value = size
     if entry.batch is None:
-        return 0
+        return
     known = constants(graph)
-    return sum(_free(node, graph, known, entry.batch) for node in _after(graph, entry.name))
+    for node in _after(graph, entry.name):
+        _free(node, graph, known, entry.batch)
 
 
 def _after(graph: GraphProto, name: str) -> list[NodeProto]:
@@ -46,12 +44,12 @@ def _after(graph: GraphProto, name: str) -> list[NodeProto]:
     return found
 
 
-def _free(node: NodeProto, graph: GraphProto, known: dict[str, np.ndarray], batch: int) -> bool:
+def _free(node: NodeProto, graph: GraphProto, known: dict[str, np.ndarray], batch: int) -> None:
     """Have the reshape keep its first axis where it is given the fixed number; 0 means "as it is"."""
     shape = constant_of(known, node.input[1])
     keeps_zeros = any(one.name == "allowzero" and one.i for one in node.attribute)
     if shape is None or not shape.size or shape.flat[0] != batch or (keeps_zeros and 0 in shape):
-        return False
+        return
     changed = shape.copy()
     changed.flat[0] = 0
     for one in node.attribute:
@@ -60,4 +58,3 @@ def _free(node: NodeProto, graph: GraphProto, known: dict[str, np.ndarray], batc
     name = f"{node.output[0]}_any_batch"
     graph.initializer.append(numpy_helper.from_array(changed, name))
     node.input[1] = name
-    return True

@@ -2,7 +2,7 @@
 
 A wrong range, channels turned round or classes in another order make no error, only wrong answers. Each reading of the
 bytes is tried in the stated order of the classes, and in the order that explains its answers best. That order is found
-on one half of the images and scored on the other, both ways, so that it cannot flatter itself.
+on one half of each class's images and scored on the other, both ways, so that it cannot flatter itself.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from eyas.evaluate.mcnemar import worse
+from eyas.foreign.chance import is_blind
 from eyas.foreign.preprocessing import Reading
 
 ALPHA = 0.01  # over all that is tried together
@@ -36,6 +37,8 @@ class Tried:
     """(N,)"""
     order: NDArray[np.int64]
     """(K,) which of the model's outputs is each class."""
+    blind: bool
+    """Whether no sign is seen that the answers follow the images; False where the order was found."""
 
     @property
     def accuracy(self) -> float:
@@ -48,13 +51,13 @@ class Check:
     """What came of it."""
 
     images: int
-    chance: float
-    """Share of the commonest class."""
     classes: tuple[str, ...]
     stated: Tried | None
     """None where no scaling is stated."""
     others: tuple[Tried, ...]
     """The best first."""
+    orders: bool = True
+    """Whether other orders of the classes were tried."""
 
     @property
     def better(self) -> Tried | None:
@@ -66,19 +69,14 @@ class Check:
         clear = worse(gained, lost) < ALPHA / len(self.others) and gained - lost >= LEAST_GAIN * self.images
         return best if clear else None
 
-    @property
-    def blind(self) -> bool:
-        """Whether what is stated is no better than always the commonest class, by twice the error of that."""
-        error = (self.chance * (1 - self.chance) / self.images) ** 0.5
-        return self.stated is not None and self.stated.accuracy <= self.chance + 2 * error
-
     def in_words(self) -> list[str]:
         """Sentences without full stops."""
         said = [f"{tried.accuracy:.1%} by {self._options(tried)}" for tried in self.others[:3]]
         if self.stated is None:
             return [f"Of {self.images:,} validation images are right: {'; '.join(said)}"]
         checked = f"Checked on {self.images:,} validation images: {self.stated.accuracy:.1%} right as stated"
-        return [f"{checked}, {said[0]}" if said else checked]
+        untried = f"Other orders of {len(self.classes):,} classes were not tried; look at --classes where in doubt"
+        return [f"{checked}, {said[0]}" if said else checked, *(() if self.orders else (untried,))]
 
     def verdict(self) -> str | None:
         """What speaks against what is stated, and the options to use; None where nothing does."""
@@ -90,10 +88,12 @@ class Check:
                 f"{right} as stated ({self.stated.reading.options}), and clearly on more, {best.accuracy:.1%}, with "
                 f"{self._options(best)}"
             )
-        if self.blind:
+        if self.stated.blind:
+            tried = ", order of channels or of classes" if self.orders else " or order of channels"
+            doubt = "" if self.orders else ", or the classes may be in another order (--classes), which was not tried"
             return (
-                f"{right}, no more than by chance, and as far as these tell, no usual range, order of channels or of "
-                "classes does better: they may show other things than it was taught"
+                f"{right}, no more than by chance, and as far as these tell, no usual range{tried} does better: they "
+                f"may show other things than it was taught{doubt}"
             )
         return None
 
@@ -115,32 +115,46 @@ def check_readings(
     order: NDArray[np.int64],
     labels: NDArray[np.int64],
     classes: tuple[str, ...],
+    *,
+    orders: bool = True,
 ) -> Check:
     """Try all readings.
 
     Args:
         order: (K,) which of the model's outputs is each class, as stated.
         labels: (N,) class indices of the images, N ≥ 1.
+        orders: try the classes in other orders too; for that some images of each are needed.
     """
-    first = _try(ask, stated, order, labels) if stated else []
-    rest = [tried for reading in others for tried in _try(ask, reading, order, labels)]
+    first = _try(ask, stated, order, labels, orders) if stated else []
+    rest = [tried for reading in others for tried in _try(ask, reading, order, labels, orders)]
     ranked = sorted((*first[1:], *rest), key=lambda tried: (-tried.accuracy, tried.reordered))
-    chance = float(np.bincount(labels).max()) / len(labels)
-    return Check(len(labels), chance, classes, first[0] if first else None, tuple(ranked))
+    return Check(len(labels), classes, first[0] if first else None, tuple(ranked), orders)
 
 
-def _try(ask: Answers, reading: Reading, order: NDArray[np.int64], labels: NDArray[np.int64]) -> list[Tried]:
+def _try(
+    ask: Answers, reading: Reading, order: NDArray[np.int64], labels: NDArray[np.int64], orders: bool
+) -> list[Tried]:
     """In the stated order, and in the one found where that is another."""
     chosen: NDArray[np.int64] = ask(reading).argmax(axis=1)
-    tried = [Tried(reading, False, order[labels] == chosen, order)]
-    found = _find_order(chosen, labels, order)
+    blind = is_blind(labels, np.argsort(order)[chosen], len(order))
+    tried = [Tried(reading, False, order[labels] == chosen, order, blind)]
+    found = _find_order(chosen, labels, order) if orders else order
     if not (found == order).all():
         right = np.empty(len(labels), np.bool_)
-        half = np.arange(len(labels)) % 2 == 0
+        half = _half(labels)
         for own in (half, ~half):
             right[~own] = _find_order(chosen[own], labels[own], order)[labels[~own]] == chosen[~own]
-        tried.append(Tried(reading, True, right, found))
+        tried.append(Tried(reading, True, right, found, False))
     return tried
+
+
+def _half(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) every other image of each class."""
+    by_class = np.argsort(labels, kind="stable")
+    ordered = labels[by_class]
+    half = np.empty(len(labels), np.bool_)
+    half[by_class] = (np.arange(len(labels)) - np.searchsorted(ordered, ordered)) % 2 == 0
+    return half
 
 
 def _find_order(chosen: NDArray[np.int64], labels: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from onnx import GraphProto, TensorProto, helper, numpy_helper
 from eyas.export.layers import leading_to, read_by
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+BYTES = (TensorProto.INT8, TensorProto.UINT8)
 Constants = dict[str, NDArray[Any]]
 
 
@@ -42,7 +43,19 @@ def constant_of(known: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int6
 
 
 def count_weights(graph: GraphProto, tensor: str) -> int:
-    """How many floating numbers the graph holds to compute the tensor."""
-    used = {name for node in leading_to(graph, [tensor]) for name in read_by(node)}
-    kept = [one for one in graph.initializer if one.name in used and one.data_type in FLOATS]
-    return sum(prod(one.dims) for one in kept)
+    """How many floating numbers the graph holds to compute the tensor, and bytes in matrices and filters."""
+    nodes = leading_to(graph, [tensor])
+    used = {name for node in nodes for name in read_by(node)}
+    kept = [one for one in graph.initializer if one.name in used]
+    kept += [one.t for node in nodes if node.op_type == "Constant" for one in node.attribute if one.HasField("t")]
+    return sum(prod(one.dims) for one in kept if one.data_type in FLOATS or _is_quantised(one))
+
+
+def is_half(graph: GraphProto) -> bool:
+    """Whether it computes with weights of 16 bits."""
+    return any(value.dtype == np.float16 for value in constants(graph).values())
+
+
+def _is_quantised(one: TensorProto) -> bool:
+    """Weights as bytes, whose zero points have one axis at most."""
+    return one.data_type in BYTES and len(one.dims) > 1

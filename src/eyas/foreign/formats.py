@@ -45,10 +45,17 @@ def require_format(file: Path, wanted: Format) -> None:
 
 
 def _format_of(file: Path) -> str:
-    """A `Format` (`onnx` where nothing speaks for another), or why it is none."""
+    """A `Format` (`onnx` where nothing speaks for another), or why it is none.
+
+    Raises:
+        BundleError: a damaged archive.
+        UnsafeDataError: one that unpacks to more than `MAX_BYTES`.
+    """
     with file.open("rb") as stream:
         head = stream.read(16)
-    if head[:2] == b"PK" and is_zipfile(file):
+    if head[:4] == b"PK\x03\x04":
+        if not is_zipfile(file):
+            raise BundleError(f"{file} is a damaged archive: its end is missing")
         return _format_of_zip(file)
     if head[:1] == b"\x80":
         return PICKLE
@@ -56,14 +63,15 @@ def _format_of(file: Path) -> str:
         return KERAS
     if head[4:8] == b"TFL3":
         return TFLITE
-    return SAFETENSORS if head[8:9] == b"{" else "onnx"
+    described = int.from_bytes(head[:8], "little")  # how long the text is that begins safetensors
+    return SAFETENSORS if head[8:9] == b"{" and described <= file.stat().st_size - 8 else "onnx"
 
 
 def _format_of_zip(file: Path) -> str:
     try:
         with ZipFile(file) as archive:
             members = archive.infolist()
-    except BadZipFile as error:
+    except (BadZipFile, NotImplementedError, ValueError) as error:
         raise BundleError(f"{file} is a damaged archive: {error}") from error
     if (size := sum(member.file_size for member in members)) > MAX_BYTES:
         raise UnsafeDataError(f"{file} must unpack to at most {MAX_BYTES:,} bytes, got {size:,}")

@@ -14,18 +14,18 @@ from onnx import ModelProto
 from eyas.bundle import Bundle, Imported, Parity, open_bundle, write_bundle
 from eyas.bundle.folder import MODEL
 from eyas.core import io
-from eyas.core.errors import BundleError
+from eyas.core.errors import BundleError, ParityError
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.evaluate import fit_temperature, softmax
 from eyas.export.contents import write_contents
 from eyas.export.parity import Proof
 from eyas.export.subject import Answers, Subject
 from eyas.foreign.batch import free_batch
-from eyas.foreign.constants import count_weights
+from eyas.foreign.constants import count_weights, is_half
 from eyas.foreign.formats import Format, require_format
 from eyas.foreign.head import Head, find_head
 from eyas.foreign.looking import Look, look
-from eyas.foreign.onnx_file import opset_of, read_onnx
+from eyas.foreign.onnx_file import external_files, opset_of, read_onnx
 from eyas.foreign.original import Original, open_session
 from eyas.foreign.preprocessing import Stated
 from eyas.foreign.surgery import Plan, assemble, output_names, set_temperature, without_maps
@@ -34,6 +34,7 @@ from eyas.infer import Session
 from eyas.infer.session import CAM, CHUNK, OUTPUTS
 
 NEAR = 1e-2  # within which a graph is the same, before the proof
+HALF = 2e-3  # within which 16 bits can answer alike
 FITS = 1e-3  # within which class maps must average to the logits
 
 
@@ -71,14 +72,16 @@ def import_model(
     """
     require_format(file, wanted)
     with write_bundle(target) as draft:
+        came = _identify(file, wanted)
         original = _open(file, wanted, stated)
         seen = look(original, stated, data, force=force)
         first = seen.asked.run(seen.dataset.val.take(slice(CHUNK)), seen.reading)[seen.output]
         head = find_head(original.graph.graph, seen.output, first)
         plan, model = _assemble(original.graph, seen, head, draft.path / MODEL)
         session, temperature = _calibrate(model, seen, draft.path / MODEL)
-        parity, proved = _prove(seen, plan.head, session, temperature, export.tolerance)
-        subject = _describe(file, original, seen, plan, stated.name)
+        proof, proved = _prove(seen, plan.head, session, temperature, export.tolerance)
+        parity = _finish(proof, original.graph)
+        subject = _describe(came, original, seen, plan, stated.name or name_of(file))
         write_contents(draft, subject, export, session, proved, temperature, parity)
     return open_bundle(target)
 
@@ -88,11 +91,18 @@ def name_of(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", file.stem).strip("-._+")[:64] or "model"
 
 
+def _identify(file: Path, wanted: Format) -> Imported:
+    """What the file is, by its hash before it is read."""
+    beside = external_files(file) if wanted == "onnx" else []
+    external = {one.relative_to(file.parent.resolve()).as_posix(): io.sha256_file(one) for one in beside}
+    return Imported(format=wanted, file=file.name, sha256=io.sha256_file(file), external=external)
+
+
 def _open(file: Path, wanted: Format, stated: Stated) -> Original:
     if wanted == "onnx":
         graph = read_onnx(file)
         made_by = " ".join(filter(None, (graph.producer_name, graph.producer_version))) or "unknown"
-        return Original("onnx", graph, open_session(file), f"{made_by}, ONNX opset {opset_of(graph)}")
+        return Original(graph, open_session(file), f"{made_by}, ONNX opset {opset_of(graph)}")
     return open_torchscript(file, stated) if wanted == "torchscript" else open_exported(file)
 
 
@@ -132,16 +142,28 @@ def _try_out(model: ModelProto, plan: Plan, seen: Look, images: NDArray[np.uint8
     """The graph's answers to some images.
 
     Raises:
-        BundleError: it fails, or answers otherwise than the model.
+        BundleError: it fails, or answers otherwise than the model, or otherwise where an image is alone.
     """
     onnx.save(model, file)
-    answers = Session(file).run(images, output_names(plan))
+    session = Session(file)
+    answers = session.run(images, output_names(plan))
     if answers["features"].ndim != 2 or any(len(answers[name]) != len(images) for name in OUTPUTS):
         raise BundleError("the graph does not give one answer for each image")
     gap = np.abs(_probabilities(seen.ask(images), plan.head) - _softmax(answers["logits"])).max()
     if not gap <= NEAR:
         raise BundleError(f"the graph does not answer as the model does: a probability differs by {gap:.1g}")
+    _try_alone(session, images[:1], answers["logits"][:1])
     return answers
+
+
+def _try_alone(session: Session, image: NDArray[np.uint8], expected: NDArray[np.float32]) -> None:
+    remedy = "export it so that it takes one (a squeeze() without its axes leaves that of the images out)"
+    try:
+        found = session.run(image, ["logits"])["logits"]
+    except BundleError as error:
+        raise BundleError(f"the model takes several images and fails on one alone; {remedy}: {error}") from error
+    if found.shape != expected.shape or not np.abs(_softmax(found) - _softmax(expected)).max() <= NEAR:
+        raise BundleError(f"the model answers an image alone otherwise than among others; {remedy}")
 
 
 def _maps_hold(answers: Answers) -> bool:
@@ -160,7 +182,7 @@ def _calibrate(model: ModelProto, seen: Look, file: Path) -> tuple[Session, floa
     return Session(file), temperature
 
 
-def _prove(seen: Look, head: Head, session: Session, temperature: float, tolerance: float) -> tuple[Parity, Answers]:
+def _prove(seen: Look, head: Head, session: Session, temperature: float, tolerance: float) -> tuple[Proof, Answers]:
     """The bundle's graph against the untouched model, over the whole validation split.
 
     A model that gives probabilities is compared in these, at temperature 1: it does not say its logits.
@@ -177,7 +199,23 @@ def _prove(seen: Look, head: Head, session: Session, temperature: float, toleran
             expected = {"probabilities": _probabilities(found, head)}
             proof.add(expected, {"probabilities": _softmax(actual["logits"])})
         parts.append(actual)
-    return proof.finish(), {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+    return proof, {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+
+
+def _finish(proof: Proof, model: ModelProto) -> Parity:
+    """What was proved.
+
+    Raises:
+        ParityError: not enough; of a model of 16 bits, with the tolerance for those.
+    """
+    try:
+        return proof.finish()
+    except ParityError as error:
+        if not is_half(model.graph) or proof.tolerance >= HALF:
+            raise
+        raise ParityError(
+            f"{error}; this model computes in float16, which rounds by as much: export.tolerance={HALF:g} allows for it"
+        ) from error
 
 
 def _probabilities(found: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
@@ -191,19 +229,19 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return softmax(logits).astype(np.float32)
 
 
-def _describe(file: Path, original: Original, seen: Look, plan: Plan, name: str | None) -> Subject:
+def _describe(came: Imported, original: Original, seen: Look, plan: Plan, name: str) -> Subject:
     turns = ["The graph takes one image: it is run on each in turn, which is slower than a graph for many"]
     notes = (*plan.head.in_words(seen.output), *(turns if plan.looped else ()), *seen.in_words())
     return Subject(
         seen.dataset,
         seen.dataset.val,
-        name=name or name_of(file),
-        architecture=f"imported {original.format}",
+        name=name,
+        architecture=f"imported {came.format}",
         framework=original.framework,
         parameters=count_weights(original.graph.graph, plan.head.logits),
         outputs=output_names(plan),
         mean=seen.reading.mean,
         std=seen.reading.std,
         training={"data": seen.data.model_dump(mode="json")},
-        imported=Imported(format=original.format, file=file.name, sha256=io.sha256_file(file), notes=notes),
+        imported=came.model_copy(update={"notes": notes}),
     )

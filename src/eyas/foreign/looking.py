@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.errors import ConfigError, DataError
+from eyas.core.errors import BundleError, ConfigError, DataError
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, open_dataset
 from eyas.foreign.checking import Check, check_readings
@@ -19,7 +19,8 @@ from eyas.foreign.preprocessing import Reading, Stated, named_reading, other_rea
 
 CHECKED_IMAGES = 256
 CHECKED_PER_CLASS = 4  # where there are many classes: their order shows only where each is seen
-MOST_CHECKED = 1000
+MOST_CHECKED = 1000  # so with more classes than 250 their order is not tried
+LONGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ def look(original: Original, stated: Stated, data: DataConfig, *, force: bool = 
         DataError: other classes than the model's, or no validation split.
     """
     entry = find_entry(original.graph, stated)
-    size = (round(entry.height / stated.crop_share), round(entry.width / stated.crop_share))
-    data = data.model_copy(update={"image_size": size, "channels": entry.channels})
-    dataset, asked, reading = open_dataset(data), Asked(original.ask, entry, size), _reading(stated, entry)
+    size, reading = _size(entry, stated), _reading(stated, entry)
+    data = DataConfig.model_validate({**data.model_dump(), "image_size": size, "channels": entry.channels})
+    dataset = open_dataset(data)
     if not len(dataset.val):
         raise DataError(f"{dataset.name} must have a validation split, on which the import is checked; got none")
+    asked = _ask_some(Asked(original.ask, entry, size), dataset)
     order = order_of(stated.classes, dataset.classes)
     output = _find_output(asked, dataset, stated)
     check = _check(asked, dataset, reading, output, order)
@@ -81,6 +83,31 @@ def look(original: Original, stated: Stated, data: DataConfig, *, force: bool = 
     if verdict and not force:
         raise ConfigError(f"{verdict}.{_found_order(check)} With --force it is imported as stated")
     return Look(asked, data, dataset, output, reading, order, check, verdict)
+
+
+def _size(entry: Entry, stated: Stated) -> tuple[int, int]:
+    """Of the images, height and width."""
+    height, width = round(entry.height / stated.crop_share), round(entry.width / stated.crop_share)
+    if max(height, width) > LONGEST_SIDE:
+        raise ConfigError(f"images must have sides of {LONGEST_SIDE:,} pixels at most, got {height:,}×{width:,}")
+    return height, width
+
+
+def _ask_some(asked: Asked, dataset: Dataset) -> Asked:
+    """As it is; or for one image at a time, where the model says any number and holds the one it was traced with.
+
+    Raises:
+        BundleError: it fails on one image too.
+    """
+    two, reading = dataset.val.take(np.array([0, len(dataset.val) - 1])), named_reading("unit", asked.entry.channels)
+    try:
+        asked.run(two, reading)
+    except BundleError:
+        if asked.entry.batch is not None:
+            raise
+        asked = replace(asked, entry=replace(asked.entry, batch=1))
+        asked.run(two, reading)
+    return asked
 
 
 def _reading(stated: Stated, entry: Entry) -> Reading | None:
@@ -117,7 +144,12 @@ def _check(asked: Asked, dataset: Dataset, reading: Reading | None, output: str,
     others = other_readings(reading, asked.entry.channels)
     if asked.entry.dtype == np.uint8:
         others = [one for one in others if one.scaling == "bytes"]
-    return check_readings(lambda one: asked.run(images, one)[output], reading, others, order, labels, dataset.classes)
+
+    def ask(one: Reading) -> NDArray[np.float32]:
+        return asked.run(images, one)[output]
+
+    few = CHECKED_PER_CLASS * len(dataset.classes) <= MOST_CHECKED
+    return check_readings(ask, reading, others, order, labels, dataset.classes, orders=few)
 
 
 def _found_order(check: Check) -> str:

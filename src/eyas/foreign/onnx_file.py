@@ -27,12 +27,7 @@ def read_onnx(file: Path) -> ModelProto:
         BundleError: no valid ONNX model, too large, or with operators that ONNX Runtime does not bring.
         UnsafeDataError: external data outside the model's folder.
     """
-    try:
-        model = onnx.load(file, load_external_data=False)
-    except DecodeError as error:
-        raise BundleError(f"{file} is not an ONNX file: {error}") from error
-    if not model.graph.node:
-        raise BundleError(f"{file} is not an ONNX file, or one without any operator")
+    model = _parse(file)
     _check_external(model, file)
     try:
         load_external_data_for_model(model, str(file.parent))
@@ -42,6 +37,16 @@ def read_onnx(file: Path) -> ModelProto:
         return _modern(model)
     except (checker.ValidationError, *ONNX_ERRORS) as error:
         raise BundleError(f"{file} is not a valid ONNX model: {error}") from error
+
+
+def external_files(file: Path) -> list[Path]:
+    """Those beside it with its weights, by name.
+
+    Raises:
+        BundleError: no ONNX model, or one of them is not there.
+        UnsafeDataError: outside the model's folder.
+    """
+    return sorted(_check_external(_parse(file), file))
 
 
 def opset_of(model: ModelProto) -> int:
@@ -55,6 +60,16 @@ def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
         yield node
         for inner in _graphs(node):
             yield from all_nodes(inner)
+
+
+def _parse(file: Path) -> ModelProto:
+    try:
+        model = onnx.load(file, load_external_data=False)
+    except DecodeError as error:
+        raise BundleError(f"{file} is not an ONNX file: {error}") from error
+    if not model.graph.node:
+        raise BundleError(f"{file} is not an ONNX file, or one without any operator")
+    return model
 
 
 def _graphs(node: NodeProto) -> Iterator[GraphProto]:
@@ -88,9 +103,9 @@ def _tensors_at(node: NodeProto) -> Iterator[TensorProto]:
         yield from _tensors_of(inner)
 
 
-def _check_external(model: ModelProto, file: Path) -> None:
-    """Refuse weights outside the model's folder, and more of them than a bundle can hold."""
-    folder, total = file.parent.resolve(), file.stat().st_size
+def _check_external(model: ModelProto, file: Path) -> set[Path]:
+    """The files with its weights. Refused are those outside the model's folder, and more than a bundle can hold."""
+    folder, total, found = file.parent.resolve(), file.stat().st_size, set()
     for tensor in _tensors(model):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
@@ -107,6 +122,8 @@ def _check_external(model: ModelProto, file: Path) -> None:
         total += _length(entries, target.stat().st_size, file)
         if total > MAX_BYTES:
             raise BundleError(f"{file} must have at most {MAX_BYTES:,} bytes with its external data, got more")
+        found.add(target)
+    return found
 
 
 def _length(entries: dict[str, str], size: int, file: Path) -> int:

@@ -27,7 +27,6 @@ FLOATS = ("float32", "float16", "float64")
 class Original:
     """A model's file, untouched, ready to be asked."""
 
-    format: str
     graph: ModelProto
     """What the bundle's graph is made from."""
     ask: Ask

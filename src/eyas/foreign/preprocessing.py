@@ -13,6 +13,7 @@ from eyas.core.errors import ConfigError
 Layout = Literal["nchw", "nhwc"]
 LAYOUTS: tuple[Layout, ...] = ("nchw", "nhwc")
 BYTE = 1 / 255
+LEAST_SHARE = 0.25
 # By name: mean and standard deviation on [0, 1], one for all channels or one each of R, G, B.
 SCALINGS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "bytes": ((0.0,), (BYTE,)),  # 0 to 255, as they are
@@ -78,7 +79,7 @@ class Stated:
     """Height, width."""
     channels: Literal[1, 3] | None = None
     crop_share: float = 1.0
-    """Of each side of the resized image, how much of its centre the model sees; in (0, 1]."""
+    """Of each side of the resized image, how much of its centre the model sees; in [0.25, 1]."""
     classes: tuple[str, ...] | None = None
     """In the order of the model's outputs; the dataset's by default."""
     output: str | None = None
@@ -93,8 +94,8 @@ class Stated:
             raise ConfigError(f"--scaling must be one of {', '.join(SCALINGS)}, got {self.scaling}")
         if (self.mean is None) != (self.std is None):
             raise ConfigError("--mean and --std are given together")
-        if not 0 < self.crop_share <= 1:
-            raise ConfigError(f"--crop-share must be above 0 and at most 1, got {self.crop_share:g}")
+        if not LEAST_SHARE <= self.crop_share <= 1:
+            raise ConfigError(f"--crop-share must be at least {LEAST_SHARE} and at most 1, got {self.crop_share:g}")
 
     def reading(self, channels: int) -> Reading | None:
         """The reading of so many channels; None where no scaling is stated.

@@ -22,6 +22,7 @@ from eyas.infer.session import CAM, INPUT, OUTPUTS
 INSIDE = "model/"  # before every name of the foreign graph, so that none is one of ours
 ONE = "one/"  # and before those of the graph for one image in a loop
 TEMPERATURE = "temperature"
+LEAST_IR = 7  # before 4, weights had to be inputs too; 7 is that of opset 12
 TINY = float(np.finfo(np.float32).tiny)  # no probability is less, so that its logarithm is finite
 
 
@@ -84,7 +85,7 @@ def assemble(model: ModelProto, plan: Plan) -> ModelProto:
     )
     known = [one for one in model.opset_import if one.domain in DOMAINS]
     whole = helper.make_model(made, opset_imports=known, producer_name="eyas")
-    whole.ir_version = model.ir_version
+    whole.ir_version = max(model.ir_version, LEAST_IR)
     try:
         checker.check_model(whole)
     except (checker.ValidationError, *ONNX_ERRORS) as error:

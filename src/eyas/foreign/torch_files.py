@@ -19,7 +19,7 @@ from eyas.export.graph import OPSET, quiet_exporter
 from eyas.foreign.onnx_file import read_onnx
 from eyas.foreign.original import Ask, Original
 from eyas.foreign.preprocessing import Stated
-from eyas.foreign.torch_fence import check_exported, check_script
+from eyas.foreign.torch_fence import copy_exported, copy_script
 
 SCRIPT_OPSET = 17
 TORCH_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, AssertionError)
@@ -35,15 +35,15 @@ def open_torchscript(file: Path, stated: Stated) -> Original:
     """
     if not (stated.size and stated.channels):
         raise ConfigError("a TorchScript file does not say what it takes; state --size and --channels")
-    check_script(file)
     (height, width), channels = stated.size, stated.channels
     shape = (2, height, width, channels) if stated.layout == "nhwc" else (2, channels, height, width)
     free = {"images": {0: "batch"}}
     # The exporter prints the whole graph where it fails.
     with quiet_exporter(), TemporaryDirectory(prefix="eyas-") as folder, torch.no_grad(), redirect_stdout(StringIO()):
-        target = Path(folder) / "model.onnx"
+        target, checked = Path(folder) / "model.onnx", Path(folder) / "checked.pt"
+        copy_script(file, checked)
         try:
-            module = torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            module = torch.jit.load(str(checked), map_location="cpu").eval()  # type: ignore[no-untyped-call]
             torch.onnx.export(
                 module,
                 (torch.zeros(shape),),
@@ -56,7 +56,7 @@ def open_torchscript(file: Path, stated: Stated) -> Original:
         except (torch.onnx.errors.OnnxExporterError, *TORCH_ERRORS) as error:
             raise BundleError(f"{file} cannot be written as ONNX for images of {shape}: {_first(error)}") from error
         graph = read_onnx(target)
-    return Original("torchscript", graph, _asker(module, graph, file), _made_by(SCRIPT_OPSET, "TorchScript"))
+    return Original(graph, _asker(module, graph, file), _made_by(SCRIPT_OPSET, "TorchScript"))
 
 
 def open_exported(file: Path) -> Original:
@@ -66,18 +66,17 @@ def open_exported(file: Path) -> Original:
         UnsafeDataError: more in it than a graph, weights and formulas.
         BundleError: it cannot be loaded, or not be written as ONNX.
     """
-    check_exported(file)
     with quiet_exporter(), TemporaryDirectory(prefix="eyas-") as folder:
-        target = Path(folder) / "model.onnx"
+        target, checked = Path(folder) / "model.onnx", Path(folder) / "checked.pt2"
+        copy_exported(file, checked)
         try:
-            with file.open("rb") as stream:
-                program = torch.export.load(stream)
+            program = torch.export.load(checked)
             torch.onnx.export(program, f=target, opset_version=OPSET, external_data=False, verbose=False)
         except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException, *TORCH_ERRORS) as error:
             raise BundleError(f"{file} cannot be loaded and written as ONNX: {_first(error)}") from error
         graph = read_onnx(target)
         module = program.module()
-    return Original("torch-export", graph, _asker(module, graph, file), _made_by(OPSET, "torch.export"))
+    return Original(graph, _asker(module, graph, file), _made_by(OPSET, "torch.export"))
 
 
 def _asker(module: torch.nn.Module, graph: ModelProto, file: Path) -> Ask:
@@ -86,13 +85,19 @@ def _asker(module: torch.nn.Module, graph: ModelProto, file: Path) -> Ask:
     def ask(batch: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
         with torch.no_grad(), quiet_exporter():
             try:
-                found = module(torch.from_numpy(batch))
+                found = torch.utils._pytree.tree_leaves(module(torch.from_numpy(batch)))
+                leaves = [_array(leaf) for leaf in found if isinstance(leaf, torch.Tensor)]
             except TORCH_ERRORS as error:
                 raise BundleError(f"{file} fails on images of {batch.shape}: {_first(error)}") from error
-        leaves = [leaf for leaf in torch.utils._pytree.tree_leaves(found) if isinstance(leaf, torch.Tensor)]
-        return {name: leaf.numpy() for name, leaf in zip(names, leaves, strict=False)}
+        return dict(zip(names, leaves, strict=False))
 
     return ask
+
+
+def _array(found: torch.Tensor) -> NDArray[np.generic]:
+    """NumPy has no bfloat16."""
+    values: NDArray[np.generic] = (found.float() if found.dtype == torch.bfloat16 else found).numpy()
+    return values
 
 
 def _made_by(opset: int, what: str) -> str:

@@ -3,6 +3,7 @@
 from eyas.nn.build import build_network
 from eyas.nn.network import Network, Normalise
 from eyas.nn.outputs import Outputs, run_in_parts, run_network
+from eyas.nn.pretrained import PretrainedNetwork
 from eyas.nn.stem import fit_stem
 from eyas.nn.weights import load_network, load_weights, save_weights
 
@@ -10,6 +11,7 @@ __all__ = [
     "Network",
     "Normalise",
     "Outputs",
+    "PretrainedNetwork",
     "build_network",
     "fit_stem",
     "load_network",

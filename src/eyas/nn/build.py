@@ -11,6 +11,7 @@ from eyas.core.schema import (
     KerasConfig,
     MLPConfig,
     ModelConfig,
+    PretrainedConfig,
     ResNetConfig,
     WideResNetConfig,
 )
@@ -19,6 +20,7 @@ from eyas.nn.custom import build_custom
 from eyas.nn.from_keras import build_keras
 from eyas.nn.mlp import build_mlp
 from eyas.nn.network import Network, Normalise
+from eyas.nn.pretrained import build_pretrained, find_backbone, read_backbone
 from eyas.nn.residual import build_resnet
 from eyas.nn.wide_resnet import build_wide_resnet
 
@@ -37,7 +39,8 @@ def build_network(
         input_shape: (H, W, C).
         classes: K.
         mean, std: C values on [0, 1].
-        file: for a custom or a Keras network, where its source lies now.
+        file: where what is kept of a custom, Keras or pretrained network lies now: its source, or its backbone's
+            description.
 
     Raises:
         ConfigError: the images are too small for the network, its size cannot be had, or its source does not fit.
@@ -59,4 +62,7 @@ def build_network(
             l2 = config.l2
         case KerasConfig():
             body, head, any_size = build_keras(config, input_shape, classes, file)
+        case PretrainedConfig():
+            backbone = read_backbone(file) if file else find_backbone(config)[0]
+            return build_pretrained(config, backbone, input_shape, classes, Normalise(mean, std))
     return Network(Normalise(mean, std), body, head, l2, any_size=any_size)

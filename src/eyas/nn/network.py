@@ -15,7 +15,8 @@ class Normalise(nn.Module):
     """(x / 255 - mean) / std per channel, from the images as they are stored to what a network computes on.
 
     Args:
-        mean, std: C values on [0, 1], fitted on the training split.
+        mean, std: C values on [0, 1], fitted on the training split or those of a pretrained backbone. To a backbone's
+            three, a grey image is an RGB image of equal channels.
     """
 
     scale: Tensor
@@ -60,6 +61,8 @@ class Network(nn.Module):
         self.head = head
         self.l2 = l2
         self.any_size = any_size
+        self.computes_at: tuple[int, int] | None = None
+        """(height, width) that the body itself brings images to; None where it takes them as they are."""
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, H, W, C) uint8 → (N, K) logits."""

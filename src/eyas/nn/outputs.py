@@ -50,7 +50,7 @@ def run_in_parts(
 
     Maps of a whole split can be larger than memory: K · h · w numbers an image.
     """
-    height, width = split.images.shape[1:3]
+    height, width = network.computes_at or split.images.shape[1:3]
     step = max(1, min(batch, PIXELS // (height * width)))
     for start in range(0, len(split), step):
         images = split.take(slice(start, start + step))

@@ -18,10 +18,11 @@ from eyas.nn.build import build_network
 from eyas.nn.custom import source_file
 from eyas.nn.from_keras import SAVED
 from eyas.nn.network import Network
+from eyas.nn.pretrained import BACKBONE_FILE
 
-# A run keeps the source of a custom or Keras network beside its weights.
+# A run keeps beside its weights the source of a custom or Keras network, or the description of a backbone.
 CUSTOM_SOURCE = "model.py"
-KEPT = (CUSTOM_SOURCE, *(f"model{suffix}" for suffix in SAVED))
+KEPT = (CUSTOM_SOURCE, *(f"model{suffix}" for suffix in SAVED), BACKBONE_FILE)
 
 
 def source_of(config: ModelConfig) -> Path | None:
@@ -38,7 +39,7 @@ def keep_source(config: ModelConfig, run: Path) -> None:
 
 
 def kept_source(run: Path) -> Path | None:
-    """The copy that a run folder has."""
+    """What a run folder keeps of a network that its configuration only names."""
     return next((run / name for name in KEPT if (run / name).exists()), None)
 
 

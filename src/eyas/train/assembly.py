@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from eyas.core.machine import keep_freed_memory
 from eyas.core.runs import RunFolder
-from eyas.core.schema import Config, TrainConfig
+from eyas.core.schema import Config, PretrainedConfig, TrainConfig
 from eyas.data import Dataset, Split
-from eyas.nn import Network, build_network, fit_stem
+from eyas.nn import Network, PretrainedNetwork, build_network, fit_stem
+from eyas.nn.pretrained import find_backbone, read_backbone
 from eyas.nn.weights import kept_source
 from eyas.train.augment import Augment
 from eyas.train.beginning import begin_with, check_beginning
@@ -34,6 +35,7 @@ from eyas.train.progress.stopping import Stopping
 from eyas.train.scaling import fit_scaling
 from eyas.train.step import Learner
 from eyas.train.teacher import check_teacher, load_teacher
+from eyas.train.transfer.beginning import Beginning, begin_transfer
 
 # The whitened stem's 12 × 12 covariance needs no more: 5,461 images of 32×32.
 STEM_BYTES = 16 << 20
@@ -52,13 +54,13 @@ def build(config: Config, dataset: Dataset, workers: int, run: RunFolder | None 
 
     Args:
         workers: processes that share each batch.
-        run: where a copy of a custom network's source may lie.
+        run: where a copy of a custom network's source, or the description of a backbone, may lie.
 
     Raises:
         ConfigError: the network does not fit the data or the configuration.
     """
     torch.manual_seed(config.train.seed)
-    scaling = fit_scaling(dataset.train, config.data.normalize)
+    scaling = scaling_of(config, dataset, run)
     network = network_of(config, dataset, scaling, run)
     check_network(config, network, workers)
     if config.train.teacher:
@@ -71,9 +73,18 @@ def build(config: Config, dataset: Dataset, workers: int, run: RunFolder | None 
 def network_of(
     config: Config, dataset: Dataset, scaling: tuple[list[float], list[float]], run: RunFolder | None
 ) -> Network:
-    """A freshly initialised network; a run has a copy of the source of a custom or Keras one."""
+    """A freshly initialised network; a run has what its configuration only names: a source, a backbone."""
     file = kept_source(run.path) if run else None
     return build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling, file)
+
+
+def scaling_of(config: Config, dataset: Dataset, run: RunFolder | None) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel: of the training split, or those that a backbone was trained with."""
+    if not isinstance(config.model, PretrainedConfig):
+        return fit_scaling(dataset.train, config.data.normalize)
+    file = kept_source(run.path) if run else None
+    backbone = read_backbone(file) if file else find_backbone(config.model)[0]
+    return list(backbone.mean), list(backbone.std)
 
 
 def stopping_of(config: TrainConfig) -> Stopping:
@@ -98,17 +109,14 @@ def assemble(
     Raises:
         DataError, TrainingError: as `read_checkpoint` and `restore_checkpoint`.
     """
-    settings, network = config.train, built.network
-    device = set_up(settings, workers)
-    train = Feed(dataset.train, device)
+    network, device = built.network, set_up(config.train, workers)
     network.to(device)
-
     state = read_checkpoint(run.last, dataset)
-    if state is None:
-        fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
-        if settings.start_from:
-            begin_with(Path(settings.start_from), network)
-    chosen = state["precision"] if state else precision_of(settings, network, train)
+    begun = _begin(run, config, dataset, network, device, first=state is None)
+    config, settings = begun.config, begun.config.train
+    if state is None and settings.start_from:
+        begin_with(Path(settings.start_from), network)
+    chosen = state["precision"] if state else begun.precision
     precision = cast(Precision, workers.broadcast(chosen))
     learner = make_learner(settings, dataset, network, precision, device, workers)
     stopping = stopping_of(settings)
@@ -118,13 +126,13 @@ def assemble(
 
     keeper = Keeper(run, dataset, built.scaling, learner, stopping, position)
     keeper.begin(config)
-    steps = len(batches(len(train), settings.batch_size, settings.seed, 0, 2 * workers.count))
+    steps = len(batches(len(begun.train), settings.batch_size, settings.seed, 0, 2 * workers.count))
     start = RunStart(run, config, dataset, network, precision, device.type, steps, tuple(position.history))
     job = Job(
         learner=learner,
-        train=train,
-        val=Feed(dataset.val, device),
-        augment=Augment(config.augment, dataset.policy.shape, settings.seed),
+        train=begun.train,
+        val=begun.val,
+        augment=begun.augment,
         stopping=stopping,
         position=position,
         keeper=keeper,
@@ -132,6 +140,20 @@ def assemble(
         until=until,
     )
     return job, start
+
+
+def _begin(
+    run: RunFolder, config: Config, dataset: Dataset, network: Network, device: torch.device, *, first: bool
+) -> Beginning:
+    """Weights that stand before the first step, and the feeds."""
+    if isinstance(network, PretrainedNetwork):
+        return begin_transfer(run, config, dataset, network, device, first=first)
+    train = Feed(dataset.train, device)
+    if first:
+        fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
+    augment = Augment(config.augment, dataset.policy.shape, config.train.seed)
+    precision = precision_of(config.train, network, train) if first else "fp32"
+    return Beginning(config, train, Feed(dataset.val, device), augment, precision)
 
 
 def make_learner(

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from eyas.core.errors import ConfigError
-from eyas.core.schema import Config, TrainConfig
+from eyas.core.schema import AugmentConfig, Config, PretrainedConfig, TrainConfig
 from eyas.data import Dataset
 from eyas.nn import Network
 from eyas.train.augment import check_augment
@@ -23,6 +23,8 @@ def check_config(config: Config, dataset: Dataset) -> None:
     check_augment(config.augment, dataset.policy.shape)
     _check_optimizer(train)
     _check_company(config)
+    if isinstance(config.model, PretrainedConfig):
+        _check_pretrained(config, config.model)
     if train.monitor.startswith("val") and not len(dataset.val):
         known = train.monitor in ("val_loss", "val_accuracy")
         other = train.monitor.removeprefix("val_") if known else "loss"
@@ -95,3 +97,24 @@ def _check_company(config: Config) -> None:
     ):
         if idle:
             raise ConfigError(f"{section} would do nothing without {needed}")
+
+
+def _check_pretrained(config: Config, model: PretrainedConfig) -> None:
+    """What a backbone rules out; a frozen one sees every image before training begins, and never again."""
+    train, augment = config.train, config.augment
+    varied = augment != AugmentConfig()
+    for wrong, rule in (
+        (train.optimizer == "muon", "train.optimizer=muon would undo what the backbone has learnt; take adamw or sgd"),
+        (config.data.normalize != "standard", "data.normalize would do nothing: a backbone has its own scaling"),
+        (not model.frozen and model.views > 1, "model.views would do nothing with model.frozen=false"),
+        (model.frozen and varied and model.views == 1, "augment would do nothing with model.views=1; take 2 or more"),
+        (model.frozen and not varied and model.views > 1, "model.views would do nothing without augment"),
+        (
+            model.frozen and (augment.mixup or augment.cutmix),
+            "augment.mixup and augment.cutmix need model.frozen=false",
+        ),
+        (model.frozen and train.teacher, "train.teacher needs model.frozen=false"),
+        (model.frozen and train.start_from, "train.start_from would change the backbone; it needs model.frozen=false"),
+    ):
+        if wrong:
+            raise ConfigError(rule)

@@ -10,9 +10,10 @@ from pathlib import Path
 from eyas.core.errors import ResumeError
 from eyas.core.lives import Ended, Life, living
 from eyas.core.runs import RunFolder, create_run
-from eyas.core.schema import Config
+from eyas.core.schema import Config, PretrainedConfig
 from eyas.data import Dataset
 from eyas.nn import load_weights
+from eyas.nn.pretrained import find_backbone
 from eyas.nn.weights import keep_source, source_of
 from eyas.train.assembly import Built, assemble, build, device_kind, network_of, precision_of, set_up, stopping_of
 from eyas.train.beginning import first_difference
@@ -83,11 +84,15 @@ def prepare_run(config: Config, dataset: Dataset, target: Path | None = None) ->
 
 
 def create_folder(config: Config, dataset: Dataset, target: Path | None) -> RunFolder:
-    """A new run folder, with a copy of the source of a custom or Keras network."""
-    source = source_of(config.model)
-    name = source.stem if source else config.model.name
+    """A new run folder, with a copy of the source of a custom or Keras network, or with a backbone's description."""
+    model = config.model
+    source = source_of(model)
+    backbone = find_backbone(model)[0] if isinstance(model, PretrainedConfig) else None
+    name = source.stem if source else backbone.architecture.partition(".")[0] if backbone else model.name
     run = create_run(config, config.name or f"{dataset.name}-{name}", target)
-    keep_source(config.model, run.path)
+    keep_source(model, run.path)
+    if backbone:
+        backbone.write(run.path)
     return run
 
 

@@ -36,7 +36,7 @@ def validate(learner: Learner, feed: Feed) -> Validation:
     network = learner.answering.eval()
     learner.workers.same_buffers(network)
     rows = learner.workers.shard(np.arange(len(feed)))
-    height, width = feed.split.images.shape[1:3]
+    height, width = network.computes_at or feed.split.images.shape[1:3]
     size = max(16, min(BATCH, PIXELS // (height * width)))
     parts = []
     for start in range(0, max(len(rows), 1), size):

@@ -23,6 +23,7 @@ from eyas.core.schema.model import (
     WideResNetConfig,
 )
 from eyas.core.schema.monitoring import MonitoringConfig
+from eyas.core.schema.pretrained import PretrainedConfig
 from eyas.core.schema.section import Section
 from eyas.core.schema.serve import ExportConfig, ServeConfig
 from eyas.core.schema.train import (
@@ -57,6 +58,7 @@ __all__ = [
     "MuonConfig",
     "Normalize",
     "PlateauConfig",
+    "PretrainedConfig",
     "RateConfig",
     "ResNetConfig",
     "Scaling",

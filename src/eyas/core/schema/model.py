@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from eyas.core.schema.pretrained import PRETRAINED, PretrainedConfig
 from eyas.core.schema.section import Rate, Section
 
 Activation = Literal["relu", "gelu", "silu", "tanh", "elu", "leaky_relu"]
@@ -144,7 +145,7 @@ class WideResNetConfig(Section):
 def _reference(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r".+\.py:[A-Za-z_]\w*", value):
         return value
-    raise ValueError("be mlp, cnn, resnet, wide_resnet, or path/to/file.py:function")
+    raise ValueError("be mlp, cnn, resnet, wide_resnet, pretrained:BACKBONE, or path/to/file.py:function")
 
 
 class CustomConfig(Section):
@@ -183,11 +184,16 @@ class KerasConfig(Section):
         return re.sub(r"(?<=\.py):\w+$", "", named)
 
 
-ARCHITECTURES = ("mlp", "cnn", "resnet", "wide_resnet", "custom", "keras")
+ARCHITECTURES = ("mlp", "cnn", "resnet", "wide_resnet", PRETRAINED, "custom", "keras")
 
 
 def _name_alone(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+    """A word is a name, and `pretrained:BACKBONE` names both."""
+    section = {"name": value} if isinstance(value, str) else value
+    name = section.get("name") if isinstance(section, dict) else None
+    if isinstance(name, str) and name.startswith(f"{PRETRAINED}:"):
+        return {"backbone": name.partition(":")[2], **section, "name": PRETRAINED}
+    return section
 
 
 def _architecture(value: Any) -> str:
@@ -202,6 +208,7 @@ ModelConfig = Annotated[
     | Annotated[CNNConfig, Tag("cnn")]
     | Annotated[ResNetConfig, Tag("resnet")]
     | Annotated[WideResNetConfig, Tag("wide_resnet")]
+    | Annotated[PretrainedConfig, Tag(PRETRAINED)]
     | Annotated[CustomConfig, Tag("custom")]
     | Annotated[KerasConfig, Tag("keras")],
     Discriminator(_architecture),

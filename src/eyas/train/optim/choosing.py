@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from eyas.core.schema import TrainConfig
+from eyas.nn import PretrainedNetwork
 from eyas.train.optim.muon import Muon
 from eyas.train.optim.optimizers import SGD, Adam, CombinedOptimizer, Optimizer, RMSprop
 from eyas.train.precision import Precision
@@ -18,21 +19,30 @@ MUON_BETAS = (0.9, 0.99)
 
 
 def make_optimizer(config: TrainConfig, network: nn.Module, precision: Precision = "fp32") -> Optimizer:
-    """The optimiser that `train.optimizer` names, over all trainable weights; muon needs a convolution among them."""
-    weights = list(network.parameters())
+    """The optimiser that `train.optimizer` names, over all trainable weights; muon needs a convolution among them.
+
+    Layers whose share of the learning rate is another have a rule of their own.
+    """
     rate = config.learning_rate or DEFAULT_LEARNING_RATE[config.optimizer]
+    if config.optimizer == "muon":
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        return _muon(config, network, rate, config.weight_decay or 0.0, dtype)
+    groups = network.rate_groups() if isinstance(network, PretrainedNetwork) else [(1.0, list(network.parameters()))]
+    rules = [_rule(config, weights, rate * share) for share, weights in groups]
+    return rules[0] if len(rules) == 1 else CombinedOptimizer(rules)
+
+
+def _rule(config: TrainConfig, weights: list[nn.Parameter], rate: float) -> Optimizer:
     decay = config.weight_decay or 0.0
     match config.optimizer:
-        case "adam":
-            return Adam(weights, rate, decay)
         case "adamw":
             return Adam(weights, rate, KERAS_ADAMW_DECAY if config.weight_decay is None else decay)
         case "sgd":
             return SGD(weights, rate, config.momentum, decay, nesterov=config.nesterov)
         case "rmsprop":
             return RMSprop(weights, rate, config.momentum, decay)
-        case "muon":
-            return _muon(config, network, rate, decay, torch.bfloat16 if precision == "bf16" else torch.float32)
+        case _:
+            return Adam(weights, rate, decay)
 
 
 def _muon(config: TrainConfig, network: nn.Module, rate: float, decay: float, dtype: torch.dtype) -> Optimizer:
