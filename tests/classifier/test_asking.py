@@ -77,18 +77,6 @@ def test_a_run_that_went_on_is_not_told_of_the_network_before(fitted, digits):
     fitted.run.best.write_bytes(weights)
 
 
-def test_a_run_is_explained_by_gradients_too_and_a_bundle_says_why_not(fitted, digits, folder):
-    pixels = digits.test.take(slice(1))[0]
-    again = pickle.loads(pickle.dumps(fitted))
-    for method in ("integrated-gradients", "gradient-shap"):
-        found = again.explain(pixels, method, label="3", seconds=0.5)
-        assert found.probability == again.predict_proba([pixels])[0, 3] == fitted.predict_proba([pixels])[0, 3]
-        assert found.sums.delta == pytest.approx(0, abs=0.2 * abs(found.sums.expected))
-    exported = Classifier.load(fitted.export(folder / "bundle").path)
-    with pytest.raises(ConfigError, match="gradients"):
-        exported.explain(pixels, "integrated-gradients")
-
-
 def test_a_run_takes_the_temperature_of_its_bundle_without_its_data(digits, folder, tmp_path, monkeypatch, capfd):
     source = tmp_path / "gone.npz"
     np.savez(source, x_train=digits.val.take(slice(None)), y_train=digits.val.labels)

@@ -172,6 +172,17 @@ def test_a_network_without_maps_says_so(fitted, digits):
         fitted.explain(digits.test.take(slice(1))[0], "cam")
 
 
+def test_a_run_is_explained_by_gradients_too_and_a_bundle_says_why_not(fitted, bundle, digits):
+    pixels = digits.test.take(slice(1))[0]
+    again = pickle.loads(pickle.dumps(fitted))
+    for method in ("integrated-gradients", "gradient-shap"):
+        found = again.explain(pixels, method, label="3", seconds=0.2)
+        assert found.probability == again.predict_proba([pixels])[0, 3] == fitted.predict_proba([pixels])[0, 3]
+        assert found.sums.delta == pytest.approx(0, abs=0.2 * abs(found.sums.expected))
+    with pytest.raises(ConfigError, match="gradients"):
+        Classifier.load(bundle.path).explain(pixels, "integrated-gradients")
+
+
 def test_each_answer_is_shown_as_text_and_as_html(fitted, digits, image):
     measured = fitted.evaluate()
     assert repr(measured).startswith("test: 180 images")

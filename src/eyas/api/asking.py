@@ -76,8 +76,8 @@ class Asking(Estimator):
     ) -> Measured:
         """Measure the probabilities of `predict_proba`, with intervals; on the run's own data where none are given.
 
-        On its own data the run, where it still has this network, gets what `eyas evaluate` would write into its
-        `metrics.json` and tell its trackers: the measures of probabilities that are not calibrated.
+        On its own data the run, where it still has this network, gets the figures of `eyas evaluate` in its
+        `metrics.json` and its trackers: those of the probabilities before calibration.
 
         Args:
             data: a dataset, a split, or images where labels come with them.

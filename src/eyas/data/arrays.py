@@ -91,5 +91,5 @@ def _digest(arrays: Mapping[str, NDArray[np.generic]]) -> str:
     made = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         made.update(f"{name} {array.dtype} {array.shape}".encode())
-        made.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        made.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return made.hexdigest()[:32]
