@@ -76,8 +76,8 @@ def _numbers(images: ArrayLike) -> NDArray[Any]:
     array = np.asarray(images)
     if array.size and isinstance(array.flat[0], str | Path):
         raise ImagesError(
-            f"fit takes images in arrays, got {array.flat[0]!r:.80}; for files give it a folder of one folder a class, "
-            "or a table of path,label"
+            f"fit takes images in arrays, got {str(array.flat[0])!r:.80}; for files give it a folder of one folder a "
+            "class, or a table of path,label"
         )
     return array
 
