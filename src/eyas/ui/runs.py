@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eyas.core.lives import LOCK, STATE, standing
+from eyas.core.schema.train import is_rising
 from eyas.ui.folders import Folder, Parsed
 from eyas.ui.parsing import Cells, history, json_document, json_mapping, yaml_document
 
@@ -104,7 +105,7 @@ def best_epoch(columns: list[str], rows: list[Cells], monitor: str) -> tuple[str
     """What epochs are judged by, and the row of the best: its training twin where it is empty, as in training."""
     if not any(value is not None for value in _column(columns, rows, monitor)):
         monitor = monitor.removeprefix("val_")
-    sign = -1 if monitor.endswith(("loss", "ece")) else 1
+    sign = 1 if is_rising(monitor) else -1
     known = [(sign * value, -at) for at, value in enumerate(_column(columns, rows, monitor)) if value is not None]
     return monitor, -max(known)[1] if known else None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from eyas.core.errors import EyasError, needs_extra
 from eyas.core.lives import LOCK
+from eyas.core.schema.train import is_rising
 from eyas.ui.folders import Folder, Parsed, Signature, signature
 from eyas.ui.parsing import json_mapping, yaml_document
 from eyas.ui.runs import life, pictures
@@ -206,7 +207,7 @@ def _best(trials: Sequence[Mapping[str, Any]], *, rising: bool) -> Mapping[str, 
 
 
 def _rising(plan: Mapping[str, Any]) -> bool:
-    return not str(plan.get("metric", "")).endswith(("loss", "ece"))
+    return is_rising(str(plan.get("metric", "")))
 
 
 class Changes:
