@@ -22,7 +22,7 @@ SETTLED = {
     COMPARED: "td >> text=[16]",
     STUDY: ".parallel .best",
 }
-EPOCHS = "Number(document.querySelector('.tile .big').textContent.split(' ')[0])"
+EPOCHS = "Number(document.querySelector('.tile .big')?.textContent.split(' ')[0])"
 
 
 def opened(tab: OpenTab, view: str, **context: Any) -> Tab:
