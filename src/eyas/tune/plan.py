@@ -19,7 +19,6 @@ from eyas.tune.space import Space
 from eyas.tune.writing import parse_space, to_plain
 
 FILE = "tune.yaml"
-JOURNAL = "journal.log"
 OWN = ("name", "runs_dir", "track", "train.threads", "data.source", "data.cache")
 """Settings that each machine has for itself: where things are, and its cores. Data are known by their fingerprint."""
 
