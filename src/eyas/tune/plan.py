@@ -12,8 +12,8 @@ import yaml
 from eyas.compare.plan import RUNS, validated
 from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.monitored import is_rising
 from eyas.core.schema import Config
-from eyas.core.schema.train import is_rising
 from eyas.tune.points import config_at
 from eyas.tune.space import Space
 from eyas.tune.writing import parse_space, to_plain

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from eyas.cli.road.place import Run, Study, StudyKind
 from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
-from eyas.core.schema.train import is_rising
+from eyas.core.monitored import is_rising
 
 LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
