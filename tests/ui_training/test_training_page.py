@@ -5,61 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from following import EYAS, Page, following, training
+from following import NEAR, Asked, following, training
 
 from eyas.core.config import load_config
+from eyas.core.errors import ServingError
 from eyas.core.lives import living
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset
+from eyas.train.run import start_run
 from eyas.train.together import resume_together, train_together
-from eyas.ui.server import FOLDER, make_app
-from support.asgi import Client, asgi_client
+from eyas.tune.executors.training import StopWhen
+from eyas.ui.server import FOLDER, follow, make_app
+from support.asgi import asgi_client
 from support.page_files import PageText
 from support.waiting import wait_until
-
-NEAR = {"Host": "localhost:5050"}
-
-
-class Asked:
-    """A page's endpoints in this process."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def answer(self, path: str, headers: dict[str, str] = NEAR, **query: Any) -> httpx.Response:
-        return self._client.get(path, params=query or None, headers=headers)
-
-    def get(self, path: str, **query: Any) -> Any:
-        answer = self.answer(f"/live/{path}", **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def line(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = next(one for one in self.get("list")["runs"] if one["run"] == name)
-        return found
-
-
-@pytest.fixture(scope="module")
-def asked(runs: Path) -> Iterator[Asked]:
-    with asgi_client(make_app(runs)) as client:
-        yield Asked(client)
-
-
-@pytest.fixture
-def copied(runs: Path, tmp_path: Path) -> Iterator[tuple[Path, Asked]]:
-    """A folder of runs to be changed, and a page of it."""
-    folder = tmp_path / "runs"
-    shutil.copytree(runs, folder)
-    with asgi_client(make_app(folder)) as client:
-        yield folder, Asked(client)
 
 
 def test_its_files_keep_the_rules_of_pages() -> None:
@@ -180,20 +146,22 @@ def test_a_study_in_a_database_elsewhere_is_told_by_its_results(copied: tuple[Pa
 
 
 def test_a_run_lives_while_its_process_does(tmp_path: Path) -> None:
-    with following(tmp_path) as page:
-        with training(tmp_path, "going") as process:
-            assert page.states() == {"going-1": "running"}
-            seen = page.get("run", run="going-1")["epochs"]
-            wait_until(lambda: page.get("run", run="going-1")["epochs"] > seen, seconds=30)
-            process.send_signal(signal.SIGSTOP)  # nothing is written any more, and it still lives
-            assert page.states() == {"going-1": "running"}
-            process.kill()
-            process.wait(10)
-            assert page.states() == {"going-1": "killed"}
-        with training(tmp_path, "stopped") as process:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-            assert page.states()["stopped-1"] == "stopped"
+    with following(tmp_path) as page, training(tmp_path, "going") as process:
+        assert page.states() == {"going-1": "running"}
+        seen = page.get("run", run="going-1")["epochs"]
+        wait_until(lambda: page.get("run", run="going-1")["epochs"] > seen, seconds=30)
+        process.send_signal(signal.SIGSTOP)  # nothing is written any more, and it still lives
+        assert page.states() == {"going-1": "running"}
+        process.kill()
+        process.wait(10)
+        assert page.states() == {"going-1": "killed"}
+
+
+def test_a_run_that_is_stopped_says_so(digits: Dataset, tmp_path: Path) -> None:
+    config = load_config(None, ["data.source=digits", f"runs_dir={tmp_path}", "name=short", "model.hidden=[8]"])
+    start_run(config, digits, [StopWhen(lambda: True)])  # as Ctrl-C does it
+    with asgi_client(make_app(tmp_path)) as client:
+        assert Asked(client).line("short-1")["state"] == "stopped"
 
 
 def test_a_run_that_fails_says_why(tmp_path: Path, copied: tuple[Path, Asked]) -> None:
@@ -336,13 +304,15 @@ def living_run(folder: Path) -> Any:
     return living(folder)
 
 
-def test_other_machines_are_let_in_by_word_alone_and_a_port_in_use_is_told(shown: Page, runs: Path) -> None:
-    refused = subprocess.run([*EYAS, "ui", str(runs), "--host", "0.0.0.0"], capture_output=True, text=True, check=False)
-    assert refused.returncode != 0
-    assert "--open-to-network" in refused.stderr
-    port = shown.url.rpartition(":")[2]
-    taken = subprocess.run([*EYAS, "ui", str(runs), "--port", port], capture_output=True, text=True, check=False)
-    assert f"port {port} on 127.0.0.1 is already in use" in taken.stderr
+def test_other_machines_are_let_in_by_word_alone_and_a_port_in_use_is_told(tmp_path: Path) -> None:
+    def refused(host: str, port: int, why: str) -> None:
+        with pytest.raises(ServingError, match=why):
+            follow(tmp_path, host, port, open_to_network=False, tell=pytest.fail)
+
+    refused("0.0.0.0", 0, "--open-to-network")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused("127.0.0.1", port, f"port {port} on 127.0.0.1 is already in use")
 
 
 def test_it_starts_without_what_training_needs() -> None:

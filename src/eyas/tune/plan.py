@@ -12,13 +12,13 @@ import yaml
 from eyas.compare.plan import RUNS, validated
 from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.monitored import is_rising
 from eyas.core.schema import Config
 from eyas.tune.points import config_at
 from eyas.tune.space import Space
 from eyas.tune.writing import parse_space, to_plain
 
 FILE = "tune.yaml"
-JOURNAL = "journal.log"
 OWN = ("name", "runs_dir", "track", "train.threads", "data.source", "data.cache")
 """Settings that each machine has for itself: where things are, and its cores. Data are known by their fingerprint."""
 
@@ -57,8 +57,8 @@ class TunePlan:
 
     @property
     def rising(self) -> bool:
-        """Whether larger values are better: losses and the calibration error are to fall."""
-        return not self.metric.endswith(("loss", "ece"))
+        """Whether larger values are better."""
+        return is_rising(self.metric)
 
     def base(self) -> Config:
         """The baseline."""
