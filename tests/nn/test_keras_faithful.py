@@ -1,12 +1,14 @@
 """Keras models with what is easily lost on the way: modes of inner layers, statistics, shared weights, endings."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from eyas.core.errors import ConfigError
 from eyas.nn import Network, Normalise
-from eyas.nn.from_keras import split
+from eyas.nn.from_keras import remarks_on, split
 from eyas.nn.from_keras.library import keras_on_torch
 
 keras = keras_on_torch()
@@ -180,3 +182,27 @@ def test_a_model_that_fails_on_the_images_is_told():
 def test_the_keys_that_bring_the_images_are_named(wanted, hint):
     with pytest.raises(ConfigError, match=f"; {hint}"):
         _network(keras.Sequential([L.Input(wanted), L.Flatten(), L.Dense(CLASSES)]))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        (
+            lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+            "the same optimiser here: train.optimizer=sgd",
+        ),
+        (lambda: keras.optimizers.AdamW(), "train.learning_rate=0.001 train.weight_decay=0.004"),
+        (lambda: keras.optimizers.Adam(beta_1=0.5), "the nearest here, which is not the same: train.optimizer=adam"),
+        (lambda: keras.optimizers.Adam(clipnorm=1.0), "the nearest here, which is not the same: train.optimizer=adam"),
+        (lambda: keras.optimizers.Adam(global_clipnorm=1.0), "the same optimiser here.*train.clip_norm=1"),
+        (
+            lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
+            "the nearest here, which is not the same: train.optimizer=sgd$",
+        ),
+        (lambda: keras.optimizers.Lion(), "uses nothing of that$"),
+    ],
+)
+def test_the_keys_of_an_optimiser_are_called_the_same_only_where_they_are(optimizer, told):
+    model = _sequential(L.Flatten(), L.Dense(CLASSES))
+    model.compile(optimizer(), "mse")
+    assert re.search(told, next(remarks_on(model).lines("unit")))

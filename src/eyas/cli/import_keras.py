@@ -41,6 +41,9 @@ def import_keras(
     weights: Annotated[
         Path | None, typer.Option(help="Its weights, where MODEL has none: a .weights.h5 file.", metavar="FILE")
     ] = None,
+    as_built: Annotated[
+        bool, typer.Option("--as-built", help="Take a Python file's model with the weights that the file gives it.")
+    ] = False,
     classes: Annotated[
         Path | None,
         typer.Option(help="Its class names in order, a line each or a JSON list: checked.", metavar="FILE"),
@@ -80,7 +83,7 @@ def import_keras(
         from eyas.cli.taking_in import take_in
         from eyas.data import check_dataset
 
-    taken = take_in(words, config, weights=weights, names=names, names_from=str(classes), target=to)
+    taken = take_in(words, config, weights=weights, as_built=as_built, names=names, names_from=str(classes), target=to)
     print_warnings(check_dataset(taken.config.data))
     if taken.better:
         _warn(taken.better, taken.config)

@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from eyas.cli.data import require_sound
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
-from eyas.core.schema import Config, KerasConfig
+from eyas.core.schema import Config, DataConfig, KerasConfig
 from eyas.data import Dataset, check_dataset, open_dataset
 from eyas.evaluate import Evaluation
-from eyas.nn import Network, Normalise
+from eyas.nn import Network, Normalise, build_network
+from eyas.nn.custom import blaming
 from eyas.nn.from_keras import (
     asks_for_shape,
+    build_for,
     drawn_by_torch,
     input_shape_of,
     load_weights,
-    read_model,
+    model_of,
+    open_source,
     remarks_on,
     split,
 )
@@ -29,6 +34,9 @@ from eyas.train.imported import BetterScaling, better_scaling, require_classes, 
 from eyas.train.parallel.workers import join
 from eyas.train.run import create_folder
 from eyas.train.scaling import fit_scaling
+
+# Images by which a model that is read again is compared, and by how much its logits may differ, of the largest.
+SEEN, NEAR = 64, 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ def take_in(
     file: Path | None,
     *,
     weights: Path | None,
+    as_built: bool = False,
     names: list[str] | None,
     names_from: str,
     target: Path | None,
@@ -57,42 +66,56 @@ def take_in(
     Args:
         words: overrides; `model` among them.
         weights: of the model, where its file has none.
+        as_built: take a model with the weights that a Python file gives it.
         names: its classes in order, to be checked.
         names_from: where they were read.
 
     Raises:
-        ConfigError: the model cannot be read, or does not fit the images or classes.
+        ConfigError: the model cannot be read, does not fit the images or classes, or answers otherwise when it is read
+            again.
         DataError: the data cannot be used.
     """
     config = load_config(file, words)
     given = config.model
     assert isinstance(given, KerasConfig)
-    if given.source.endswith(".json") and weights is None:
-        raise ConfigError(f"{given.source} is an architecture without weights; give them with --weights")
+    path = Path(given.source)
+    _require_weights(path, weights, as_built)
     model = None
-    if not asks_for_shape(given):
-        with drawn_by_torch():
-            model = read_model(given)
-        config = load_config(file, [*_defaults(model, words), *words])
+    with drawn_by_torch():
+        if not asks_for_shape(found := open_source(path, given)):
+            model = model_of(found, path, given)
+    if model:
+        config = load_config(file, [*_defaults(model, config.data), *words])
     dataset = open_dataset(config.data)
     require_sound(check_dataset(config.data), config.data)
     if names is not None:
         require_classes(names, dataset, names_from)
     if model is None:
         with drawn_by_torch():
-            model = read_model(given, dataset.policy.shape, len(dataset.classes))
-        config = load_config(file, [*_pixels(model, words), *words])
+            model = model_of(found, path, given, dataset.policy.shape, len(dataset.classes))
+        config = load_config(file, [*_pixels(model, config.data), *words])
     network = _network(model, weights, config, dataset)
+    _require_same_again(network, config, dataset)
     run = create_folder(config, dataset, target)
-    found = write_imported(run, config, network, dataset)
-    return Taken(run, config, found, network.trainable_parameters(), better_scaling(network, config, dataset))
+    measured = write_imported(run, config, network, dataset)
+    return Taken(run, config, measured, network.trainable_parameters(), better_scaling(network, config, dataset))
+
+
+def _require_weights(path: Path, weights: Path | None, as_built: bool) -> None:
+    if weights is None and path.suffix == ".json":
+        raise ConfigError(f"{path} is an architecture without weights; give them with --weights")
+    if weights is None and path.suffix == ".py" and not as_built:
+        raise ConfigError(
+            f"{path} builds a model, whose weights are random as a rule; give the trained ones with --weights, or say "
+            "--as-built where the file loads them itself"
+        )
 
 
 def _network(model: Any, weights: Path | None, config: Config, dataset: Dataset) -> Network:
     shape = dataset.policy.shape
     with drawn_by_torch():
         if not model.built:
-            model.build((None, *shape))
+            build_for(model, shape, config.model.name)
         if weights:
             load_weights(model, weights)
         body, head, any_size = split(model, shape, len(dataset.classes), config.model.name)
@@ -101,16 +124,35 @@ def _network(model: Any, weights: Path | None, config: Config, dataset: Dataset)
     return Network(Normalise(*scaling), body, head, any_size=any_size).to(device).eval()
 
 
-def _defaults(model: Any, words: Sequence[str]) -> Iterator[str]:
-    """What the model decides of the data, where the user's words do not: size, channels, scaling."""
-    shape = input_shape_of(model)
-    if shape and len(shape) == 3 and all(shape[:2]):
+def _require_same_again(network: Network, config: Config, dataset: Dataset) -> None:
+    """Refuse a model of which the weights are not all: each verb reads it again from its file, and gives it these."""
+    assert isinstance(config.model, KerasConfig)
+    source = config.model.source
+    scaling = fit_scaling(dataset.train, config.data.normalize)
+    again = build_network(config.model, dataset.policy.shape, len(dataset.classes), *scaling)
+    with blaming(f"reading {source} again"):
+        again.load_state_dict(network.state_dict())
+    images = torch.from_numpy(dataset.train.take(slice(SEEN))).to(network.normalise.scale.device)
+    with torch.no_grad():
+        one, two = network(images), again.to(images.device).eval()(images)
+    if not torch.allclose(one, two, rtol=0, atol=NEAR * max(1.0, float(one.abs().max()))):
+        raise ConfigError(
+            f"model.name: {source}, read again and given the same weights, answers otherwise, and so would every later "
+            "evaluate and export; a layer must keep what it computes with in its weights"
+        )
+
+
+def _defaults(model: Any, given: DataConfig) -> Iterator[str]:
+    """What the model decides of the data, where neither the user's words nor file do: size, channels, scaling."""
+    shape = input_shape_of(model) or ()
+    if len(shape) in (2, 3) and all(shape[:2]) and "image_size" not in given.model_fields_set:
         yield f"data.image_size=[{shape[0]},{shape[1]}]"
-    if shape and len(shape) == 3 and shape[2] in (1, 3):
-        yield f"data.channels={shape[2]}"
-    yield from _pixels(model, words)
+    channels = 1 if len(shape) == 2 else shape[2] if len(shape) == 3 else None
+    if channels in (1, 3) and "channels" not in given.model_fields_set:
+        yield f"data.channels={channels}"
+    yield from _pixels(model, given)
 
 
-def _pixels(model: Any, words: Sequence[str]) -> Iterator[str]:
-    if not any(word.startswith("data.normalize") for word in words):
+def _pixels(model: Any, given: DataConfig) -> Iterator[str]:
+    if "normalize" not in given.model_fields_set:
         yield f"data.normalize={'bytes' if remarks_on(model).scaling else 'unit'}"
