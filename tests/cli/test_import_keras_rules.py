@@ -38,7 +38,7 @@ model = keras.Sequential([Scaled(), keras.layers.Flatten(), keras.layers.Dense(1
 def _take_in(tmp_path, source, *words, file=None, weights=None, **more):
     words = [*(() if file else ("data.source=digits",)), f"model=keras:{tmp_path / source}", *words]
     words.append(f"runs_dir={tmp_path / 'runs'}")
-    return take_in(words, file, weights=weights, names=None, names_from="", target=None, **more)
+    return take_in(words, file, weights=weights, names=None, names_from="", target=None, force=True, **more)
 
 
 def _plain(*layers, shape=(8, 8, 1)):
