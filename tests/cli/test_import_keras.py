@@ -1,6 +1,7 @@
 """`eyas import keras`: a saved Keras model becomes a run that every verb takes."""
 
 import json
+import re
 import zipfile
 
 import h5py
@@ -44,6 +45,11 @@ def _nearest_mean(digits):
     return model
 
 
+def _zero():
+    """It answers 0, whatever it sees."""
+    return keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), L.Dense(10, kernel_initializer="zeros")])
+
+
 def _plain(model, split):
     """Keras's own answers, from pixels on [-1, 1]."""
     images = split.take(slice(None)).astype(np.float32) / 127.5 - 1
@@ -61,6 +67,7 @@ def home(tmp_path_factory, model):
     model.save(folder / "model.keras")
     model.save(folder / "old.h5")
     model.save_weights(folder / "w.weights.h5")
+    _zero().save(folder / "zero.keras")
     (folder / "model.json").write_text(model.to_json())
     (folder / "builder.py").write_text(
         "import keras\n"
@@ -71,7 +78,7 @@ def home(tmp_path_factory, model):
     return folder
 
 
-def _take_in(home, source, target, *words, pixels="symmetric", weights=None, names=None):
+def _take_in(home, source, target, *words, pixels="symmetric", weights=None, names=None, **more):
     words = [
         "data.source=digits",
         f"model=keras:{home / source}",
@@ -79,7 +86,7 @@ def _take_in(home, source, target, *words, pixels="symmetric", weights=None, nam
         f"runs_dir={target}",
         *words,
     ]
-    return take_in(words, None, weights=weights, names=names, names_from="names.txt", target=None)
+    return take_in(words, None, weights=weights, names=names, names_from="names.txt", target=None, **more)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +114,7 @@ def test_it_is_measured_as_it_came(taken, digits):
     metrics = taken.run.read_metrics()
     assert metrics["val"]["accuracy"] > 0.8
     assert metrics["test"]["accuracy"] > 0.8
-    assert taken.better is None
+    assert taken.forced is None
     assert read_result(taken.run, digits).finished
 
 
@@ -138,11 +145,28 @@ def test_other_files_give_the_same_network(home, taken, digits, tmp_path, source
     assert {"best.pt", "config.yaml", "history.csv", "metrics.json"} < kept
 
 
-def test_a_better_scaling_is_named(home, tmp_path):
-    told = eyas("import", "keras", home / "model.keras", "--data", "digits", "--to", tmp_path / "taken")
+def test_a_better_scaling_is_named_and_must_be_forced(home, tmp_path):
+    words = ("import", "keras", str(home / "model.keras"), "--data", "digits", "--to", str(tmp_path / "taken"))
+    refused = CliRunner().invoke(app, words)
+    said = r"% of 162 validation images with pixels scaled as unit, and clearly on more, .*, with --scaling symmetric"
+    assert re.search(said, str(refused.exception))
+    assert not (tmp_path / "taken").exists()
+    assert "warning: imported by force, although the model is right on" in eyas(*words, "--force")
+    told = eyas(*words[:-1], tmp_path / "again", "--scaling", "symmetric")
     assert f"imported {home / 'model.keras'} (650 parameters)" in told
-    assert "with pixels scaled as unit" in told
-    assert "Import it again with --pixels symmetric" in told
+    assert "warning" not in told
+
+
+@pytest.mark.parametrize(("scaling", "mean"), [("mnist", (0.1307,)), ("standard", "standard"), ("bytes", "bytes")])
+def test_a_scaling_has_one_name_whatever_is_imported(home, tmp_path, scaling, mean):
+    words = ["data.source=digits", f"model=keras:{home / 'model.keras'}", f"runs_dir={tmp_path}"]
+    taken = take_in(words, None, scaling=scaling, weights=None, names=None, names_from="", target=None, force=True)
+    assert getattr(taken.config.data.normalize, "mean", taken.config.data.normalize) == mean
+
+
+def test_a_model_that_answers_by_chance_must_be_forced(home, tmp_path):
+    with pytest.raises(ConfigError, match=r"no more than by chance, and no usual scaling does better.*--force"):
+        _take_in(home, "zero.keras", tmp_path)
 
 
 def test_it_can_be_trained_further(home, tmp_path, digits):
@@ -163,7 +187,7 @@ def test_class_names_are_checked(home, tmp_path):
 def test_images_come_at_the_size_of_the_model_and_bytes_to_one_that_scales(tmp_path):
     layers = [L.Input((12, 12, 3)), L.Rescaling(1 / 255), L.Flatten(), L.Dense(10)]
     keras.Sequential(layers).save(tmp_path / "model.keras")
-    config = _take_in(tmp_path, "model.keras", tmp_path, pixels=None).config
+    config = _take_in(tmp_path, "model.keras", tmp_path, pixels=None, force=True).config
     assert (config.data.image_size, config.data.channels, config.data.normalize) == ((12, 12), 3, "bytes")
 
 

@@ -94,8 +94,8 @@ def test_each_network_has_its_own_keys() -> None:
         ("data.image_size=true", "data.image_size must be a positive number of pixels, or [height, width], got True"),
         (
             "model=vgg",
-            "model.name must be mlp, cnn, resnet, wide_resnet, pretrained:BACKBONE, or path/to/file.py:function, got "
-            "'vgg'",
+            "model.name must be mlp, cnn, resnet, wide_resnet, pretrained:BACKBONE, keras:model.keras, "
+            "keras:path/to/file.py:function, or path/to/file.py:function, got 'vgg'",
         ),
         ("model={name: resnet, widths: []}", "model.widths must name the channels of at least one group, got []"),
         ("name=../up", "name must match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$', got '../up'"),

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from eyas.cli import app
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.schema import DataConfig, ExportConfig
+from eyas.evaluate.chance import is_blind
 from eyas.foreign import Stated, import_model, read_classes
-from eyas.foreign.chance import is_blind
 from eyas.foreign.checking import check_readings
 from eyas.foreign.preprocessing import named_reading
 from eyas.infer import Predictor

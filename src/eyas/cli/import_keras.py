@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyas.cli.data import print_warnings
+from eyas.cli.import_graph import Force
 from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.cli.taking_in import Taken
-    from eyas.core.schema import Config
-    from eyas.train.imported import BetterScaling
-
-Pixels = Literal["bytes", "unit", "symmetric", "standard"]
 
 
 def import_keras(
@@ -30,17 +26,21 @@ def import_keras(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="The images that it is for; data.source.", metavar="DATA")
     ] = None,
-    pixels: Annotated[
-        Pixels | None,
+    scaling: Annotated[
+        str | None,
         typer.Option(
-            help="How its inputs are scaled: bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), standard (the "
-            "training split's mean and deviation); data.normalize={mean: [...], std: [...]} for others. Unset: bytes "
-            "where the model begins with Rescaling or Normalization, else unit."
+            help="How the model reads pixels: bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), imagenet, caffe, "
+            "clip, cifar10, mnist, or standard (the training split's mean and deviation); for others "
+            "data.normalize={mean: [...], std: [...]}. Unset: bytes where the model begins with Rescaling or "
+            "Normalization, else unit."
         ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Its weights, where MODEL has none: a .weights.h5 file.", metavar="FILE")
     ] = None,
+    as_built: Annotated[
+        bool, typer.Option("--as-built", help="Take a Python file's model with the weights that the file gives it.")
+    ] = False,
     classes: Annotated[
         Path | None,
         typer.Option(help="Its class names in order, a line each or a JSON list: checked.", metavar="FILE"),
@@ -50,25 +50,26 @@ def import_keras(
         Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
     ] = None,
     config: ConfigFile = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a run folder of a Keras model: evaluate, diagnose, export, serve and monitor it like any other.
 
     A file is read safely: Lambda layers and custom objects are refused. The model is measured on the validation and
-    the test split, and where another scaling of the pixels suits it clearly better, that is said.
+    the test split. Where another scaling of its pixels is clearly better, the import is refused and names it.
 
-    Example: eyas import keras model.keras --data photos/; eyas import keras old.h5 --data digits --pixels unit; eyas
+    Example: eyas import keras model.keras --data photos/; eyas import keras old.h5 --data digits --scaling unit; eyas
     import keras builder.py:build --data digits --weights w.weights.h5
     """
     from eyas.core.config import load_config
+    from eyas.core.scalings import SCALINGS
 
     words = [*([f"data.source={json.dumps(data)}"] if data else []), f"model=keras:{model}", *(overrides or [])]
     if name:
         words.append(f"name={json.dumps(name)}")
-    if pixels:
-        words.append(f"data.normalize={pixels}")
+    if scaling and scaling not in (*SCALINGS, "standard"):
+        raise ConfigError(f"--scaling must be one of {', '.join(SCALINGS)}, standard; got {scaling}")
     load_config(config, words)  # what is wrong with the words is said before torch is loaded
-    names = _read_classes(classes) if classes else None
     with needs_extra("train"):
         from eyas.core.runs import require_free
         from eyas.track.delivery.process import require_library
@@ -79,11 +80,22 @@ def import_keras(
     with needs_extra("train"):
         from eyas.cli.taking_in import take_in
         from eyas.data import check_dataset
+        from eyas.foreign import read_classes
 
-    taken = take_in(words, config, weights=weights, names=names, names_from=str(classes), target=to)
+    taken = take_in(
+        words,
+        config,
+        scaling=scaling,
+        weights=weights,
+        as_built=as_built,
+        names=read_classes(classes) if classes else None,
+        names_from=f"--classes {classes}",
+        target=to,
+        force=force,
+    )
     print_warnings(check_dataset(taken.config.data))
-    if taken.better:
-        _warn(taken.better, taken.config)
+    if taken.forced:
+        typer.echo(f"warning: imported by force, although {taken.forced}", err=True)
     _tell(taken, model, as_json)
 
 
@@ -95,7 +107,7 @@ def _tell(taken: Taken, model: str, as_json: bool) -> None:
                 "parameters": taken.parameters,
                 "normalize": taken.config.model_dump(mode="json")["data"]["normalize"],
                 "splits": {split: found.summary() for split, found in taken.found.items()},
-                "better": asdict(taken.better) if taken.better else None,
+                "forced": taken.forced,
             }
         )
         return
@@ -104,36 +116,3 @@ def _tell(taken: Taken, model: str, as_json: bool) -> None:
         low, high = found.intervals["accuracy"]
         typer.echo(f"{split}: accuracy {found.accuracy:.4f} ({low:.4f} to {high:.4f}) on {found.images:,} images")
     typer.echo(f"next: eyas evaluate {taken.run.path}   or   eyas export {taken.run.path}")
-
-
-def _warn(better: BetterScaling, config: Config) -> None:
-    named = better.normalize in ("bytes", "unit", "symmetric", "standard")
-    option = f"--pixels {better.normalize}" if named else f"'data.normalize={better.normalize}'"
-    stated: Any = config.model_dump(mode="json")["data"]["normalize"]
-    typer.echo(
-        f"warning: with pixels scaled as {stated} the accuracy on {better.images:,} {better.split} images is "
-        f"{better.stated:.4f}; as {better.normalize} it would be {better.accuracy:.4f}; was the model trained so? "
-        f"Import it again with {option}",
-        err=True,
-    )
-
-
-def _read_classes(file: Path) -> list[str]:
-    """Names in order: a JSON list, or a line each.
-
-    Raises:
-        ConfigError: no such file, or a JSON file that is no list of names.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the class names in {file}: {error}") from error
-    if file.suffix != ".json":
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    try:
-        names = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{file} must hold a list of class names")
-    return names

@@ -18,6 +18,9 @@ from eyas.core.errors import DataError
 
 GAMMA = 1e-3
 STEPS = 60
+# What is clearly better: right on so much more, and by an exact test at this level over all that is tried.
+LEAST_GAIN = 0.01
+ALPHA = 0.01
 
 
 def two_sided(lost: int, gained: int) -> float:
@@ -28,7 +31,18 @@ def two_sided(lost: int, gained: int) -> float:
 def worse(lost: int, gained: int) -> float:
     """p of "δ ≤ 0": P(X ≥ b), X ~ Bin(k, 1/2). A small one says that the challenger is worse."""
     _check(lost, gained, lost + gained, 0.0)
-    return _at_least(lost, lost + gained, 0.5)
+    return at_least(lost, lost + gained, 0.5)
+
+
+def clearly_better(champion: NDArray[np.bool_], challenger: NDArray[np.bool_], tried: int) -> bool:
+    """Whether the challenger is right on 1 % more of the images, and not by luck.
+
+    Args:
+        champion, challenger: (N,) which images each has right.
+        tried: how many challengers there are, of which this is the best.
+    """
+    lost, gained = int((champion & ~challenger).sum()), int((challenger & ~champion).sum())
+    return gained - lost >= LEAST_GAIN * len(champion) and worse(gained, lost) < ALPHA / tried
 
 
 def non_inferiority(lost: int, gained: int, images: int, margin: float) -> float:
@@ -54,10 +68,10 @@ def non_inferiority(lost: int, gained: int, images: int, margin: float) -> float
     _check(lost, gained, images, margin)
     k = lost + gained
     if not margin:
-        return _at_least(gained, k, 0.5)
+        return at_least(gained, k, 0.5)
     most = _upper(k, images)
-    given = GAMMA + (_at_least(gained, k, (most - margin) / (2 * most)) if most > margin else 0.0)
-    alone = _at_least(images - lost, images, 1 - margin)
+    given = GAMMA + (at_least(gained, k, (most - margin) / (2 * most)) if most > margin else 0.0)
+    alone = at_least(images - lost, images, 1 - margin)
     return min(1.0, 2 * min(given, alone))
 
 
@@ -80,7 +94,7 @@ def _upper(k: int, n: int) -> float:
     return high
 
 
-def _at_least(c: int, k: int, p: float) -> float:
+def at_least(c: int, k: int, p: float) -> float:
     """P(X ≥ c), X ~ Bin(k, p), 0 < p < 1."""
     return 1.0 if c <= 0 else min(1.0, _sum(_log_choose(k)[c:], c, k, p))
 

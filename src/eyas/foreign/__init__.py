@@ -2,6 +2,6 @@
 
 from eyas.foreign.classes import read_classes
 from eyas.foreign.importing import import_model, name_of
-from eyas.foreign.preprocessing import SCALINGS, Stated
+from eyas.foreign.preprocessing import Stated
 
-__all__ = ["SCALINGS", "Stated", "import_model", "name_of", "read_classes"]
+__all__ = ["Stated", "import_model", "name_of", "read_classes"]

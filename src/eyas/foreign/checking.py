@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from eyas.evaluate.mcnemar import worse
-from eyas.foreign.chance import is_blind
+from eyas.evaluate.chance import is_blind
+from eyas.evaluate.mcnemar import clearly_better
 from eyas.foreign.preprocessing import Reading
 
-ALPHA = 0.01  # over all that is tried together
-LEAST_GAIN = 0.01  # of accuracy: what is less is not worth a refusal
 STATED_BONUS = 0.5  # of an image: where nothing speaks for another place, a class stays where it is stated
 
 Answers = Callable[[Reading], NDArray[np.float32]]
@@ -61,13 +59,11 @@ class Check:
 
     @property
     def better(self) -> Tried | None:
-        """What is clearly better than what is stated: by `LEAST_GAIN` or more, and by an exact paired test."""
+        """What is clearly better than what is stated."""
         if self.stated is None or not self.others:
             return None
         best = self.others[0]
-        lost, gained = int((self.stated.right & ~best.right).sum()), int((best.right & ~self.stated.right).sum())
-        clear = worse(gained, lost) < ALPHA / len(self.others) and gained - lost >= LEAST_GAIN * self.images
-        return best if clear else None
+        return best if clearly_better(self.stated.right, best.right, len(self.others)) else None
 
     def in_words(self) -> list[str]:
         """Sentences without full stops."""

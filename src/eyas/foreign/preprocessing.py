@@ -9,24 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import ConfigError
+from eyas.core.scalings import SCALINGS, TRIED, by_channel, scaling_of
 
 Layout = Literal["nchw", "nhwc"]
 LAYOUTS: tuple[Layout, ...] = ("nchw", "nhwc")
-BYTE = 1 / 255
 LEAST_SHARE = 0.25
-# By name: mean and standard deviation on [0, 1], one for all channels or one each of R, G, B.
-SCALINGS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "bytes": ((0.0,), (BYTE,)),  # 0 to 255, as they are
-    "unit": ((0.0,), (1.0,)),  # 0 to 1
-    "symmetric": ((0.5,), (0.5,)),  # -1 to 1
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "caffe": ((123.68 * BYTE, 116.779 * BYTE, 103.939 * BYTE), (BYTE,)),  # bytes less their mean
-    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "mnist": ((0.1307,), (0.3081,)),
-}
-# What a model is tried with beside what is stated. Left out is what hardly differs from one of these.
-TRIED = {1: ("bytes", "unit", "symmetric", "mnist"), 3: ("bytes", "unit", "symmetric", "imagenet", "caffe")}
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,7 @@ class Stated:
                     f"{option} must be of pixels on 0 to 1{', above 0' if option == '--std' else ''}, got "
                     f"{_listed(values)}; divide what is meant for bytes by 255"
                 )
-        return Reading(_by_channel(self.mean, channels), _by_channel(self.std, channels), self.bgr and channels == 3)
+        return Reading(by_channel(self.mean, channels), by_channel(self.std, channels), self.bgr and channels == 3)
 
 
 def named_reading(scaling: str, channels: int, *, bgr: bool = False) -> Reading:
@@ -124,10 +111,8 @@ def named_reading(scaling: str, channels: int, *, bgr: bool = False) -> Reading:
     Raises:
         ConfigError: it is for another number of channels.
     """
-    mean, std = SCALINGS[scaling]
-    if channels == 1 and len(mean) == 3:
-        raise ConfigError(f"--scaling {scaling} is for three channels, and the model takes one")
-    return Reading(_by_channel(mean, channels), _by_channel(std, channels), bgr and channels == 3, scaling)
+    mean, std = scaling_of(scaling, channels)
+    return Reading(mean, std, bgr and channels == 3, scaling)
 
 
 def other_readings(stated: Reading | None, channels: int) -> list[Reading]:
@@ -141,10 +126,6 @@ def other_readings(stated: Reading | None, channels: int) -> list[Reading]:
     numbers = {(one.mean, one.std, one.bgr): one for one in usual}
     numbers.pop((stated.mean, stated.std, stated.bgr), None)
     return list(numbers.values())
-
-
-def _by_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    return values * channels if len(values) == 1 else values
 
 
 def _listed(values: tuple[float, ...]) -> str:

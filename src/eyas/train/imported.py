@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
-from eyas.core.schema import Config, Scaling
+from eyas.core.scalings import TRIED, scaling_of
+from eyas.core.schema import Config
 from eyas.data import Dataset, Split
 from eyas.evaluate import Evaluation, evaluate, quick_scores, softmax
-from eyas.evaluate.mcnemar import two_sided
+from eyas.evaluate.chance import is_blind
+from eyas.evaluate.mcnemar import clearly_better
 from eyas.nn import Network, Normalise, load_weights, run_network, save_weights
 from eyas.train.progress.history import EpochRow, write_history
-from eyas.train.scaling import FIXED, fit_scaling
+from eyas.train.scaling import fit_scaling
 
 IMAGES = 2_000
 """Looked at to tell one scaling from another, and to know the training error."""
-GAIN, LEVEL = 0.02, 0.01
-"""A scaling is clearly better where it is right this much more often and a fair coin would say so this seldom."""
-IMAGENET = Scaling(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-
-
-@dataclass(frozen=True)
-class BetterScaling:
-    """A way to scale the pixels that suits an imported network clearly better than the one that was stated."""
-
-    normalize: str
-    """The value of `data.normalize`."""
-    accuracy: float
-    stated: float
-    """The accuracy with the stated one."""
-    images: int
-    split: str
 
 
 def write_imported(run: RunFolder, config: Config, network: Network, dataset: Dataset) -> dict[str, Evaluation]:
@@ -71,28 +57,35 @@ def is_imported(run: RunFolder) -> bool:
     return run.best.exists() and bool(load_weights(run.best).get("imported"))
 
 
-def better_scaling(network: Network, config: Config, dataset: Dataset) -> BetterScaling | None:
-    """The common scaling by which the network is clearly more often right than by the stated one, if there is one.
+def against(network: Network, config: Config, dataset: Dataset) -> str | None:
+    """What speaks against the way in which its pixels are scaled; None where nothing does.
 
-    Judged on validation images, on training images where there are no others, by McNemar's exact test.
+    That is another usual way by which the network is clearly more often right, or answers that are right by chance.
+    Judged on validation images, on training images where there are no others.
     """
-    split = _some(dataset.val if len(dataset.val) else dataset.train)
-    stated, own = network.normalise, _right(network, split)
-    best: BetterScaling | None = None
+    split, stated = _some(dataset.val if len(dataset.val) else dataset.train), network.normalise
+    chosen = _chosen(network, split)
+    right: dict[str, NDArray[np.bool_]] = {}
     try:
-        for name, (mean, std) in _common(dataset).items():
-            network.normalise = Normalise(mean, std).to(stated.scale.device)
-            right = _right(network, split)
-            gained, lost = int((right & ~own).sum()), int((own & ~right).sum())
-            clear = (gained - lost) / len(split) >= GAIN and two_sided(lost, gained) < LEVEL
-            if clear and (best is None or right.mean() > best.accuracy):
-                best = BetterScaling(name, float(right.mean()), float(own.mean()), len(split), split.name)
+        for name, scaling in _others(config, dataset):
+            network.normalise = Normalise(*scaling).to(stated.scale.device)
+            right[name] = _chosen(network, split) == split.labels
     finally:
         network.normalise = stated
-    return best
+    own, best = chosen == split.labels, max(right, key=lambda name: float(right[name].mean()))
+    kind, way = {"val": "validation"}.get(split.name, "training"), _in_words(config)
+    said = f"the model is right on {own.mean():.1%} of {len(split):,} {kind} images with pixels scaled as {way}"
+    if clearly_better(own, right[best], len(right)):
+        return f"{said}, and clearly on more, {right[best].mean():.1%}, with --scaling {best}"
+    if is_blind(split.labels, chosen, len(dataset.classes)):
+        return (
+            f"{said}, no more than by chance, and no usual scaling does better: they may show other things than it was "
+            "taught, or the classes may be in another order"
+        )
+    return None
 
 
-def require_classes(names: list[str], dataset: Dataset, where: str) -> None:
+def require_classes(names: Sequence[str], dataset: Dataset, where: str) -> None:
     """Refuse class names that are not the dataset's, in its order.
 
     Raises:
@@ -106,13 +99,19 @@ def require_classes(names: list[str], dataset: Dataset, where: str) -> None:
             raise ConfigError(f"{where} calls class {index} {name!r}, and {dataset.name} calls it {own!r}{order}")
 
 
-def _common(dataset: Dataset) -> dict[str, tuple[list[float], list[float]]]:
-    channels = dataset.policy.channels
-    ways = {name: ([mean] * channels, [std] * channels) for name, (mean, std) in FIXED.items()}
-    ways["standard"] = fit_scaling(dataset.train, "standard")
-    if channels == 3:
-        ways["{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}"] = fit_scaling(dataset.train, IMAGENET)
-    return ways
+def _others(config: Config, dataset: Dataset) -> Iterator[tuple[str, tuple[list[float], list[float]]]]:
+    """The usual scalings that are not the stated one, by name."""
+    stated, channels = fit_scaling(dataset.train, config.data.normalize), dataset.policy.channels
+    ways = {name: scaling_of(name, channels) for name in TRIED[channels]}
+    mean, std = fit_scaling(dataset.train, "standard")
+    for name, (means, deviations) in {**ways, "standard": (tuple(mean), tuple(std))}.items():
+        if (list(means), list(deviations)) != stated:
+            yield name, (list(means), list(deviations))
+
+
+def _in_words(config: Config) -> str:
+    stated = config.data.normalize
+    return stated if isinstance(stated, str) else f"{{mean: {list(stated.mean)}, std: {list(stated.std)}}}"
 
 
 def _some(split: Split) -> Split:
@@ -125,9 +124,9 @@ def _probabilities(network: Network, split: Split) -> NDArray[np.float32]:
     return softmax(run_network(network, split).logits).astype(np.float32)
 
 
-def _right(network: Network, split: Split) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = run_network(network, split).logits.argmax(axis=1) == split.labels
-    return right
+def _chosen(network: Network, split: Split) -> NDArray[np.int64]:
+    chosen: NDArray[np.int64] = run_network(network, split).logits.argmax(axis=1)
+    return chosen
 
 
 def _row(network: Network, dataset: Dataset, found: dict[str, Evaluation]) -> EpochRow:

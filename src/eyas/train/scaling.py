@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from eyas.core.errors import ConfigError
+from eyas.core.scalings import scaling_of
 from eyas.core.schema import Normalize, Scaling
 from eyas.data import Split
 
 BYTES = 16 << 20  # of images at a time
-
-
-FIXED = {"unit": (0.0, 1.0), "symmetric": (0.5, 0.5), "bytes": (0.0, 1 / 255)}
-"""Mean and deviation on [0, 1] that bring pixels to [0, 1], to [-1, 1] and to 0 … 255."""
 
 
 def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]]:
@@ -47,8 +44,8 @@ def fit_scaling(split: Split, kind: Normalize) -> tuple[list[float], list[float]
 
 def _fixed(kind: Normalize, channels: int) -> tuple[list[float], list[float]]:
     if not isinstance(kind, Scaling):
-        mean, std = FIXED[kind]
-        return [mean] * channels, [std] * channels
+        mean, std = scaling_of(kind, channels)
+        return list(mean), list(std)
     if not len(kind.mean) == len(kind.std) == channels:
         raise ConfigError(
             f"data.normalize must have a mean and a std for each of {channels} channels, got {len(kind.mean)} and "

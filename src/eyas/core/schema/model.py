@@ -28,7 +28,8 @@ class MLPConfig(Section):
     """Dense layers on the flattened image."""
 
     name: Literal["mlp"] = "mlp"
-    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, `pretrained:BACKBONE`, `keras:model.keras`, or `path/to/file.py:function`
+    for a network of your own."""
     hidden: tuple[PositiveInt, ...] = (512,)
     """Width of each hidden layer."""
     activation: Activation = "relu"
@@ -49,7 +50,8 @@ class CNNConfig(Section):
     """Blocks of convolution, batch norm, activation, pooling and dropout, then dense layers."""
 
     name: Literal["cnn"] = "cnn"
-    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, `pretrained:BACKBONE`, `keras:model.keras`, or `path/to/file.py:function`
+    for a network of your own."""
     filters: tuple[PositiveInt, ...] = (32, 64, 128, 256)
     """Filters of each 3×3 block. A block pools by 2 while its input is at least 2 pixels a side."""
     dense: tuple[PositiveInt, ...] = (512, 256)
@@ -79,7 +81,8 @@ class ResNetConfig(Section):
     """
 
     name: Literal["resnet"] = "resnet"
-    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, `pretrained:BACKBONE`, `keras:model.keras`, or `path/to/file.py:function`
+    for a network of your own."""
     widths: Annotated[tuple[PositiveInt, ...], AfterValidator(_widths)] = (64, 224, 416)
     """Channels of each group. A group pools by 2 once, while its input is at least 2 pixels a side."""
     parameters: PositiveInt | None = None
@@ -129,7 +132,8 @@ class WideResNetConfig(Section):
     """
 
     name: Literal["wide_resnet"] = "wide_resnet"
-    """`mlp`, `cnn`, `resnet`, `wide_resnet`, or `path/to/file.py:function` for a network of your own."""
+    """`mlp`, `cnn`, `resnet`, `wide_resnet`, `pretrained:BACKBONE`, `keras:model.keras`, or `path/to/file.py:function`
+    for a network of your own."""
     depth: Annotated[int, AfterValidator(_wide_depth)] = 16
     """6 n + 4, with n blocks of two convolutions in each group."""
     width: PositiveInt = 4
@@ -145,7 +149,10 @@ class WideResNetConfig(Section):
 def _reference(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r".+\.py:[A-Za-z_]\w*", value):
         return value
-    raise ValueError("be mlp, cnn, resnet, wide_resnet, pretrained:BACKBONE, or path/to/file.py:function")
+    raise ValueError(
+        "be mlp, cnn, resnet, wide_resnet, pretrained:BACKBONE, keras:model.keras, keras:path/to/file.py:function, or "
+        "path/to/file.py:function"
+    )
 
 
 class CustomConfig(Section):

@@ -41,42 +41,62 @@ def build_keras(
 def read_model(
     config: KerasConfig, input_shape: Shape | None = None, classes: int | None = None, file: Path | None = None
 ) -> Any:
-    """The built Keras model of a file.
+    """The Keras model of a file, built where it or `input_shape` says its input.
 
     Args:
         input_shape, classes: for a builder that asks for them, and to build a Sequential that says no input shape.
 
     Raises:
-        ConfigError: the file cannot be read, gives no Keras model, or trains it.
+        ConfigError: the file cannot be read, gives no Keras model, trains it, or takes no options.
     """
     path = file or Path(config.source)
+    return model_of(open_source(path, config), path, config, input_shape, classes)
+
+
+def open_source(path: Path, config: KerasConfig) -> Any:
+    """What a file holds: a model, or a function that gives one.
+
+    Raises:
+        ConfigError: the file cannot be read, or does not define it.
+    """
     if path.suffix != ".py":
         return read_saved(path)
-    keras, wanted = keras_on_torch(), config.name.rpartition(":")[2]
+    keras_on_torch()
     with _running(path):
-        found = _defined(path, wanted)
-        if callable(found) and not isinstance(found, keras.Model):
+        return _defined(path, _name(config))
+
+
+def model_of(
+    found: Any, path: Path, config: KerasConfig, input_shape: Shape | None = None, classes: int | None = None
+) -> Any:
+    """The model that `open_source` found, or that the function there gives; else as `read_model`."""
+    keras, name = keras_on_torch().Model, _name(config)
+    if config.options and not _is_function(found):
+        raise ConfigError(f"model.options are for a function, and {name} is a model; got {', '.join(config.options)}")
+    if _is_function(found):
+        with _running(path):
             found = found(**_asked_for(found, input_shape, classes), **config.options)
-    if not isinstance(found, keras.Model):
-        raise ConfigError(f"model.name: {wanted} must be or give a keras.Model, got {type(found).__name__}")
-    with blaming(f"the input shape {input_shape} for {wanted}"):
-        _build(found, input_shape)
-    _require_untrained(found, path)
+    if not isinstance(found, keras):
+        raise ConfigError(f"model.name: {name} must be or give a keras.Model, got {type(found).__name__}")
+    build_for(found, input_shape, name)
+    if path.suffix == ".py":
+        _require_untrained(found, path)
     return found
 
 
-def asks_for_shape(config: KerasConfig) -> bool:
-    """Whether it is a function that wants to be told the images' shape or the number of classes.
+def asks_for_shape(found: Any) -> bool:
+    """Whether it is a function that wants to be told the images' shape or the number of classes."""
+    return bool(_asked_for(found, (1, 1, 1), 1))
 
-    Raises:
-        ConfigError: as `read_model`.
-    """
-    path = Path(config.source)
-    if path.suffix != ".py":
-        return False
-    keras_on_torch()
-    with _running(path):
-        return bool(_asked_for(_defined(path, config.name.rpartition(":")[2]), (1, 1, 1), 1))
+
+def _name(config: KerasConfig) -> str:
+    """Of the variable or function in a Python file; else the file's."""
+    named = config.name.rpartition(":")[2]
+    return named if config.source.endswith(".py") else Path(named).name
+
+
+def _is_function(found: Any) -> bool:
+    return callable(found) and not isinstance(found, keras_on_torch().Model)
 
 
 @contextmanager
@@ -107,7 +127,7 @@ def input_shape_of(model: Any) -> tuple[int | None, ...] | None:
 
 def _asked_for(build: Any, input_shape: Shape | None, classes: int | None) -> dict[str, Any]:
     """Of input_shape and classes, those that the function takes."""
-    if isinstance(build, keras_on_torch().Model) or not callable(build):
+    if not _is_function(build):
         return {}
     parameters = inspect.signature(build).parameters
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
@@ -115,15 +135,24 @@ def _asked_for(build: Any, input_shape: Shape | None, classes: int | None) -> di
     return {key: value for key, value in known.items() if value is not None and (anything or key in parameters)}
 
 
-def _build(model: Any, input_shape: Shape | None) -> None:
-    """A model that says no input shape takes (H, W, C); a subclass makes its weights when it is first called."""
+def build_for(model: Any, input_shape: Shape | None, name: str) -> None:
+    """Build a model that says no input shape: for (H, W, C). A subclass makes its weights when it is first called.
+
+    Args:
+        input_shape: None: leave it as it is.
+        name: of the model, for messages.
+
+    Raises:
+        ConfigError: it cannot be built for them.
+    """
     if input_shape is None:
         return
-    if type(model) is keras_on_torch().Sequential:
-        if not model.built:
-            model.build((None, *input_shape))
-    elif not is_functional(model):
-        model(torch.zeros(2, *input_shape), training=False)
+    with blaming(f"the input shape {input_shape} for {name}"):
+        if type(model) is keras_on_torch().Sequential:
+            if not model.built:
+                model.build((None, *input_shape))
+        elif not is_functional(model):
+            model(torch.zeros(2, *input_shape), training=False)
 
 
 def _require_untrained(model: Any, path: Path) -> None:
@@ -131,5 +160,6 @@ def _require_untrained(model: Any, path: Path) -> None:
     if optimizer is not None and int(optimizer.iterations) > 0:
         raise ConfigError(
             f"model.name: {path} trains the model itself (model.fit), every time that it is read; leave that out: eyas "
-            "trains it"
+            "trains it; or, where it loads a model that was compiled, load that with compile=False, or name the saved "
+            "file instead (keras:model.keras)"
         )

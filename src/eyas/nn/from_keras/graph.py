@@ -28,16 +28,18 @@ class KerasCall(nn.Module):
 
     Args:
         layer: built. Its own variables are read once, and stay as they are.
+        whole: whether it is the whole model. Keras tells a model whether it is training only where its `call` takes
+            that, and a layer inside a model always; either hands it on to the layers inside.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, *, whole: bool = False) -> None:
         super().__init__()
         self.layer = Held(layer)
         self.weights = nn.ParameterList(nn.Parameter(v.value.detach().clone()) for v in layer.trainable_variables)
         self.rules = [(index, v.regularizer) for index, v in enumerate(layer.trainable_variables) if v.regularizer]
         for index, variable in enumerate(layer.non_trainable_variables):
             self.register_buffer(f"state_{index}", variable.value.detach().clone())
-        self.takes_training = "training" in inspect.signature(layer.call).parameters
+        self.told = not whole or "training" in inspect.signature(layer.call).parameters
         kind = type(layer)
         self.augments = kind.__name__.startswith("Random") and kind.__name__ != "RandomCrop" and _is_keras(kind)
 
@@ -50,18 +52,22 @@ class KerasCall(nn.Module):
         training = self.training if training is None else training
         if self.augments and not training:  # Keras draws first, which no ONNX graph could, and changes nothing
             return args[0]
-        layer, state = self.layer.value, list(self.buffers())
-        if self.takes_training:
+        if self.told:
             kwargs["training"] = training
+        layer, state = self.layer.value, list(self.buffers())
+        own = [*layer.trainable_variables, *layer.non_trainable_variables]
+        ours = zip(own, [*self.weights, *state], strict=True)
         with beside(args[0] if isinstance(args[0], Tensor) else args[0][0]):
-            if not len(self.weights) and not state:
-                return layer(*args, **kwargs)
-            answer, changed = layer.stateless_call(list(self.weights), state, *args, **kwargs)
-        if training:
-            with torch.no_grad():
-                for before, after in zip(state, changed, strict=True):
-                    before.copy_(after)
+            with keras_on_torch().StatelessScope(state_mapping=ours) as scope:
+                answer = layer(*args, **kwargs)
+            if training:
+                self._keep(state, [scope.get_current_value(variable) for variable in layer.non_trainable_variables])
         return answer
+
+    @torch.no_grad()
+    def _keep(self, state: list[Tensor], changed: list[Tensor]) -> None:
+        for before, after in zip(state, changed, strict=True):
+            before.copy_(after)
 
     def penalty(self) -> list[Tensor]:
         """What each regulariser adds to the loss."""
@@ -77,15 +83,17 @@ class KerasGraph(nn.Module):
 
     Args:
         model: `keras.Sequential`, or of Keras's functional kind.
+        made: the modules of layers so far, by the layer's id; a layer that is used here and in another graph has one.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, made: dict[int, nn.Module] | None = None) -> None:
         super().__init__()
+        made = {} if made is None else made
         self.model = Held(model)
         self.parts = nn.ModuleDict()
         self._names: dict[int, str] = {}
-        for index, operation in enumerate(_functional(model).operations):
-            if (part := _part(operation)) is not None:
+        for index, operation in enumerate(functional(model).operations):
+            if (part := _part(operation, made)) is not None:
                 self._names[id(operation)] = name = f"{index}_{type(operation).__name__}"
                 self.parts[name] = part
 
@@ -102,13 +110,14 @@ class KerasGraph(nn.Module):
             return operation if name is None else _told(self.parts[name], live)
 
         with beside(x):
-            answer: Tensor = _functional(self.model.value)._run_through_graph(x, operation_fn=computed_by)
+            answer: Tensor = functional(self.model.value)._run_through_graph(x, operation_fn=computed_by)
         return answer
 
-    def penalty(self) -> list[Tensor]:
-        """What each regulariser adds to the loss."""
-        regularised = (part for part in self.parts.values() if isinstance(part, Translated | KerasCall | KerasGraph))
-        return [value for part in regularised for value in part.penalty()]
+
+def penalties(body: nn.Module) -> list[Tensor]:
+    """What each regulariser of the layers inside adds to the loss; a layer that is used twice counts once."""
+    regularised = (part for part in body.modules() if isinstance(part, Translated | KerasCall))
+    return [value for part in regularised for value in part.penalty()]
 
 
 def _told(part: nn.Module, training: bool) -> Callable[..., Any]:
@@ -124,19 +133,20 @@ def _told(part: nn.Module, training: bool) -> Callable[..., Any]:
     return call
 
 
-def _functional(model: Any) -> Any:
+def functional(model: Any) -> Any:
     """What holds the graph: of a Sequential, the functional model inside."""
     return getattr(model, "_functional", None) or model
 
 
-def _part(operation: Any) -> nn.Module | None:
+def _part(operation: Any, made: dict[int, nn.Module]) -> nn.Module | None:
     """None for an input, and for an operation that is no layer, which Keras computes."""
     keras = keras_on_torch()
     if isinstance(operation, keras.layers.InputLayer) or not isinstance(operation, keras.layers.Layer):
         return None
-    if is_functional(operation):
-        return KerasGraph(operation)
-    return translate(operation) or KerasCall(operation)
+    if id(operation) not in made:
+        graph = KerasGraph(operation, made) if is_functional(operation) else None
+        made[id(operation)] = graph or translate(operation) or KerasCall(operation)
+    return made[id(operation)]
 
 
 def is_functional(model: Any) -> bool:

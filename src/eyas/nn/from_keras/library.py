@@ -67,7 +67,7 @@ def drawn_by_torch() -> Iterator[None]:
         with torch.random.fork_rng(devices=[]), keras.device("cpu"):
             random.seed(seed)
             np.random.seed(seed)
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             yield
     finally:
         random.setstate(python)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from eyas.core.errors import ConfigError
+from eyas.nn.custom import blaming
 from eyas.nn.dropout import Dropout
-from eyas.nn.from_keras.graph import KerasCall, KerasGraph, is_functional
+from eyas.nn.from_keras.ending import Ending, ending_of, origin, up_to
+from eyas.nn.from_keras.graph import KerasCall, KerasGraph, is_functional, penalties
 from eyas.nn.from_keras.library import beside, keras_on_torch
 from eyas.nn.from_keras.remarks import Remarks, remarks_on
 from eyas.nn.from_keras.translation import Rules, translate
@@ -35,11 +38,8 @@ class KerasBody(nn.Sequential):
 
     def penalty(self, head: nn.Module) -> Tensor | float:
         """What the regularisers of all layers add to the loss, as Keras counts it."""
-        parts = [part for part in self if isinstance(part, KerasGraph | KerasCall)]
-        if not self.head_rules and not parts:
-            return 0.0
         with beside(next(head.parameters(), next(self.parameters(), torch.zeros(())))):
-            found = [value for part in parts for value in part.penalty()]
+            found = penalties(self)
             found += [rule(head.get_parameter(name)) for name, rule in self.head_rules]
         return torch.stack(found).sum() if found else 0.0
 
@@ -65,20 +65,6 @@ class ChannelsFirst(nn.Module):
         return x.permute(0, 3, 1, 2)
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a functional model ends."""
-
-    logits: Any
-    """The symbolic tensor that holds them."""
-    softmax: bool
-    """Whether the model gives softmax(logits)."""
-    dense: Any = None
-    """The layer that gives them, where it is a dense one that is used once."""
-    features: Any = None
-    """The symbolic tensor that the dense layer sees."""
-
-
 def split(model: Any, input_shape: tuple[int, int, int], classes: int, name: str) -> tuple[KerasBody, nn.Module, bool]:
     """Body and head, and whether images of any size will do.
 
@@ -89,18 +75,20 @@ def split(model: Any, input_shape: tuple[int, int, int], classes: int, name: str
         name: of the model, for messages.
 
     Raises:
-        ConfigError: it takes other images, gives other than K logits or their softmax, or has losses of its own.
+        ConfigError: it takes other images, fails on them, gives other than K logits or their softmax, has losses of
+            its own, or shares weights where eyas does not see it.
     """
     _require_plain(model, name)
     if not is_functional(model):
         axes, any_size = 3, False
         head: nn.Module = nn.Identity()
-        body, softmax = KerasBody(Feed(axes), KerasCall(model), head_rules=[]), False
+        body, softmax = KerasBody(Feed(axes), KerasCall(model, whole=True), head_rules=[]), False
     else:
         axes, any_size = _axes(tuple(model.input_shape[1:]), input_shape, name), None in model.input_shape[1:]
-        ending = _ending(model, classes, name)
+        ending = ending_of(model, classes, name)
         body, head = _parts(model, ending, axes)
         softmax = ending.softmax
+    _require_all_weights(model, body, head, name)
     body.remarks = remarks_on(model)
     logits = _try(model, body, head, Trial(axes, input_shape, softmax, name))
     if tuple(logits.shape) != (2, classes):
@@ -115,13 +103,33 @@ def _axes(wanted: tuple[int | None, ...], given: tuple[int, int, int], name: str
         fits = len(way) == len(wanted) and all(b in (None, a) for a, b in zip(way, wanted, strict=True))
         if fits:
             return len(way)
-    hint = ""
-    if len(wanted) >= 2 and all(wanted[:2]) and wanted[:2] != (height, width):
-        hint = f"; data.image_size=[{wanted[0]},{wanted[1]}] brings them to its size"
-    elif len(wanted) == 3 and wanted[2] in (1, 3) and wanted[2] != channels:
-        hint = f"; data.channels={wanted[2]} makes them so"
+    hint = f"; {_hint(wanted, given)}" if _hint(wanted, given) else ""
     shapes = " or ".join(str(way) for way in ways)
     raise ConfigError(f"model.name: {name} must take images of shape {shapes}, but its input is {wanted}{hint}")
+
+
+def _hint(wanted: tuple[int | None, ...], given: tuple[int, int, int]) -> str:
+    """The keys that bring images to what the model takes; empty where there are none."""
+    height, width, channels = given
+    if len(wanted) >= 2 and all(wanted[:2]) and wanted[:2] != (height, width):
+        return f"data.image_size=[{wanted[0]},{wanted[1]}] brings them to its size"
+    if len(wanted) == 2 or (len(wanted) == 3 and wanted[2] in (1, 3) and wanted[2] != channels):
+        return f"data.channels={1 if len(wanted) == 2 else wanted[2]} makes them so"
+    for depth in (1, 3):
+        side = math.isqrt((wanted[0] or 0) // depth)
+        if len(wanted) == 1 and side and side * side * depth == wanted[0]:
+            return f"data.image_size={side} data.channels={depth} makes so many numbers of them"
+    return ""
+
+
+def _require_all_weights(model: Any, body: nn.Module, head: nn.Module, name: str) -> None:
+    ours = sum(p.numel() for part in (body, head) for p in part.parameters() if p.requires_grad)
+    keras_s = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    if ours != keras_s:
+        raise ConfigError(
+            f"model.name: {name} has {keras_s:,} trainable weights in Keras and would have {ours:,} in eyas; a layer "
+            "of your own must not share weights with layers outside it"
+        )
 
 
 def _require_plain(model: Any, name: str) -> None:
@@ -143,60 +151,6 @@ def _require_plain(model: Any, name: str) -> None:
             )
 
 
-def _origin(tensor: Any) -> tuple[Any, list[Any]]:
-    """The operation that gives a symbolic tensor, and the symbolic tensors that it takes."""
-    operation, index, _ = tensor._keras_history
-    return operation, list(operation._inbound_nodes[index].input_tensors)
-
-
-def _is_softmax(operation: Any) -> bool:
-    keras = keras_on_torch()
-    if isinstance(operation, keras.layers.Softmax):
-        return bool(operation.axis == -1)
-    if isinstance(operation, keras.layers.Activation):
-        return operation.activation is keras.activations.softmax
-    return type(operation).__name__ == "Softmax" and operation.axis in (-1, 1)
-
-
-def _ending(model: Any, classes: int, name: str) -> Ending:
-    keras = keras_on_torch()
-    answer = model.outputs[0]
-    operation, inputs = _origin(answer)
-    softmax = _is_softmax(operation)
-    if softmax:
-        answer = inputs[0]
-        operation, inputs = _origin(answer)
-    if tuple(answer.shape[1:]) != (classes,):
-        raise ConfigError(
-            f"model.name: {name} must give {classes} numbers for an image, one for each class, got the shape "
-            f"{tuple(answer.shape[1:])}"
-        )
-    if type(operation) is not keras.layers.Dense or len(inputs[0].shape) != 2:
-        return Ending(answer, softmax)
-    activation = operation.activation
-    if activation is keras.activations.softmax and not softmax:
-        softmax = True
-    elif activation is not keras.activations.linear:
-        raise ConfigError(
-            f"model.name: {name} must end in softmax or in logits, but its last layer, {operation.name}, ends in "
-            f"{'softmax twice' if softmax else getattr(activation, '__name__', activation)}"
-        )
-    used_once = operation not in _operations(model, inputs[0])
-    return Ending(answer, softmax, operation, inputs[0]) if used_once else Ending(answer, softmax)
-
-
-def _operations(model: Any, tensor: Any) -> list[Any]:
-    if any(tensor is given for given in model.inputs):
-        return []
-    found: list[Any] = _up_to(model, tensor).operations
-    return found
-
-
-def _up_to(model: Any, tensor: Any) -> Any:
-    """The model from its input to one of its symbolic tensors."""
-    return keras_on_torch().Model(model.inputs, tensor)
-
-
 def _parts(model: Any, ending: Ending, axes: int) -> tuple[KerasBody, nn.Module]:
     if ending.dense is None:
         return KerasBody(Feed(axes), *_graph(model, ending.logits), head_rules=[]), nn.Identity()
@@ -209,7 +163,7 @@ def _parts(model: Any, ending: Ending, axes: int) -> tuple[KerasBody, nn.Module]
 
 
 def _graph(model: Any, tensor: Any) -> list[nn.Module]:
-    return [] if any(tensor is given for given in model.inputs) else [KerasGraph(_up_to(model, tensor))]
+    return [] if any(tensor is given for given in model.inputs) else [KerasGraph(up_to(model, tensor))]
 
 
 def _averaged(features: Any) -> tuple[Any, list[nn.Module]]:
@@ -219,11 +173,11 @@ def _averaged(features: Any) -> tuple[Any, list[nn.Module]]:
     """
     keras = keras_on_torch()
     tensor, after = features, list[nn.Module]()
-    operation, inputs = _origin(tensor)
+    operation, inputs = origin(tensor)
     while type(operation) is keras.layers.Dropout and translate(operation) is not None:
         after.insert(0, Dropout(operation.rate))
         tensor = inputs[0]
-        operation, inputs = _origin(tensor)
+        operation, inputs = origin(tensor)
     if type(operation) is not keras.layers.GlobalAveragePooling2D or translate(operation) is None:
         return features, []
     return inputs[0], [ChannelsFirst(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), *after]
@@ -246,8 +200,9 @@ def _try(model: Any, body: nn.Module, head: nn.Module, trial: Trial) -> Tensor:
     height, width, channels = trial.input_shape
     images = torch.linspace(-1, 1, 2 * channels * height * width).view(2, channels, height, width)
     body.eval()
-    logits: Tensor = head(body(images))
-    expected = model(Feed(trial.axes)(images), training=False)
+    with blaming(f"{trial.name} on images of shape {trial.input_shape}"):
+        expected = model(Feed(trial.axes)(images), training=False)
+        logits: Tensor = head(body(images))
     body.train()
     if len(model.losses) > sum(variable.regularizer is not None for variable in model.trainable_variables):
         raise ConfigError(

@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from eyas.nn.dropout import Dropout
 from eyas.nn.from_keras.library import keras_on_torch
+from eyas.nn.from_keras.normalization import normalization
 
 Rules = list[tuple[str, Callable[[Tensor], Tensor]]]
 """Names of parameters, and what regularises each."""
@@ -156,6 +157,7 @@ def _translations() -> dict[type, Callable[[Any], nn.Module | None]]:
         layers.DepthwiseConv2D: _depthwise,
         layers.SeparableConv2D: _separable,
         layers.BatchNormalization: _batch_norm,
+        layers.Normalization: normalization,
         layers.Dropout: _dropout,
         layers.MaxPooling2D: lambda layer: _pool(layer, nn.MaxPool2d),
         layers.AveragePooling2D: lambda layer: _pool(layer, nn.AvgPool2d),
@@ -189,11 +191,11 @@ def _activation(layer: Any) -> Callable[[Tensor], Tensor] | None:
 
 
 def _fill(module: nn.Module, name: str, variable: Any, value: Tensor | None = None) -> tuple[str, Any]:
-    """Give a module a Keras variable as its parameter, and the name with its regulariser."""
+    """Give a module a Keras variable as its parameter; the name, and what regularises it while it is trained."""
     weight = (variable.value if value is None else value).detach().clone(memory_format=torch.contiguous_format)
     holder = module.get_submodule(name.rpartition(".")[0])
     holder.register_parameter(name.rpartition(".")[2], nn.Parameter(weight, requires_grad=bool(variable.trainable)))
-    return name, variable.regularizer
+    return name, variable.regularizer if variable.trainable else None
 
 
 def _rules(*filled: tuple[str, Any]) -> Rules:

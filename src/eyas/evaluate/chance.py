@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
+
+from eyas.evaluate.mcnemar import at_least
 
 DEVIATIONS = 2.0  # above chance, which is more than chance
 KNOWS = 0.5  # of what chance leaves wrong, what a model has right that knows the classes
@@ -31,6 +32,7 @@ def is_blind(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int
     a, b = (np.bincount(values, minlength=classes).astype(np.float64) for values in (labels, answers))
     mean = float((a * b).sum()) / n
     variance = (n * mean + mean**2 - float((a * b * (a + b)).sum()) / n) / max(1, n - 1)
-    if right > mean + DEVIATIONS * max(0.0, variance) ** 0.5:
+    if right == n or right > mean + DEVIATIONS * max(0.0, variance) ** 0.5:
         return False
-    return bool(bdtr(right, n, mean / n + KNOWS * (1 - mean / n)) < ALPHA)
+    wrong = (1 - KNOWS) * (1 - mean / n)  # of a model that knows the classes
+    return at_least(n - right, n, wrong) < ALPHA
