@@ -70,6 +70,7 @@ def test_the_bundle_takes_small_images_and_says_the_same(frozen, digits, tmp_pat
 
 def test_features_are_kept_for_other_splits_and_shares_of_the_same_images(frozen, folder, digits, tmp_path):
     before = {file: file.stat().st_mtime_ns for file in (cache_dir() / "features").rglob("features.f16")}
+    assert len(before) >= 2
     again = start_run(settings(folder, tmp_path, "model.views=2", "augment.flip=alternating"), digits)
     assert_same_weights(weights(frozen.run), weights(again.run))
     after = {file: file.stat().st_mtime_ns for file in (cache_dir() / "features").rglob("features.f16")}
@@ -128,6 +129,7 @@ def test_other_weights_under_the_same_name_are_noticed(folder, digits, tmp_path)
     [
         (["augment.flip=random"], "augment would do nothing with model.views=1"),
         (["model.views=3"], "model.views would do nothing without augment"),
+        (["model.views=3", "augment.flip=alternating"], "model.views=3 would repeat views"),
         (["model.views=2", "augment.mixup=0.2"], "augment.mixup and augment.cutmix need model.frozen=false"),
         (["model.views=2", "model.frozen=false"], "model.views would do nothing with model.frozen=false"),
         (["train.optimizer=muon"], "muon would undo"),
@@ -168,6 +170,22 @@ def test_a_killed_extraction_goes_on_and_nothing_is_computed_twice():
     assert not set(asked) & set(rows.tolist())
     with pytest.raises(TrainingError, match="not finite"):
         cached_features(store_path("nan"), rows, truth.shape, lambda some, _: truth[some] * np.nan, "test")
+
+
+def test_rows_of_a_lost_file_are_no_longer_vouched_for_while_they_are_computed_again():
+    folder, rows, truth = store_path("lost"), np.arange(2 * BLOCK), np.ones((2 * BLOCK, 4), "<f2")
+    vouched = []
+
+    def compute(some, _):
+        vouched.append((folder / "done.npy").exists())  # a kill would leave it as it is now
+        return truth[some]
+
+    cached_features(folder, rows, truth.shape, compute, "test")
+    assert (folder / "done.npy").exists()
+    (folder / "features.f16").unlink()
+    vouched.clear()
+    np.testing.assert_array_equal(cached_features(folder, rows, truth.shape, compute, "test"), truth)
+    assert vouched == [False, False]
 
 
 def test_views_are_the_image_itself_then_varied_and_every_other_one_mirrored(frozen, folder, digits):
