@@ -1,20 +1,27 @@
 """Training on a pretrained backbone: kept features, the head, fine-tuning, and the run that comes of it."""
 
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from eyas.bundle import open_bundle
-from eyas.core.config import load_values
+from eyas.core.config import load_config, load_values
 from eyas.core.errors import ConfigError, ResumeError, TrainingError
 from eyas.core.io import cache_dir
 from eyas.core.runs import open_run
 from eyas.core.schema import AugmentConfig, ExportConfig
+from eyas.diagnose import Finding
+from eyas.diagnose.remedies import remedies
 from eyas.evaluate import softmax
 from eyas.export import export_run
 from eyas.infer import Session
 from eyas.nn import load_network, run_network
 from eyas.train import evaluate_run, resume_run, start_run
+from eyas.train.checks import check_config
+from eyas.train.evidence import gather_evidence
 from eyas.train.transfer.store import BLOCK, cached_features, store_path
 from eyas.train.transfer.views import Extractor
 from support.backbones import SIDE, write_backbone
@@ -27,7 +34,13 @@ def folder(tmp_path_factory):
 
 
 def settings(folder, runs, *words):
-    usual = [f"model=pretrained:{folder}", f"runs_dir={runs}", "train.optimizer=adamw", "train.epochs=6"]
+    usual = [
+        "data.source=digits",
+        f"model=pretrained:{folder}",
+        f"runs_dir={runs}",
+        "train.optimizer=adamw",
+        "train.epochs=6",
+    ]
     return load_values(
         {}, [*usual, "train.learning_rate=0.003", "train.precision=fp32", "train.threads=1", *words], "x"
     )
@@ -122,6 +135,15 @@ def test_other_weights_under_the_same_name_are_noticed(folder, digits, tmp_path)
     assert evaluate_run(open_run(paused.run.path), digits, "val", record=False).accuracy > 0.5  # best.pt has it all
     with pytest.raises(ResumeError, match="began with other weights than"):
         resume_run(paused.run, digits)
+
+
+@pytest.mark.parametrize("code", ["high-variance", "high-bias"])
+def test_the_commands_that_a_diagnosis_gives_are_accepted(frozen, digits, code):
+    commands = remedies(Finding(code, "problem", {}), gather_evidence([frozen.run], digits))
+    assert any(word in " ".join(commands) for word in ("model.views=4 augment.crop=2", "model.frozen=false"))
+    for command in commands:
+        words = shlex.split(command)
+        check_config(load_config(Path(words[3]), words[4:]), digits)
 
 
 @pytest.mark.parametrize(
