@@ -125,7 +125,7 @@ bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+Ten
 bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a CPU, and the source's network in the same time (an hour)
 	$(BIN)/python benchmarks/train/recipe.py --keras-python build/keras/bin/python $(BENCH)
 
-bench-transfer: $(VENV)/.dev  ## few images a class: a frozen backbone against training from scratch (about half an hour)
+bench-transfer: $(VENV)/.dev  ## few images a class: a frozen backbone against training from scratch (half an hour or more; goes on where it stopped)
 	$(BIN)/python benchmarks/transfer/few_shot.py $(BENCH)
 
 bench-tune: build/peers/.done  ## the swarm against other tuners, on real tables and BBOB (an hour and a half)

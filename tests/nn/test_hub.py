@@ -7,11 +7,16 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 
 import pytest
+import torch
 
 from eyas.core.errors import ConfigError
+from eyas.core.schema import PretrainedConfig
+from eyas.nn.pretrained import find_backbone
 from eyas.nn.pretrained.hub import fetch
+from eyas.nn.pretrained.loading import read_weights
 from support.backbones import write_backbone
 
 REPOSITORY = "owner/tiny"
@@ -116,6 +121,22 @@ def test_a_download_that_is_cut_goes_on_where_it_was(hub):
     hub.cuts = 1
     assert fetch(REPOSITORY, "large.safetensors", offline=False).read_bytes() == content
     assert [start for command, _, start in hub.asked if command == "GET"] == [0, 10 << 20]
+
+
+def test_a_download_that_is_cut_again_and_again_is_told(hub):
+    hub.cuts = 100
+    with pytest.raises(ConfigError, match=r"model\.safetensors of owner/tiny cannot be downloaded: .*again"):
+        fetch(REPOSITORY, "model.safetensors", offline=False)
+
+
+def test_a_repository_with_a_torch_file_alone_is_found_offline_too(hub, folder):
+    torch.save(read_weights(folder / "model.safetensors"), content := BytesIO())
+    hub.files.pop("model.safetensors")
+    hub.files["pytorch_model.bin"] = content.getvalue()
+    online = find_backbone(PretrainedConfig(backbone=f"hf-hub:{REPOSITORY}"))
+    hub.asked.clear()
+    assert find_backbone(PretrainedConfig(backbone=f"hf-hub:{REPOSITORY}", offline=True)) == online
+    assert not hub.asked
 
 
 def test_what_does_not_hash_to_its_name_is_removed(hub):

@@ -1,6 +1,8 @@
 """Backbones: found, prepared for, loaded whole, and put below a dense layer."""
 
 import copy
+import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -158,6 +160,32 @@ def test_what_cannot_be_a_backbone_is_told(folder, tmp_path, settings, said):
         load(config)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"model_args": {"nonsense": 1}}, "test_resnet cannot be built: .*nonsense"),
+        ({"model_args": {"checkpoint_path": "other.pth"}}, "must describe the network, got checkpoint_path"),
+        ({"architecture": ["x"]}, "which this timm does not have"),
+        ({"pretrained_cfg": {"input_size": [3, 32]}}, "input_size of test_resnet must be three numbers"),
+        ({"pretrained_cfg": {"input_size": [3, 48, 32]}}, "must take square images, got 48×32 pixels"),
+        ({"pretrained_cfg": {"mean": 0.5}}, "mean of test_resnet must be three numbers, got 0.5"),
+    ],
+)
+def test_a_description_that_is_wrong_is_told(folder, tmp_path, content, said):
+    wrong = shutil.copytree(folder, tmp_path / "wrong")
+    (wrong / "config.json").write_text(json.dumps({"architecture": "test_resnet", **content}))
+    with pytest.raises(ConfigError, match=said):
+        built(wrong)
+
+
+def test_a_size_or_stages_that_do_not_suit_the_backbone_are_told(tmp_path):
+    vit = write_backbone(tmp_path, "test_vit", fixed_input_size=True)
+    with pytest.raises(ConfigError, match=r"model\.size=20 does not suit this backbone: .*patch size"):
+        built(vit, size=20)
+    with pytest.raises(ConfigError, match=r"model\.stages needs a backbone that averages"):
+        built(vit, stages=1)
+
+
 def test_a_file_that_lacks_a_layer_or_is_cut_or_holds_code_is_refused(folder, tmp_path):
     network, weights = built(folder), read_weights(folder / "model.safetensors")
     backbone = find_backbone(PretrainedConfig(backbone=str(folder)))[0]
@@ -170,6 +198,9 @@ def test_a_file_that_lacks_a_layer_or_is_cut_or_holds_code_is_refused(folder, tm
     (tmp_path / "cut.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(ConfigError, match="is damaged"):
         read_weights(tmp_path / "cut.safetensors")
+    (tmp_path / "text.pth").write_bytes(b"hello world")
+    with pytest.raises(ConfigError, match="is damaged"):
+        read_weights(tmp_path / "text.pth")
     torch.save({"weight": subprocess.run}, tmp_path / "code.pth")
     with pytest.raises(ConfigError, match="more than tensors"):
         read_weights(tmp_path / "code.pth")
@@ -187,6 +218,9 @@ def test_the_weights_of_the_package_fill_the_architecture_from_tensorflow():
     own = network.model.state_dict()
     assert len(own) == len(theirs) - 2  # all but the classifier
     assert torch.equal(own["blocks.2.1.conv_dw.weight"], theirs["_blocks.4._depthwise_conv.weight"])
+    for other, said in (("efficientnet_lite0", "take tf_efficientnet_lite0"), ("resnet18", "does not fit resnet18")):
+        with pytest.raises(ConfigError, match=said):
+            load(PretrainedConfig(backbone=other, weights=package), (32, 32, 3))
     assert torch.equal(own["bn2.running_var"], theirs["_bn1.running_var"])
     plain = PretrainedConfig(backbone="efficientnet_lite0", weights=package)
     with pytest.raises(ConfigError, match="take tf_efficientnet_lite0"):

@@ -1,20 +1,27 @@
 """Training on a pretrained backbone: kept features, the head, fine-tuning, and the run that comes of it."""
 
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from eyas.bundle import open_bundle
-from eyas.core.config import load_values
+from eyas.core.config import load_config, load_values
 from eyas.core.errors import ConfigError, ResumeError, TrainingError
 from eyas.core.io import cache_dir
 from eyas.core.runs import open_run
 from eyas.core.schema import AugmentConfig, ExportConfig
+from eyas.diagnose import Finding
+from eyas.diagnose.remedies import remedies
 from eyas.evaluate import softmax
 from eyas.export import export_run
 from eyas.infer import Session
 from eyas.nn import load_network, run_network
 from eyas.train import evaluate_run, resume_run, start_run
+from eyas.train.checks import check_config
+from eyas.train.evidence import gather_evidence
 from eyas.train.transfer.store import BLOCK, cached_features, store_path
 from eyas.train.transfer.views import Extractor
 from support.backbones import SIDE, write_backbone
@@ -27,7 +34,13 @@ def folder(tmp_path_factory):
 
 
 def settings(folder, runs, *words):
-    usual = [f"model=pretrained:{folder}", f"runs_dir={runs}", "train.optimizer=adamw", "train.epochs=6"]
+    usual = [
+        "data.source=digits",
+        f"model=pretrained:{folder}",
+        f"runs_dir={runs}",
+        "train.optimizer=adamw",
+        "train.epochs=6",
+    ]
     return load_values(
         {}, [*usual, "train.learning_rate=0.003", "train.precision=fp32", "train.threads=1", *words], "x"
     )
@@ -70,6 +83,7 @@ def test_the_bundle_takes_small_images_and_says_the_same(frozen, digits, tmp_pat
 
 def test_features_are_kept_for_other_splits_and_shares_of_the_same_images(frozen, folder, digits, tmp_path):
     before = {file: file.stat().st_mtime_ns for file in (cache_dir() / "features").rglob("features.f16")}
+    assert len(before) >= 2
     again = start_run(settings(folder, tmp_path, "model.views=2", "augment.flip=alternating"), digits)
     assert_same_weights(weights(frozen.run), weights(again.run))
     after = {file: file.stat().st_mtime_ns for file in (cache_dir() / "features").rglob("features.f16")}
@@ -123,11 +137,21 @@ def test_other_weights_under_the_same_name_are_noticed(folder, digits, tmp_path)
         resume_run(paused.run, digits)
 
 
+@pytest.mark.parametrize("code", ["high-variance", "high-bias"])
+def test_the_commands_that_a_diagnosis_gives_are_accepted(frozen, digits, code):
+    commands = remedies(Finding(code, "problem", {}), gather_evidence([frozen.run], digits))
+    assert any(word in " ".join(commands) for word in ("model.views=4 augment.crop=2", "model.frozen=false"))
+    for command in commands:
+        words = shlex.split(command)
+        check_config(load_config(Path(words[3]), words[4:]), digits)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["augment.flip=random"], "augment would do nothing with model.views=1"),
         (["model.views=3"], "model.views would do nothing without augment"),
+        (["model.views=3", "augment.flip=alternating"], "model.views=3 would repeat views"),
         (["model.views=2", "augment.mixup=0.2"], "augment.mixup and augment.cutmix need model.frozen=false"),
         (["model.views=2", "model.frozen=false"], "model.views would do nothing with model.frozen=false"),
         (["train.optimizer=muon"], "muon would undo"),
@@ -168,6 +192,22 @@ def test_a_killed_extraction_goes_on_and_nothing_is_computed_twice():
     assert not set(asked) & set(rows.tolist())
     with pytest.raises(TrainingError, match="not finite"):
         cached_features(store_path("nan"), rows, truth.shape, lambda some, _: truth[some] * np.nan, "test")
+
+
+def test_rows_of_a_lost_file_are_no_longer_vouched_for_while_they_are_computed_again():
+    folder, rows, truth = store_path("lost"), np.arange(2 * BLOCK), np.ones((2 * BLOCK, 4), "<f2")
+    vouched = []
+
+    def compute(some, _):
+        vouched.append((folder / "done.npy").exists())  # a kill would leave it as it is now
+        return truth[some]
+
+    cached_features(folder, rows, truth.shape, compute, "test")
+    assert (folder / "done.npy").exists()
+    (folder / "features.f16").unlink()
+    vouched.clear()
+    np.testing.assert_array_equal(cached_features(folder, rows, truth.shape, compute, "test"), truth)
+    assert vouched == [False, False]
 
 
 def test_views_are_the_image_itself_then_varied_and_every_other_one_mirrored(frozen, folder, digits):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from eyas.core.schema import CNNConfig, Config, MLPConfig, ResNetConfig, WideResNetConfig
+from eyas.core.schema import CNNConfig, Config, MLPConfig, PretrainedConfig, ResNetConfig, WideResNetConfig
 from eyas.diagnose.evidence import Evidence
 from eyas.diagnose.findings import Finding
 
@@ -83,7 +84,12 @@ def _against_variance(config: Config) -> Iterator[str]:
         yield "train.weight_decay=0.01"
     if not config.train.label_smoothing:
         yield f"train.label_smoothing={LABEL_SMOOTHING}"
-    yield "augment.mixup=0.2"
+    if not isinstance(model, PretrainedConfig) or not model.frozen:
+        yield "augment.mixup=0.2"
+    elif model.views == 1:  # a frozen backbone sees no other images than its views
+        yield "model.views=4 augment.crop=2"
+    else:
+        yield f"model.views={2 * model.views}" + ("" if augment.crop else " augment.crop=2")
 
 
 def _carved(evidence: Evidence) -> bool:
@@ -112,8 +118,16 @@ def _against_bias(evidence: Evidence) -> Iterator[str]:
             yield f"model.widths={_scaled(model.widths, 16)}"
         case WideResNetConfig():
             yield f"model.width={2 * model.width}"
+        case PretrainedConfig(frozen=True):
+            yield _fine_tuned(model, evidence.run)
     if int(np.nanargmin(losses)) != len(losses) - 1:
         yield longer
+
+
+def _fine_tuned(model: PretrainedConfig, run: Path) -> str:
+    """All layers trained, at a rate that forgets little, from the run's own dense layer."""
+    views = "model.views=1 " if model.views > 1 else ""
+    return f"model.frozen=false {views}train.start_from={shlex.quote(str(run))} train.learning_rate=0.0003"
 
 
 def _scaled(widths: tuple[int, ...], least: int) -> str:

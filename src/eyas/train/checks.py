@@ -110,6 +110,10 @@ def _check_pretrained(config: Config, model: PretrainedConfig) -> None:
         (model.frozen and varied and model.views == 1, "augment would do nothing with model.views=1; take 2 or more"),
         (model.frozen and not varied and model.views > 1, "model.views would do nothing without augment"),
         (
+            model.frozen and model.views > 2 and augment == AugmentConfig(flip=augment.flip),
+            f"model.views={model.views} would repeat views: with augment.flip alone there are 2",
+        ),
+        (
             model.frozen and (augment.mixup or augment.cutmix),
             "augment.mixup and augment.cutmix need model.frozen=false",
         ),

@@ -11,7 +11,7 @@ from eyas.core import io
 from eyas.core.errors import ConfigError
 from eyas.core.schema import PretrainedConfig
 from eyas.nn.pretrained.backbone import Backbone
-from eyas.nn.pretrained.hub import fetch
+from eyas.nn.pretrained.hub import fetch, is_cached
 from eyas.nn.pretrained.library import timm
 from eyas.nn.pretrained.resize import FILTERS
 
@@ -20,6 +20,8 @@ CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """On the hub, the better first."""
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+FOREIGN = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
+"""Arguments of timm's `create_model` by which a `config.json` would have other files loaded than its own weights."""
 
 
 def find_backbone(config: PretrainedConfig) -> tuple[Backbone, Path]:
@@ -65,21 +67,28 @@ def _read_config(file: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     try:
         content = io.read_json(file)
         prepared = {**content.get("pretrained_cfg", content)}
-        architecture = content["architecture"]
+        architecture, arguments = str(content["architecture"]), dict(content.get("model_args") or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"model.backbone: {file} is not the config.json of a timm model: {error!r}") from error
     if not timm().is_model(architecture):
         raise ConfigError(f"model.backbone: {file} names {architecture}, which this timm does not have")
-    return architecture, dict(content.get("model_args") or {}), prepared
+    if foreign := [name for name in FOREIGN if name in arguments]:
+        raise ConfigError(f"model.backbone: model_args of {file} must describe the network, got {', '.join(foreign)}")
+    return architecture, arguments, prepared
 
 
 def _describe(
     config: PretrainedConfig, architecture: str, arguments: dict[str, Any], prepared: dict[str, Any], weights: Path
 ) -> Backbone:
-    channels, side, _ = prepared.get("input_size") or (3, 224, 224)
+    channels, height, width = _numbers(architecture, prepared, "input_size", (3, 224, 224))
     interpolation = prepared.get("interpolation") or "bicubic"
     if channels != 3:
-        raise ConfigError(f"model.backbone: {architecture} must take images of 3 channels, got {channels}")
+        raise ConfigError(f"model.backbone: {architecture} must take images of 3 channels, got {channels:g}")
+    if height != width and not config.size:
+        raise ConfigError(
+            f"model.backbone: {architecture} must take square images, got {height:g}×{width:g} pixels; model.size "
+            "names another size"
+        )
     if interpolation not in FILTERS:
         raise ConfigError(f"model.backbone: interpolation must be one of {', '.join(FILTERS)}, got {interpolation}")
     if prepared.get("fixed_input_size") and config.size:
@@ -87,13 +96,25 @@ def _describe(
     return Backbone(
         architecture=architecture,
         arguments={key: value for key, value in arguments.items() if key != "num_classes"},
-        mean=tuple(prepared.get("mean") or (0.485, 0.456, 0.406)),
-        std=tuple(prepared.get("std") or (0.229, 0.224, 0.225)),
-        size=side,
+        mean=_numbers(architecture, prepared, "mean", (0.485, 0.456, 0.406)),
+        std=_numbers(architecture, prepared, "std", (0.229, 0.224, 0.225)),
+        size=int(height),
         interpolation=interpolation,
         weights=io.sha256_file(weights),
         origin=config.weights or config.backbone,
     )
+
+
+def _numbers(
+    architecture: str, prepared: dict[str, Any], key: str, usual: tuple[float, float, float]
+) -> tuple[float, ...]:
+    """Three numbers under this key."""
+    found = prepared.get(key) or usual
+    try:
+        first, second, third = (float(value) for value in found)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model.backbone: {key} of {architecture} must be three numbers, got {found}") from error
+    return first, second, third
 
 
 def _own_weights(config: PretrainedConfig) -> Path | None:
@@ -126,8 +147,8 @@ def _only_weights(folder: Path) -> Path:
 
 def _of_hub(repository: str, config: PretrainedConfig) -> Path:
     if not repository:
-        raise ConfigError(f"timm knows no weights for {config.backbone}; name a file by model.weights")
-    for name in WEIGHTS:
+        raise ConfigError(f"timm knows no weights on the hub for {config.backbone}; name a file by model.weights")
+    for name in sorted(WEIGHTS, key=lambda name: not is_cached(repository, name)):
         if (file := fetch(repository, name, offline=config.offline)) is not None:
             return file
     raise ConfigError(f"model.backbone: {repository} must hold {' or '.join(WEIGHTS)}, got neither")

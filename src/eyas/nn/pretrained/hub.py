@@ -47,9 +47,24 @@ def fetch(repository: str, name: str, *, offline: bool) -> Path | None:
         raise ConfigError(f"model.backbone: {address} has no model {repository} for you: {error}") from error
     except errors.EntryNotFoundError:
         return None
-    except (errors.HfHubHTTPError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, (errors.HfHubHTTPError, OSError)) and not _of_connection(error):
+            raise
         raise ConfigError(f"{name} of {owner_name} cannot be downloaded: {error}; run the command again") from error
     return _checked(Path(path), name)
+
+
+def is_cached(repository: str, name: str) -> bool:
+    """Whether the cache has this file of the repository."""
+    with needs_extra("pretrained"):
+        from huggingface_hub import try_to_load_from_cache
+    owner_name, _, revision = repository.partition("@")
+    return isinstance(try_to_load_from_cache(owner_name, name, revision=revision or None), str)
+
+
+def _of_connection(error: Exception) -> bool:
+    """huggingface_hub speaks through httpx or httpx2, whose errors are no OSErrors; before 1.0 through requests."""
+    return type(error).__module__.startswith("httpx")
 
 
 def _checked(path: Path, name: str) -> Path:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pickle
 import re
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
 
-from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.errors import ConfigError, EyasError, needs_extra
 from eyas.nn.pretrained.backbone import Backbone
+from eyas.nn.pretrained.library import timm
 from eyas.nn.pretrained.network import PretrainedNetwork, create
 
 # Where some keep the tensors inside the file.
 WRAPPERS = ("state_dict_ema", "state_dict", "model_ema", "model")
+REASON = 400  # characters: torch names every layer that is missing
 # EfficientNet's layers as the package efficientnet_pytorch and its kin name them: the stem's and the head's, and those
 # of a block, whose batch norms count from 0 only where it widens first.
 TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
@@ -38,15 +41,16 @@ def load_pretrained(network: PretrainedNetwork, backbone: Backbone, file: Path) 
         ConfigError: the file is damaged or would run code, or its weights are not this architecture's.
     """
     model, weights = network.model, read_weights(file)
-    if "_conv_stem.weight" in weights:
-        weights = _timms_names(weights, model, backbone)
-    # timm leaves out nothing that the network needs where the number of classes is the file's own.
-    classes = _classes(weights, model)
-    overlay = {"state_dict": weights, "source": None, "num_classes": classes}
     try:
+        if "_conv_stem.weight" in weights:
+            weights = _timms_names(weights, model, backbone)
+        # timm leaves out nothing that the network needs where the number of classes is the file's own.
+        classes = _classes(weights, model)
+        overlay = {"state_dict": weights, "source": None, "num_classes": classes}
         source = create(backbone, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay).state_dict()
-    except (RuntimeError, KeyError) as error:
-        raise ConfigError(f"{file} does not fit {backbone.architecture}: {error}") from error
+    except (RuntimeError, LookupError, ValueError, AssertionError, AttributeError) as error:
+        reason = shorten(f"{type(error).__name__}: {error}", REASON, placeholder=" …")
+        raise ConfigError(f"{file} does not fit {backbone.architecture}: {reason}") from error
     model.load_state_dict({name: source[name] for name in model.state_dict()})
 
 
@@ -64,10 +68,10 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ConfigError(f"{file} holds more than tensors, which could be code: {error}") from error
-    except Exception as error:
-        if type(error).__name__ not in ("SafetensorError", "RuntimeError", "EOFError", "ValueError"):
-            raise
-        raise ConfigError(f"{file} is damaged: {error}") from error
+    except (EyasError, OSError):
+        raise
+    except Exception as error:  # of bytes that are no file of weights torch raises all kinds
+        raise ConfigError(f"{file} is damaged: {str(error) or type(error).__name__}") from error
     for name in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -89,7 +93,7 @@ def _timms_names(weights: dict[str, Tensor], model: nn.Module, backbone: Backbon
 
     They were TensorFlow's, whose padding and batch norm differ from PyTorch's: the architectures `tf_…` have those.
     """
-    if not backbone.architecture.startswith("tf_"):
+    if not backbone.architecture.startswith("tf_") and timm().is_model(f"tf_{backbone.architecture}"):
         raise ConfigError(
             f"model.backbone: these weights came from TensorFlow; take tf_{backbone.architecture}, whose padding is "
             "TensorFlow's"

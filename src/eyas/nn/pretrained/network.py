@@ -32,7 +32,10 @@ class Maps(nn.Module):
         self.model, self.stages = model, stages
 
     def forward(self, images: Tensor) -> Tensor:
-        """Of (N, 3, H, W) images; the mean of each map over positions is that of the stage's own."""
+        """Of (N, 3, H, W) images.
+
+        Where a stage's maps are a multiple of the last ones' size, the mean of each over positions stays its own.
+        """
         if not self.stages:
             return self.model.forward_features(images)  # type: ignore[operator, no-any-return]
         last, earlier = self.model.forward_intermediates(images, indices=self.stages)  # type: ignore[operator]
@@ -176,8 +179,15 @@ def build_pretrained(
 
 
 def create(backbone: Backbone, **arguments: Any) -> nn.Module:
-    """timm's network."""
-    made: nn.Module = timm().create_model(backbone.architecture, **{**backbone.arguments, **arguments})
+    """timm's network.
+
+    Raises:
+        ConfigError: the description's arguments are not the architecture's.
+    """
+    try:
+        made: nn.Module = timm().create_model(backbone.architecture, **{**backbone.arguments, **arguments})
+    except TypeError as error:
+        raise ConfigError(f"model.backbone: {backbone.architecture} cannot be built: {error}") from error
     return made
 
 
@@ -186,15 +196,20 @@ def _inspect(model: nn.Module, size: int, stages: int) -> tuple[bool, int]:
     """Whether the features are the mean of maps (N, D, h, w), and D with the stages' own.
 
     Raises:
-        ConfigError: stages are asked for that the backbone does not have.
+        ConfigError: it cannot compute on this size, or stages are asked for that it does not have.
     """
     image = torch.linspace(-1, 1, 3 * size * size).view(1, 3, size, size)
-    features, maps = model(image), model.forward_features(image)  # type: ignore[operator]
+    try:
+        features, maps = model(image), model.forward_features(image)  # type: ignore[operator]
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"model.size={size} does not suit this backbone: {error}") from error
     averaged = isinstance(maps, Tensor) and maps.ndim == 4 and maps.shape[1] == features.shape[1]
     averaged = averaged and torch.allclose(maps.mean((2, 3)), features, rtol=1e-3, atol=1e-4)
     if not stages:
         return averaged, features.shape[1]
     known = len(getattr(model, "feature_info", ())) if averaged and hasattr(model, "forward_intermediates") else 0
+    if not known:
+        raise ConfigError("model.stages needs a backbone that averages its last maps; this one does something else")
     if stages > known:
         raise ConfigError(f"model.stages must be at most {known} for this backbone, got {stages}")
     return True, Maps(model, stages)(image).shape[1]

@@ -29,6 +29,10 @@ class Resize(nn.Module):
         self.register_buffer("rows", resize_matrix(height, size, interpolation), persistent=False)
         self.register_buffer("columns", resize_matrix(width, size, interpolation).T.contiguous(), persistent=False)
 
+    def extra_repr(self) -> str:
+        """Also what tells one network from another where a probe's answer is kept."""
+        return f"{self.columns.shape[0]}, {self.rows.shape[1]}, {self.size}"
+
     def forward(self, images: Tensor) -> Tensor:
         """Channels-last in memory, as convolutions like it."""
         resized = self.rows @ (images.contiguous() @ self.columns)

@@ -83,6 +83,8 @@ def _fill(
 ) -> None:
     with writing_cache():
         folder.mkdir(parents=True, exist_ok=True)
+        if not done.any():  # what another file's rows were vouched for by, should this one be killed before its first
+            (folder / "done.npy").unlink(missing_ok=True)
         file = (folder / "features.f16").open("r+b" if (folder / "features.f16").exists() else "w+b", buffering=0)
         file.truncate(shape[0] * shape[1] * DTYPE.itemsize)
     saved = monotonic()
