@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from following import Page, following
+from following import Asked, Page, following
 from typer.testing import CliRunner
 
 from eyas.api.training import run_training
@@ -18,6 +19,8 @@ from eyas.core.config import load_config
 from eyas.data import Dataset, check_dataset
 from eyas.report import write_evaluation
 from eyas.train import evaluate_run
+from eyas.ui.server import make_app
+from support.asgi import asgi_client
 from support.browsing import Tab, browser, open_tab
 
 __all__ = ["browser"]  # a fixture that several folders of tests have
@@ -60,6 +63,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Path:
         done = CliRunner().invoke(app, ["tune", "digits", *words, "--workers", "1"])
     assert done.exit_code == 0, done.output
     return folder
+
+
+@pytest.fixture(scope="module")
+def asked(runs: Path) -> Iterator[Asked]:
+    with asgi_client(make_app(runs)) as client:
+        yield Asked(client)
+
+
+@pytest.fixture
+def copied(runs: Path, tmp_path: Path) -> Iterator[tuple[Path, Asked]]:
+    """A folder of runs to be changed, and a page of it."""
+    folder = tmp_path / "runs"
+    shutil.copytree(runs, folder)
+    with asgi_client(make_app(folder)) as client:
+        yield folder, Asked(client)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`eyas ui` and `eyas train` as programs of their own."""
+"""`eyas ui` in this process and as a program, and `eyas train` as a program."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from typing import Any
 
 import httpx
 
+from support.asgi import Client
 from support.waiting import wait_until
 
 EYAS = (sys.executable, "-m", "eyas")
+NEAR = {"Host": "localhost:5050"}
 
 
 @dataclass
@@ -38,10 +40,29 @@ class Page:
         return {one["run"]: one["state"] for one in self.get("list")["runs"]}
 
 
+class Asked:
+    """A page's endpoints in this process."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def answer(self, path: str, headers: dict[str, str] = NEAR, **query: Any) -> httpx.Response:
+        return self._client.get(path, params=query or None, headers=headers)
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.answer(f"/live/{path}", **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def line(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(one for one in self.get("list")["runs"] if one["run"] == name)
+        return found
+
+
 @contextmanager
-def following(folder: Path, home: Path | None = None) -> Iterator[Page]:
+def following(folder: Path, home: Path | None = None, port: int = 0) -> Iterator[Page]:
     """`eyas ui` on a free port, once it says where it is; `home` is the folder that it is started in."""
-    command = [*EYAS, "ui", str(folder), "--port", "0"]
+    command = [*EYAS, "ui", str(folder), "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=home) as process:
         try:
             assert process.stderr is not None

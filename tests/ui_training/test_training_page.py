@@ -7,13 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from following import EYAS, Page, following, training
+from following import EYAS, NEAR, Asked, Page, following, training
 
 from eyas.core.config import load_config
 from eyas.core.lives import living
@@ -21,45 +19,9 @@ from eyas.core.runs import RunFolder
 from eyas.data import Dataset
 from eyas.train.together import resume_together, train_together
 from eyas.ui.server import FOLDER, make_app
-from support.asgi import Client, asgi_client
+from support.asgi import asgi_client
 from support.page_files import PageText
 from support.waiting import wait_until
-
-NEAR = {"Host": "localhost:5050"}
-
-
-class Asked:
-    """A page's endpoints in this process."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def answer(self, path: str, headers: dict[str, str] = NEAR, **query: Any) -> httpx.Response:
-        return self._client.get(path, params=query or None, headers=headers)
-
-    def get(self, path: str, **query: Any) -> Any:
-        answer = self.answer(f"/live/{path}", **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def line(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = next(one for one in self.get("list")["runs"] if one["run"] == name)
-        return found
-
-
-@pytest.fixture(scope="module")
-def asked(runs: Path) -> Iterator[Asked]:
-    with asgi_client(make_app(runs)) as client:
-        yield Asked(client)
-
-
-@pytest.fixture
-def copied(runs: Path, tmp_path: Path) -> Iterator[tuple[Path, Asked]]:
-    """A folder of runs to be changed, and a page of it."""
-    folder = tmp_path / "runs"
-    shutil.copytree(runs, folder)
-    with asgi_client(make_app(folder)) as client:
-        yield folder, Asked(client)
 
 
 def test_its_files_keep_the_rules_of_pages() -> None:

@@ -1,80 +1,147 @@
-"""Whether a run is being trained, and how it ended: `state.json`, and a lock that ends with the process that trains.
+"""Whether a run or a study goes on, and how it ended: `state.json`, and a lock that ends with the process that trains.
 
-The lock tells a run that was killed from one whose epoch takes long: the kernel lets go of it with the process.
+The lock tells a run that was killed from one whose epoch takes long: the kernel lets go of it with the process. Who
+trains holds it alone, and who looks tries to share it: on NFS an exclusive lock needs a file open for writing, a shared
+one needs it open for reading (flock(2)).
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 from typing import Any, Literal
 
 from eyas.core import io
+from eyas.core.console import err
 
 STATE = "state.json"
 LOCK = ".lock"
 Ended = Literal["finished", "paused", "stopped", "failed"]
+ATTEMPTS, PAUSE_SECONDS = 5, 0.01
+"""To take the lock; who only looks has it for an instant."""
 
 
 class Life:
-    """Of a run, from the process that trains it."""
+    """Of a run or a study, from the process that trains it."""
 
     state: Ended | None = None
     cause = ""
 
     def ended(self, state: Ended, cause: str = "") -> None:
         """How it has ended; said once the block is left."""
-        self.state, self.cause = state, cause
+        self.state, self.cause = state, cause.encode(errors="backslashreplace").decode()
 
 
 @contextmanager
 def living(folder: Path, **about: Any) -> Iterator[Life]:
-    """Hold the run's lock, and keep its `state.json`: `running` within the block, then how it ended.
+    """Hold the lock of a run, and keep its `state.json` as `noted` does.
+
+    Training goes on where no lock is to be had: a file system without any, a lock file of another user.
+    """
+    with _locked(folder / LOCK) as locked, noted(folder, locked=locked, **about) as life:
+        yield life
+
+
+@contextmanager
+def noted(folder: Path, *, locked: bool, **about: Any) -> Iterator[Life]:
+    """Keep a `state.json`: `running` within the block, then how it ended.
 
     A block that an exception ends has failed with that cause, or was stopped by Ctrl-C; one that says nothing, stopped.
 
     Args:
-        folder: of the run.
+        folder: of the run or the study.
+        locked: whether its lock is held all the while.
         about: what else the file says: plain values.
     """
-    life, began = Life(), _now()
-    values = {"began": began, "ended": None, "host": socket.gethostname(), "cause": "", **about}
-    with (folder / LOCK).open("a") as file:
-        lockable = _hold(file.fileno())
-        io.write_json(folder / STATE, {"state": "running", "locked": lockable, **values})
-        try:
-            yield life
-        except Exception as error:
-            life.ended(life.state or "failed", life.cause or str(error) or type(error).__name__)
-            raise
-        finally:
-            said = {"state": life.state or "stopped", "locked": lockable, **values}
-            io.write_json(folder / STATE, said | {"ended": _now(), "cause": life.cause})
-
-
-def is_held(descriptor: int) -> bool:
-    """Whether a process of this machine holds the lock of an open file; it is let go of at once where none does."""
+    life = Life()
+    values = {"locked": locked, "began": _now(), "ended": None, "host": socket.gethostname(), "cause": "", **about}
+    _note(folder, {"state": "running", **values})
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield life
+    except Exception as error:
+        life.ended(life.state or "failed", life.cause or str(error) or type(error).__name__)
+        raise
+    finally:
+        _note(folder, {"state": life.state or "stopped", **values, "ended": _now(), "cause": life.cause})
+
+
+def standing(said: Mapping[str, Any], *, held: bool | None) -> str:
+    """Running, killed, elsewhere (nobody here can know whether it runs), or how it ended; empty where that is not said.
+
+    Args:
+        said: what `state.json` holds.
+        held: as `is_held` gives it, of a look before `state.json` was read: the lock is let go of last.
+    """
+    if said.get("state") != "running":
+        return str(said.get("state") or "")
+    if held:
+        return "running"
+    free = held is False and said.get("locked") and said.get("host") == socket.gethostname()
+    return "killed" if free else "elsewhere"
+
+
+def is_held(descriptor: int) -> bool | None:
+    """Whether a process holds the lock of a file that is open for reading; None where that cannot be known.
+
+    It is let go of at once where nobody holds it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # a file system without locks; `state.json` says so
-        return False
+    except OSError:  # a file system without locks
+        return None
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
 
 
-def _hold(descriptor: int) -> bool:
-    """Hold the lock beside others, who only look; False on a file system that has none."""
+@contextmanager
+def _locked(file: Path) -> Iterator[bool]:
+    """Whether it is locked within the block."""
+    descriptor = _opened(file)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-    except OSError:
-        return False
-    return True
+        yield descriptor is not None and _hold(descriptor)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _opened(file: Path) -> int | None:
+    """To be locked; another user's for reading alone, which is enough but on NFS."""
+    for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
+        try:
+            return os.open(file, flags, 0o666)
+        except OSError:
+            continue
+    return None
+
+
+def _hold(descriptor: int) -> bool:
+    """Without waiting for a process that trains there too: the lock stays that one's."""
+    for _ in range(ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep(PAUSE_SECONDS)
+        except OSError:
+            return False
+        else:
+            return True
+    return False
+
+
+def _note(folder: Path, values: Mapping[str, Any]) -> None:
+    """A note that cannot be written neither ends a training nor hides what has ended it."""
+    try:
+        io.write_json(folder / STATE, values)
+    except OSError as error:
+        err.print(f"warning: {folder / STATE} does not say {values['state']}: {error}", markup=False)
 
 
 def _now() -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import DataError
+from eyas.core.schema.train import is_rising
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
@@ -40,7 +41,7 @@ def best_epoch(history: History, monitor: str) -> tuple[int, str]:
     Lower is better for a loss and for the ECE, higher for the others; the first of equals, as in training.
     """
     name = monitor if np.isfinite(history[monitor]).any() else monitor.removeprefix("val_")
-    values = history[name] if name.endswith(("loss", "ece")) else -history[name]
+    values = -history[name] if is_rising(name) else history[name]
     return int(np.argmin(np.where(np.isfinite(values), values, np.inf))), name
 
 

@@ -13,6 +13,7 @@ from eyas.compare.plan import RUNS, validated
 from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.schema import Config
+from eyas.core.schema.train import is_rising
 from eyas.tune.points import config_at
 from eyas.tune.space import Space
 from eyas.tune.writing import parse_space, to_plain
@@ -57,8 +58,8 @@ class TunePlan:
 
     @property
     def rising(self) -> bool:
-        """Whether larger values are better: losses and the calibration error are to fall."""
-        return not self.metric.endswith(("loss", "ece"))
+        """Whether larger values are better."""
+        return is_rising(self.metric)
 
     def base(self) -> Config:
         """The baseline."""

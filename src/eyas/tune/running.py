@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 
 from eyas.compare.telling import close_parent, open_family
 from eyas.core.errors import ConfigError, TrainingError
+from eyas.core.lives import noted
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.tune.beginning import worker_count
@@ -80,7 +81,7 @@ def tune(
     plan = load_plan(folder)
     count = worker_count(plan.base(), workers)
     require_storage(plan, storage, folder)
-    with sole_use(folder):
+    with sole_use(folder), noted(folder, locked=True) as life:
         with opened(storage if plan.storage else None, folder) as kept:
             executor = (
                 make_executor(runs_of(folder), plan.base())
@@ -93,7 +94,10 @@ def tune(
             write_results(folder, plan, records, seconds, None, standing("open"))
             draw_or_warn(folder, plan, records)
             return None
-        return _finish(folder, plan, dataset, records, seconds, count)
+        outcome = _finish(folder, plan, dataset, records, seconds, count)
+        if outcome:
+            life.ended("finished")
+        return outcome
 
 
 def require_storage(plan: TunePlan, storage: str | None, folder: Path) -> None:

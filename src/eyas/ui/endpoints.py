@@ -18,13 +18,14 @@ from eyas import __version__
 from eyas.serve.http import Answer, Endpoint, Handler, Problem, Request
 from eyas.serve.page.files import is_known
 from eyas.ui.folders import Folder, Parsed, open_folder
-from eyas.ui.runs import CONFIG, about, epochs, pictures, summary
-from eyas.ui.studies import PLAN, Studies
+from eyas.ui.runs import CONFIG, PICTURES, about, epochs, pictures, summary, unreadable
+from eyas.ui.studies import PLAN, Studies, unreadable_study
 
 DEPTH = 4
 """Folders below the folder of runs that are looked into."""
-TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 Query = dict[str, str]
+Lines = dict[str, msgspec.Raw]
+"""Path → entry of the list, in JSON."""
 
 
 class Board:
@@ -36,19 +37,21 @@ class Board:
 
     def everything(self, query: Query) -> dict[str, Any]:
         """The list of runs and of studies."""
-        runs: list[dict[str, Any]] = []
-        studies: list[dict[str, Any]] = []
+        runs: Lines = {}
+        studies: Lines = {}
         with open_folder(self._root) as root:
             if root:
                 self._collect(root, "", runs, studies, DEPTH)
-        return {"runs": runs, "studies": studies}
+        self._parsed.keep({*runs, *studies})
+        self._studies.keep(studies.keys())
+        return {"runs": [*runs.values()], "studies": [*studies.values()]}
 
     def run(self, query: Query) -> dict[str, Any]:
         """One run; its epochs behind `after`, where `token` is that of the answer they were counted in."""
         with open_folder(self._root, query.get("run", "")) as found:
             run = _required(found, CONFIG)
             columns, rows = epochs(run, self._parsed)
-            token = f"{run.inode:x}"
+            token = run.made(CONFIG)
             after = _number(query, "after") if query.get("token") == token else 0
             after = after if after <= len(rows) else 0
             line = summary(run, self._parsed)
@@ -87,21 +90,27 @@ class Board:
             content = inner.read(name) if inner else None
         if content is None:
             raise Problem(404, "there is no such picture")
-        return content[0], TYPES[Path(name).suffix.lower()]
+        return content[0], PICTURES[Path(name).suffix.lower()]
 
-    def _collect(
-        self, folder: Folder, study: str, runs: list[dict[str, Any]], studies: list[dict[str, Any]], depth: int
-    ) -> None:
+    def _collect(self, folder: Folder, study: str, runs: Lines, studies: Lines, depth: int) -> None:
         if folder.path and folder.stat(CONFIG):
-            runs.append({**summary(folder, self._parsed), "study": study})
+            runs[folder.path] = _line(lambda: {**summary(folder, self._parsed), "study": study}, unreadable(folder))
             return
         if folder.path and folder.stat(PLAN):
-            studies.append(self._studies.summary(folder))
+            studies[folder.path] = _line(lambda: self._studies.summary(folder), unreadable_study(folder))
             study = folder.path
         for name in folder.folders() if depth else ():
             with folder.folder(name) as inner:
                 if inner:
                     self._collect(inner, study, runs, studies, depth - 1)
+
+
+def _line(tell: Callable[[], dict[str, Any]], otherwise: dict[str, Any]) -> msgspec.Raw:
+    """An entry of the list; one whose files nobody understands says so, and the others are told."""
+    try:
+        return msgspec.Raw(msgspec.json.encode(tell()))
+    except Exception as error:  # noqa: BLE001 - whatever its files hold
+        return msgspec.Raw(msgspec.json.encode(otherwise | {"cause": ascii(error)}))
 
 
 def live_endpoints(root: Path) -> tuple[Endpoint, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +32,13 @@ class Folder:
         """Its last part."""
         return self.path.rpartition("/")[2]
 
-    @property
-    def inode(self) -> int:
-        """Another one, and the folder was made anew."""
-        return os.fstat(self.descriptor).st_ino
+    def made(self, file: str) -> str:
+        """A word for the folder and what a file of it was written as: another one, and it was made anew.
+
+        The inode alone does not tell: ext4 gives that of a folder that was deleted to the next.
+        """
+        found = self.stat(file)
+        return f"{os.fstat(self.descriptor).st_ino:x}-{found.st_mtime_ns if found else 0:x}"
 
     def folders(self) -> list[str]:
         """Names of the folders in it, sorted, hidden ones and links left out."""
@@ -83,10 +86,10 @@ class Folder:
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 return file.read(), signature(found)
 
-    def held(self, name: str) -> bool:
-        """Whether a process holds the lock of a file; never where there is none."""
+    def held(self, name: str) -> bool | None:
+        """Whether a process holds the lock of a file; None where that cannot be known: it may have been left behind."""
         with self._file(name) as descriptor:
-            return descriptor is not None and is_held(descriptor)
+            return None if descriptor is None else is_held(descriptor)
 
     @contextmanager
     def _file(self, name: str) -> Iterator[int | None]:
@@ -159,12 +162,22 @@ class Parsed:
         self._known[key] = content[1], value
         return value
 
+    def keep(self, folders: Collection[str]) -> None:
+        """Forget the files that are neither in these folders nor below them."""
+        self._known = {key: known for key, known in self._known.items() if _is_below(key[0], folders)}
+
 
 def signature(found: os.stat_result) -> Signature:
     """Of a file's state."""
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
+def _is_below(path: str, folders: Collection[str]) -> bool:
+    while path not in folders and path:
+        path = path.rpartition("/")[0]
+    return path in folders
+
+
 def _is_plain(name: str) -> bool:
-    """Whether it is one visible name: not empty, not `..`."""
-    return bool(name) and not name.startswith(".") and "/" not in name
+    """Whether it is one visible name in UTF-8: not empty, not `..`."""
+    return bool(name) and not name.startswith(".") and "/" not in name and name == name.encode(errors="ignore").decode()

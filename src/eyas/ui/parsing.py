@@ -47,6 +47,14 @@ def json_document(content: bytes) -> Any:
     return json.loads(content, parse_constant=lambda _: None)
 
 
+def json_mapping(content: bytes) -> dict[str, Any]:
+    """An object."""
+    found = json_document(content)
+    if not isinstance(found, dict):
+        raise ValueError("no object")  # noqa: TRY004 (as of any other content)
+    return found
+
+
 def json_like(value: Any) -> Any:
     """The value with mappings, lists and what JSON has for a leaf."""
     if isinstance(value, dict):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eyas.core.lives import LOCK, STATE
+from eyas.core.lives import LOCK, STATE, standing
+from eyas.core.schema.train import is_rising
 from eyas.ui.folders import Folder, Parsed
-from eyas.ui.parsing import Cells, history, json_document, yaml_document
+from eyas.ui.parsing import Cells, history, json_document, json_mapping, yaml_document
 
 CONFIG, HISTORY, METRICS, CHECK = "config.yaml", "history.csv", "metrics.json", "data_check.json"
-PICTURES = (".png", ".jpg", ".webp")
+PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+"""Suffix → type."""
 PICTURES_DEPTH = 3
 SPARK = 60
 """Values of the small curve in the list."""
@@ -22,19 +23,19 @@ RECENT = 5
 def summary(run: Folder, parsed: Parsed) -> dict[str, Any]:
     """One line of the list.
 
-    `state` is running, finished, paused, stopped, failed, killed, elsewhere (trained on another machine, where nobody
-    here can see it) or waiting (not begun).
+    `state` is running, finished, paused, stopped, failed, killed, elsewhere (nobody here can know whether it runs) or
+    waiting (not begun); see also `unreadable`.
     """
     config = parsed.get(run, CONFIG, yaml_document) or {}
     columns, rows = epochs(run, parsed)
     of = _at(config, "train", "epochs") or len(rows)
-    said, state = _life(run, parsed, len(rows), of)
+    said, state = life(run, parsed)
     monitor, best = best_epoch(columns, rows, str(_at(config, "train", "monitor") or "val_loss"))
     values = [value for value in _column(columns, rows, monitor) if value is not None]
     changed = run.stat(HISTORY)
     return {
         "run": run.path,
-        "state": state,
+        "state": state or _guessed(len(rows), of),
         "cause": said.get("cause") or "",
         "host": said.get("host") or "",
         "began": said.get("began") or _created(run),
@@ -54,6 +55,12 @@ def summary(run: Folder, parsed: Parsed) -> dict[str, Any]:
     }
 
 
+def unreadable(run: Folder) -> dict[str, Any]:
+    """The line of a run whose files hold what nobody understands."""
+    line: dict[str, Any] = {"epochs": 0, "of": 0, "best": None, "monitor": None, "spark": [], "study": ""}
+    return line | {"run": run.path, "state": "unreadable", "began": _created(run)}
+
+
 def epochs(run: Folder, parsed: Parsed) -> tuple[list[str], list[Cells]]:
     """Columns and rows of the history so far."""
     return parsed.get(run, HISTORY, history) or ([], [])
@@ -65,7 +72,7 @@ def about(run: Folder, parsed: Parsed) -> dict[str, Any]:
     return {
         "config": config[0].decode(errors="replace") if config else "",
         "values": flat(parsed.get(run, CONFIG, yaml_document) or {}),
-        "metrics": parsed.get(run, METRICS, json_document) or {},
+        "metrics": parsed.get(run, METRICS, json_mapping) or {},
         "evaluations": _evaluations(run, parsed),
         "pictures": [{"file": file, "version": version} for file, version in pictures(run)],
         "check": parsed.get(run, CHECK, json_document),
@@ -76,7 +83,7 @@ def about(run: Folder, parsed: Parsed) -> dict[str, Any]:
 def pictures(folder: Folder, depth: int = PICTURES_DEPTH) -> Iterator[tuple[str, str]]:
     """The pictures of a run or a study, each with a word that changes when it does; not those of runs in it."""
     for name in folder.files():
-        if name.lower().endswith(PICTURES) and (found := folder.stat(name)):
+        if name.lower().endswith(tuple(PICTURES)) and (found := folder.stat(name)):
             yield name, f"{found.st_mtime_ns:x}"
     for name in folder.folders() if depth > 1 else ():
         if name == "runs":
@@ -98,32 +105,27 @@ def best_epoch(columns: list[str], rows: list[Cells], monitor: str) -> tuple[str
     """What epochs are judged by, and the row of the best: its training twin where it is empty, as in training."""
     if not any(value is not None for value in _column(columns, rows, monitor)):
         monitor = monitor.removeprefix("val_")
-    sign = -1 if monitor.endswith(("loss", "ece")) else 1
+    sign = 1 if is_rising(monitor) else -1
     known = [(sign * value, -at) for at, value in enumerate(_column(columns, rows, monitor)) if value is not None]
     return monitor, -max(known)[1] if known else None
 
 
-def _life(run: Folder, parsed: Parsed, done: int, of: int) -> tuple[dict[str, Any], str]:
-    """What the run says of itself, and its state. The lock is looked at first: it is let go of last."""
-    state = ""
+def life(folder: Folder, parsed: Parsed) -> tuple[dict[str, Any], str]:
+    """What a run or a study says of itself, and its state; empty where it says nothing: an older eyas, or not begun."""
     said: dict[str, Any] = {}
-    for _ in range(2):  # a run may begin between the two looks
-        held = run.held(LOCK)
-        said = parsed.get(run, STATE, json_document) or {}
-        state = _state(said, done, of, held=held)
+    state = ""
+    for _ in range(2):  # it may begin between the two looks
+        held = folder.held(LOCK)
+        said = parsed.get(folder, STATE, json_mapping) or {}
+        state = standing(said, held=held) if said else ""
         if state != "killed":
             break
     return said, state
 
 
-def _state(said: Mapping[str, Any], done: int, of: int, *, held: bool) -> str:
-    if not said:  # made by an older eyas, or not begun
-        return "waiting" if not done else "finished" if done >= of else "stopped"
-    if said.get("state") != "running":
-        return str(said.get("state"))
-    if held:
-        return "running"
-    return "killed" if said.get("locked") and said.get("host") == socket.gethostname() else "elsewhere"
+def _guessed(done: int, of: int) -> str:
+    """The state of a run that does not say it."""
+    return "waiting" if not done else "finished" if done >= of else "stopped"
 
 
 def _evaluations(run: Folder, parsed: Parsed) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def _evaluations(run: Folder, parsed: Parsed) -> dict[str, Any]:
     for name in run.folders():
         if name.startswith("evaluation-"):
             with run.folder(name) as inner:
-                if inner and (values := parsed.get(inner, "evaluation.json", json_document)):
+                if inner and (values := parsed.get(inner, "evaluation.json", json_mapping)):
                     found[name.removeprefix("evaluation-")] = values
     return found
 
@@ -142,7 +144,7 @@ def _bundles(run: Folder, parsed: Parsed) -> list[dict[str, Any]]:
     for name in run.folders():
         if name == "bundle" or name.startswith("bundle-"):
             with run.folder(name) as inner:
-                if inner and (manifest := parsed.get(inner, "manifest.json", json_document)):
+                if inner and (manifest := parsed.get(inner, "manifest.json", json_mapping)):
                     told = {key: manifest.get(key) for key in ("name", "version", "created")}
                     made.append({"folder": name, **told})
     return made

@@ -22,6 +22,8 @@ from eyas.ui.endpoints import live_endpoints
 
 FOLDER = Path(__file__).parent / "page"
 PORT = 5050
+EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")
+"""Addresses that are listened on where `localhost` leads to."""
 LIMITS = Limits(max_body=0, body_seconds=5.0)
 HEADER_SECONDS = 10.0
 STOP_SECONDS = 2.0
@@ -45,9 +47,20 @@ def follow(root: Path, host: str, port: int, *, open_to_network: bool, tell: Cal
     if root.exists() and not root.is_dir():
         raise ConfigError(f"RUNS_DIR must be a folder, got the file {root}")
     with _bound(host, port, open_to_network=open_to_network) as taken:
-        name = "localhost" if is_loopback(host) or open_to_network else host
-        url = f"http://{name}:{taken.getsockname()[1]}"
-        asyncio.run(_serve(make_app(root, host), taken, lambda: tell(url)))
+        asyncio.run(_serve(make_app(root, host), taken, lambda: tell(url_of(taken, host))))
+
+
+def url_of(taken: socket.socket, host: str) -> str:
+    """Where a browser of this machine finds the page.
+
+    Args:
+        taken: bound.
+        host: the address or the name that it was asked for by.
+    """
+    address, port = taken.getsockname()[:2]
+    if address in EVERYWHERE:
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def make_app(root: Path, host: str = "127.0.0.1") -> Application:
@@ -67,7 +80,11 @@ def guard(host: str) -> Callable[[Request, Endpoint], None]:
         named = _name(request.header("host"))
         if is_loopback(named) or (not is_loopback(host) and (named == host.lower() or _is_address(named))):
             return
-        raise Problem(403, f"this is asked by an address of this machine, got the name {named[:80]!r}")
+        raise Problem(
+            403,
+            f"the page must be asked by an address of this machine, got the name {named[:80]!r}; take the address that "
+            "`eyas ui` tells, or start it with --host NAME --open-to-network",
+        )
 
     return check
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from secrets import token_hex
+from typing import Any
 
 from eyas.core.errors import EyasError, needs_extra
 from eyas.core.lives import LOCK
+from eyas.core.schema.train import is_rising
 from eyas.ui.folders import Folder, Parsed, Signature, signature
-from eyas.ui.parsing import json_document, yaml_document
-from eyas.ui.runs import pictures
-
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+from eyas.ui.parsing import json_mapping, yaml_document
+from eyas.ui.runs import life, pictures
 
 PLAN, JOURNAL, RESULTS, IMPORTANCE, BEST = (
     "tune.yaml",
@@ -32,21 +31,31 @@ COUNTED = ("complete", "pruned", "failed")
 class _Reader:
     """The trials of one study, read when they have changed."""
 
-    storage: BaseStorage
     files: list[Path]
-    read: Callable[[BaseStorage], list[dict[str, Any]]]
+    read: Callable[[], list[dict[str, Any]]]
+    close: Callable[[], None]
     seen: list[Signature | None] = field(default_factory=list)
-    trials: list[dict[str, Any]] = field(default_factory=list)
+    trials: list[dict[str, Any]] | None = None
 
-    def look(self) -> list[dict[str, Any]]:
-        """As they are now; as they were at the last look where somebody is just writing."""
-        now = [signature(file.stat()) if file.exists() else None for file in self.files]
-        if now != self.seen:
-            try:
-                self.trials, self.seen = self.read(self.storage), now
-            except (ValueError, KeyError, RuntimeError, OSError):
-                return self.trials
+    def look(self) -> list[dict[str, Any]] | None:
+        """As they are now; as they were at the last look where somebody is just writing. None: never read so far."""
+        try:
+            now = [signature(file.stat()) if file.exists() else None for file in self.files]
+            if now != self.seen:
+                self.trials, self.seen = self.read(), now
+        except (ValueError, KeyError, RuntimeError, OSError, EyasError):
+            return self.trials
         return self.trials
+
+
+@dataclass
+class _Known:
+    """What was learned of one study, as it was made."""
+
+    made: str
+    reader: _Reader | None = None
+    changes: Changes = field(default_factory=lambda: Changes())
+    token: str = field(default_factory=token_hex)
 
 
 class Studies:
@@ -59,21 +68,24 @@ class Studies:
 
     def __init__(self, root: Path, parsed: Parsed) -> None:
         self._root, self._parsed = root.resolve(), parsed
-        self._readers: dict[tuple[str, int], _Reader] = {}
-        self._changes: dict[str, Changes] = {}
+        self._known: dict[str, _Known] = {}
 
     def summary(self, study: Folder) -> dict[str, Any]:
         """One line of the list.
 
-        `state` is running, finished, stopped, or killed.
+        `state` is running, finished, stopped, failed, killed, elsewhere (nobody here can know) or waiting (not begun).
         """
-        plan, results = self._plan(study), self._parsed.get(study, RESULTS, json_document) or {}
-        trials, source = self.trials(study)
+        return self._line(study, *self.trials(study))
+
+    def _line(self, study: Folder, trials: Sequence[Mapping[str, Any]], source: str) -> dict[str, Any]:
+        plan, results = self._plan(study), self._results(study)
+        said, state = life(study, self._parsed)
         own = [one for one in trials if one["continues"] is None and one["state"] != "withdrawn"]
         best = _best(trials, rising=_rising(plan))
         return {
             "study": study.path,
-            "state": _state(study, results, begun=bool(trials)),
+            "state": state or _guessed(study, results, begun=bool(trials)),
+            "cause": said.get("cause") or "",
             "metric": plan.get("metric"),
             "rising": _rising(plan),
             "sampler": plan.get("sampler"),
@@ -94,34 +106,48 @@ class Studies:
             after: `revision` of an earlier answer.
             token: of that answer; another one, and all trials are sent.
         """
-        plan, (trials, _) = self._plan(study), self.trials(study)
-        changes = self._changes.setdefault(study.path, Changes())
-        own = f"{study.inode:x}-{id(changes):x}"
-        changes.note(trials)
+        plan, (trials, source), known = self._plan(study), self.trials(study), self._known_of(study)
+        known.changes.note(trials)
         best = study.read(BEST)
-        results = self._parsed.get(study, RESULTS, json_document) or {}
         return {
-            **self.summary(study),
-            "token": own,
-            "revision": changes.revision,
-            "trials": changes.since(after if token == own else 0),
+            **self._line(study, trials, source),
+            "token": known.token,
+            "revision": known.changes.revision,
+            "trials": known.changes.since(after if token == known.token else 0),
             "space": plan.get("space") or {},
             "data": (plan.get("settings") or {}).get("data", {}).get("source"),
-            "importance": self._parsed.get(study, IMPORTANCE, json_document),
-            "conclusion": results.get("conclusion") or "",
+            "importance": self._parsed.get(study, IMPORTANCE, json_mapping),
+            "conclusion": self._results(study).get("conclusion") or "",
             "best_yaml": best[0].decode(errors="replace") if best else "",
             "pictures": [{"file": file, "version": version} for file, version in pictures(study)],
         }
 
     def trials(self, study: Folder) -> tuple[list[dict[str, Any]], str]:
         """All of them, and from where: live, results (as they were when it stopped), or none (not to be read here)."""
-        key = study.path, study.inode
-        if key not in self._readers and (reader := self._open(study)):
-            self._readers[key] = reader
-        if found := self._readers.get(key):
-            return found.look(), "live"
-        results = self._parsed.get(study, RESULTS, json_document)
+        known = self._known_of(study)
+        known.reader = known.reader or self._open(study)
+        found = known.reader.look() if known.reader else None
+        if found is not None:
+            return found, "live"
+        results = self._results(study)
         return (results["trials"], "results") if results else ([], "none")
+
+    def keep(self, studies: Collection[str]) -> None:
+        """Forget all others."""
+        for path in self._known.keys() - studies:
+            self._forget(path)
+
+    def _known_of(self, study: Folder) -> _Known:
+        """What is known of it; nothing, where it was made anew."""
+        made = study.made(PLAN)
+        if study.path in self._known and self._known[study.path].made != made:
+            self._forget(study.path)
+        return self._known.setdefault(study.path, _Known(made))
+
+    def _forget(self, path: str) -> None:
+        known = self._known.pop(path)
+        if known.reader:
+            known.reader.close()
 
     def _open(self, study: Folder) -> _Reader | None:
         """None where it cannot be read here."""
@@ -131,13 +157,14 @@ class Studies:
             return None
         try:
             with needs_extra("train"):
-                from eyas.ui import trials as kept  # loads Optuna, which nothing else here needs
+                from eyas.tune.storage import close_storage  # loads Optuna, which nothing else here needs
+                from eyas.ui import trials as kept
             space = kept.space_of(plan["space"])
             storage = (kept.open_sqlite if plan.get("storage") else kept.open_journal)(file)
         except (EyasError, KeyError, TypeError, RuntimeError):
             return None
         files = [file, file.with_name(f"{file.name}-wal")]
-        return _Reader(storage, files, lambda place: kept.read_trials(place, plan["study"], space))
+        return _Reader(files, lambda: kept.read_trials(storage, plan["study"], space), lambda: close_storage(storage))
 
     def _place(self, study: Folder, plan: Mapping[str, Any]) -> Path | None:
         """The file that remembers the study; None where that is a server, or a file outside the folder of runs."""
@@ -152,16 +179,22 @@ class Studies:
     def _plan(self, study: Folder) -> dict[str, Any]:
         return self._parsed.get(study, PLAN, yaml_document) or {}
 
+    def _results(self, study: Folder) -> dict[str, Any]:
+        return self._parsed.get(study, RESULTS, json_mapping) or {}
 
-def _state(study: Folder, results: Mapping[str, Any], *, begun: bool) -> str:
-    """Its lock is that of the process that searches; results are the last thing that one writes."""
+
+def unreadable_study(study: Folder) -> dict[str, Any]:
+    """The line of a study whose files hold what nobody understands."""
+    line: dict[str, Any] = {"metric": None, "of": None, "configurations": 0, "running": 0, "done": 0, "best": None}
+    return line | {"study": study.path, "state": "unreadable"}
+
+
+def _guessed(study: Folder, results: Mapping[str, Any], *, begun: bool) -> str:
+    """The state of a study that does not say it: of an older eyas, or not begun."""
     if study.held(LOCK):
         return "running"
-    written, remembered = study.stat(RESULTS), study.stat(JOURNAL)
-    if not written:
-        return "killed" if begun else "waiting"
-    if remembered and remembered.st_mtime > written.st_mtime:
-        return "killed"
+    if not results:
+        return "stopped" if begun else "waiting"
     compares = "final" in study.folders()
     return "finished" if results.get("final") or (study.stat(BEST) and not compares) else "stopped"
 
@@ -174,7 +207,7 @@ def _best(trials: Sequence[Mapping[str, Any]], *, rising: bool) -> Mapping[str, 
 
 
 def _rising(plan: Mapping[str, Any]) -> bool:
-    return not str(plan.get("metric", "")).endswith(("loss", "ece"))
+    return is_rising(str(plan.get("metric", "")))
 
 
 class Changes:

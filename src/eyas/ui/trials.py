@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from eyas.tune.records import record_of
 from eyas.tune.space import Choice, Dimension, Float, Int, Space
+from eyas.tune.storage import storage_is_there
 
 BUSY_SECONDS = 1.0
 """That a look waits for a writer of SQLite; the next look comes anyway."""
@@ -25,17 +26,22 @@ def open_journal(file: Path) -> BaseStorage:
 
 
 def open_sqlite(file: Path) -> BaseStorage:
-    """Read-only: SQLite itself refuses to write, and a reader keeps a writer waiting for its short look at most."""
+    """Read-only: SQLite itself refuses to write, and a reader keeps a writer waiting for its short look at most.
+
+    Raises:
+        TrainingError: it is no such database, or does not answer.
+    """
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(f"file:{quote(str(file))}?mode=ro", BUSY_SECONDS, check_same_thread=False, uri=True)
 
-    return RDBStorage(
-        f"sqlite:///{quote(str(file))}",
-        engine_kwargs={"creator": connect},
-        skip_table_creation=True,
-        skip_compatibility_check=True,
-    )
+    with storage_is_there(str(file)):
+        return RDBStorage(
+            f"sqlite:///{quote(str(file))}",
+            engine_kwargs={"creator": connect},
+            skip_table_creation=True,
+            skip_compatibility_check=True,
+        )
 
 
 def read_trials(storage: BaseStorage, study: str, space: Space) -> list[dict[str, Any]]:
@@ -44,8 +50,10 @@ def read_trials(storage: BaseStorage, study: str, space: Space) -> list[dict[str
     Raises:
         KeyError: the storage has no such study yet.
         ValueError: somebody is just writing a line.
+        TrainingError: a database that does not answer, or has no such tables.
     """
-    found = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False)
+    with storage_is_there(study):
+        found = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False)
     return [record_of(trial, space).to_json() for trial in found]
 
 

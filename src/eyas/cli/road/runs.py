@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from eyas.cli.road.place import Run, Study, StudyKind
 from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
+from eyas.core.schema.train import is_rising
 
 LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
@@ -98,7 +99,7 @@ def _accuracy(file: Path) -> float | None:
 
 def _ran_out(values: Sequence[float | None], plan: _Plan) -> bool:
     """Whether early stopping ended it: counted as `eyas.train.progress.stopping` counts, which needs torch."""
-    sign = -1 if plan.monitor.endswith(("loss", "ece")) else 1
+    sign = 1 if is_rising(plan.monitor) else -1
     best, wait = float("-inf"), 0
     for value in values:
         if value is None:

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, Self
 
 from eyas.core.schema import EarlyStoppingConfig, Monitor, PlateauConfig
+from eyas.core.schema.train import is_rising
 
 SEEN = ("best", "best_epoch", "wait")
 
@@ -23,8 +24,8 @@ class Watch:
 
     @classmethod
     def of(cls, monitor: Monitor, min_delta: float = 0.0) -> Self:
-        """Losses and the calibration error are to fall, all else to rise."""
-        rising = not monitor.endswith(("loss", "ece"))
+        """As the monitored value is to fall or to rise."""
+        rising = is_rising(monitor)
         return cls(rising, min_delta, best=-inf if rising else inf)
 
     def update(self, value: float, epoch: int) -> bool:
