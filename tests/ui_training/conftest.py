@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from following import Asked, Page, following
-from typer.testing import CliRunner
+from searching_here import Here, Unseen
 
 from eyas.api.training import run_training
-from eyas.cli import app
 from eyas.core.config import load_config
 from eyas.data import Dataset, check_dataset
 from eyas.report import write_evaluation
 from eyas.train import evaluate_run
+from eyas.tune.beginning import Wishes, begin_tuning
+from eyas.tune.running import tune
 from eyas.ui.server import make_app
 from support.asgi import asgi_client
 from support.browsing import Tab, browser, open_tab
@@ -48,20 +49,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Path:
         if name == "small":
             write_evaluation(evaluate_run(result.run, digits, "test"), result.run.path / "evaluation-test")
     (home / "space.yaml").write_text(SPACE)
-    words = [
-        "train.epochs=2",
-        f"runs_dir={folder}",
-        "--space",
-        str(home / "space.yaml"),
-        "--trials",
-        "4",
-        "--seeds",
-        "1",
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        done = CliRunner().invoke(app, ["tune", "digits", *words, "--workers", "1"])
-    assert done.exit_code == 0, done.output
+    settings = {"data": {"source": "digits"}, "train": {"epochs": 2}, "runs_dir": str(folder)}
+    wishes = Wishes(trials=4, workers=1, space=home / "space.yaml", seeds=1, together=False)
+    tune(begin_tuning(settings, (), wishes, digits), digits, Unseen(), 1, make_executor=Here)
     return folder
 
 

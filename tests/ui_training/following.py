@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +78,8 @@ def following(folder: Path, home: Path | None = None, port: int = 0) -> Iterator
 def training(folder: Path, name: str, *words: str) -> Iterator[subprocess.Popen[str]]:
     """A run that goes on for long, once it has an epoch; whatever is left of it is killed at the end."""
     keys = [f"runs_dir={folder}", f"name={name}", "model=cnn", "train.epochs=400", "train.early_stopping=null", *words]
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     command = [*EYAS, "train", "digits", *keys]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed
-    ) as made:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as made:
         try:
             wait_until(lambda: made.poll() is not None or epochs(folder / f"{name}-1") > 0, seconds=90)
             assert made.poll() is None, made.communicate()[1]

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from following import EYAS, NEAR, Asked, Page, following, training
+from following import NEAR, Asked, following, training
 
 from eyas.core.config import load_config
+from eyas.core.errors import ServingError
 from eyas.core.lives import living
 from eyas.core.runs import RunFolder
 from eyas.data import Dataset
+from eyas.train.run import start_run
 from eyas.train.together import resume_together, train_together
-from eyas.ui.server import FOLDER, make_app
+from eyas.tune.executors.training import StopWhen
+from eyas.ui.server import FOLDER, follow, make_app
 from support.asgi import asgi_client
 from support.page_files import PageText
 from support.waiting import wait_until
@@ -142,20 +146,22 @@ def test_a_study_in_a_database_elsewhere_is_told_by_its_results(copied: tuple[Pa
 
 
 def test_a_run_lives_while_its_process_does(tmp_path: Path) -> None:
-    with following(tmp_path) as page:
-        with training(tmp_path, "going") as process:
-            assert page.states() == {"going-1": "running"}
-            seen = page.get("run", run="going-1")["epochs"]
-            wait_until(lambda: page.get("run", run="going-1")["epochs"] > seen, seconds=30)
-            process.send_signal(signal.SIGSTOP)  # nothing is written any more, and it still lives
-            assert page.states() == {"going-1": "running"}
-            process.kill()
-            process.wait(10)
-            assert page.states() == {"going-1": "killed"}
-        with training(tmp_path, "stopped") as process:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-            assert page.states()["stopped-1"] == "stopped"
+    with following(tmp_path) as page, training(tmp_path, "going") as process:
+        assert page.states() == {"going-1": "running"}
+        seen = page.get("run", run="going-1")["epochs"]
+        wait_until(lambda: page.get("run", run="going-1")["epochs"] > seen, seconds=30)
+        process.send_signal(signal.SIGSTOP)  # nothing is written any more, and it still lives
+        assert page.states() == {"going-1": "running"}
+        process.kill()
+        process.wait(10)
+        assert page.states() == {"going-1": "killed"}
+
+
+def test_a_run_that_is_stopped_says_so(digits: Dataset, tmp_path: Path) -> None:
+    config = load_config(None, ["data.source=digits", f"runs_dir={tmp_path}", "name=short", "model.hidden=[8]"])
+    start_run(config, digits, [StopWhen(lambda: True)])  # as Ctrl-C does it
+    with asgi_client(make_app(tmp_path)) as client:
+        assert Asked(client).line("short-1")["state"] == "stopped"
 
 
 def test_a_run_that_fails_says_why(tmp_path: Path, copied: tuple[Path, Asked]) -> None:
@@ -298,13 +304,15 @@ def living_run(folder: Path) -> Any:
     return living(folder)
 
 
-def test_other_machines_are_let_in_by_word_alone_and_a_port_in_use_is_told(shown: Page, runs: Path) -> None:
-    refused = subprocess.run([*EYAS, "ui", str(runs), "--host", "0.0.0.0"], capture_output=True, text=True, check=False)
-    assert refused.returncode != 0
-    assert "--open-to-network" in refused.stderr
-    port = shown.url.rpartition(":")[2]
-    taken = subprocess.run([*EYAS, "ui", str(runs), "--port", port], capture_output=True, text=True, check=False)
-    assert f"port {port} on 127.0.0.1 is already in use" in taken.stderr
+def test_other_machines_are_let_in_by_word_alone_and_a_port_in_use_is_told(tmp_path: Path) -> None:
+    def refused(host: str, port: int, why: str) -> None:
+        with pytest.raises(ServingError, match=why):
+            follow(tmp_path, host, port, open_to_network=False, tell=pytest.fail)
+
+    refused("0.0.0.0", 0, "--open-to-network")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused("127.0.0.1", port, f"port {port} on 127.0.0.1 is already in use")
 
 
 def test_it_starts_without_what_training_needs() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import DataError
-from eyas.core.schema.train import is_rising
+from eyas.core.monitored import is_rising
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 

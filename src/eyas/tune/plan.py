@@ -12,14 +12,13 @@ import yaml
 from eyas.compare.plan import RUNS, validated
 from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.monitored import is_rising
 from eyas.core.schema import Config
-from eyas.core.schema.train import is_rising
 from eyas.tune.points import config_at
 from eyas.tune.space import Space
 from eyas.tune.writing import parse_space, to_plain
 
 FILE = "tune.yaml"
-JOURNAL = "journal.log"
 OWN = ("name", "runs_dir", "track", "train.threads", "data.source", "data.cache")
 """Settings that each machine has for itself: where things are, and its cores. Data are known by their fingerprint."""
 

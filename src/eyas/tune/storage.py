@@ -28,8 +28,8 @@ from sqlalchemy.exc import (
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
 from eyas.core.lives import LOCK
-from eyas.tune.plan import JOURNAL
 
+JOURNAL = "journal.log"
 VARIABLE = "EYAS_TUNE_STORAGE"
 MASK = "***"
 DIALECTS = ("sqlite", "postgresql")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eyas.core.lives import LOCK, STATE, standing
-from eyas.core.schema.train import is_rising
+from eyas.core.monitored import is_rising
 from eyas.ui.folders import Folder, Parsed
 from eyas.ui.parsing import Cells, history, json_document, json_mapping, yaml_document
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from eyas.core.errors import EyasError, needs_extra
 from eyas.core.lives import LOCK
-from eyas.core.schema.train import is_rising
+from eyas.core.monitored import is_rising
 from eyas.ui.folders import Folder, Parsed, Signature, signature
 from eyas.ui.parsing import json_mapping, yaml_document
 from eyas.ui.runs import life, pictures

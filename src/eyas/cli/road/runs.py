@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from eyas.cli.marks import MANIFEST, RUN
 from eyas.cli.road.place import Run, Study, StudyKind
 from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
+from eyas.core.monitored import is_rising
 
 LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
@@ -132,10 +133,6 @@ def _accuracy(file: Path) -> float | None:
 
 def _ran_out(values: Sequence[float | None], plan: _Plan) -> bool:
     """Whether early stopping ended it: counted as `eyas.train.progress.stopping` counts, which needs torch."""
-    if plan.patience is None:
-        return False
-    from eyas.core.schema.train import is_rising  # with pydantic: only for the runs of an older eyas
-
     sign = 1 if is_rising(plan.monitor) else -1
     best, wait = float("-inf"), 0
     for value in values:
@@ -143,7 +140,7 @@ def _ran_out(values: Sequence[float | None], plan: _Plan) -> bool:
             continue
         better = sign * value - best > plan.min_delta
         best, wait = (sign * value, 0) if better else (best, wait + 1)
-    return wait >= plan.patience
+    return plan.patience is not None and wait >= plan.patience
 
 
 def _read_study(folder: Path, name: str, troubles: Troubles) -> Study | None:

@@ -21,11 +21,6 @@ Monitor = Literal[
 ]
 
 
-def is_rising(monitor: str) -> bool:
-    """Whether larger values of a `Monitor` are better: losses and the calibration error are to fall."""
-    return not monitor.endswith(("loss", "ece"))
-
-
 class EarlyStoppingConfig(Section):
     """Stop where the monitored value no longer improves."""
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Self
 
+from eyas.core.monitored import is_rising
 from eyas.core.schema import EarlyStoppingConfig, Monitor, PlateauConfig
-from eyas.core.schema.train import is_rising
 
 SEEN = ("best", "best_epoch", "wait")
 

@@ -1,10 +1,12 @@
 // Start, and from one page to the other by what stands behind # in the address.
 
 import { parameters } from "./parts/address.js";
+import { follow } from "./parts/asking.js";
 import { h, put } from "./parts/dom.js";
-import { preferred, speak } from "./parts/text.js";
+import { current, preferred, speak } from "./parts/text.js";
 
 const VIEWS = ["runs", "studies", "run", "compare", "study"];
+const RETRY = 1; // seconds
 const PARTS = { run: "runs", compare: "runs", study: "studies" };
 const main = document.getElementById("main");
 const language = document.getElementById("language");
@@ -22,10 +24,13 @@ async function show(arrived) {
     if (link.hash === `#/${PARTS[name] ?? name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const view = await import(`./views/${name}.js`);
+  const view = await import(`./views/${name}.js`).catch(() => null);
   if (mine !== turn) return;
+  if (!view) { // loaded anew once the server is there: some browsers do not ask again for a script that they did not get
+    leave = follow(RETRY, "list", () => ({}), () => location.reload());
+    return;
+  }
   put(main);
-  put(document.getElementById("trouble"));
   leave = view.show(main, query);
   document.title = `${main.querySelector("h1")?.textContent ?? ""} · eyas`;
   if (arrived) {
@@ -38,7 +43,12 @@ async function start() {
   language.value = preferred();
   await speak(language.value);
   language.addEventListener("change", async () => {
-    await speak(language.value, true);
+    try {
+      await speak(language.value, true);
+    } catch {
+      language.value = current(); // the view says that the server is gone
+      return;
+    }
     await show(false);
   });
   window.addEventListener("hashchange", () => {

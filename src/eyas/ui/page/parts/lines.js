@@ -1,6 +1,7 @@
-// Lines over epochs, drawn by hand: axes, a legend that tells the values at the pointer, arrow keys to move it.
+// Lines over epochs, drawn by hand: axes, a legend that tells the values at the pointer, arrow keys to move it and to have
+// them said.
 
-import { h, put, s } from "./dom.js";
+import { h, put, s, say } from "./dom.js";
 import { count } from "./text.js";
 
 const WIDE = 20; // times the smallest value: then a logarithmic axis
@@ -33,6 +34,7 @@ export function lines({ title, across, format, marks = () => format, log = false
     event.preventDefault();
     const now = state.at === null ? xs.length - 1 : xs.indexOf(state.at);
     point(xs[Math.min(Math.max(now + step, 0), xs.length - 1)]);
+    say(`${across} ${count(state.at)}. ${state.series.map((one) => `${one.name}: ${told(one, state.at, format)}`).join("; ")}`);
   });
   new ResizeObserver(() => {
     if (svg.clientWidth && svg.clientWidth !== state.width) {
@@ -67,7 +69,7 @@ function render(svg, legend, state, { title, across, format, marks, log }) {
   const ys = shown.flatMap((one) => one.points.map(([, y]) => y));
   svg.setAttribute("viewBox", `0 0 ${width} ${HIGH}`);
   svg.setAttribute("aria-label", `${title}. ${shown.map((one) => `${one.name}: ${format(one.points.at(-1)[1])}`).join("; ")}`);
-  put(legend, state.series.map((one) => item(one, state.at, format)));
+  put(legend, state.series.map((one) => item(one, state.at, format)), state.at !== null && h("li", { class: "hint" }, `${across} ${count(state.at)}`));
   if (!xs.length) {
     put(svg);
     return;
@@ -100,12 +102,17 @@ function marked(one, at) {
   return at === null ? one.points.slice(-1) : one.points.filter(([x]) => x === at);
 }
 
-function item(one, at, format) {
+/** The value there; the last one where nobody points. */
+function told(one, at, format) {
   const found = at === null ? one.points.at(-1) : one.points.find(([x]) => x === at);
+  return found ? format(found[1]) : "–";
+}
+
+function item(one, at, format) {
   return h("li", {},
     h("span", { class: `line ${look(one)}`, "aria-hidden": "true" }),
     one.link ? h("a", { href: one.link }, one.name) : h("span", {}, one.name),
-    h("span", { class: "strong number" }, found ? format(found[1]) : "–"));
+    h("span", { class: "strong number" }, told(one, at, format)));
 }
 
 /** Round values that span low to high. */

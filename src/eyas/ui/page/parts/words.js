@@ -3,8 +3,11 @@
 import { badge, h } from "./dom.js";
 import { number, percent, short, t } from "./text.js";
 
-const KINDS = { running: "live", finished: "good", paused: "plain", stopped: "warn", failed: "bad", killed: "bad", elsewhere: "plain", waiting: "plain", complete: "good", pruned: "plain", withdrawn: "plain" };
+const KINDS = { running: "live", finished: "good", paused: "plain", stopped: "warn", failed: "bad", killed: "bad", elsewhere: "plain", waiting: "plain", unreadable: "bad", complete: "good", pruned: "plain", withdrawn: "plain" };
 const SHARES = /accuracy|top5|balanced|ece$/;
+
+/** States that a run may be in. */
+export const RUN_STATES = ["running", "finished", "paused", "stopped", "failed", "killed", "elsewhere", "waiting", "unreadable"];
 
 export const stateBadge = (state) => badge(KINDS[state] ?? "plain", t(`state.${state}`));
 
@@ -52,6 +55,11 @@ export function plain(x) {
 /** A bar for so many of so many. */
 export function bar(done, of, label) {
   return h("progress", { max: Math.max(of, 1), value: Math.min(done, of), "aria-label": label });
+}
+
+/** A word of a command, as a shell takes it. */
+export function quoted(word) {
+  return /^[\w@%+=:,.\/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** A text with a button that copies it. */

@@ -6,7 +6,7 @@ import { charts, epochsOf } from "../parts/curves.js";
 import { badge, h, put, say } from "../parts/dom.js";
 import { confusion, scores } from "../parts/evaluation.js";
 import { count, moment, t, tn } from "../parts/text.js";
-import { bar, column, copied, left, span, stateBadge, value } from "../parts/words.js";
+import { bar, column, copied, left, quoted, span, stateBadge, value } from "../parts/words.js";
 
 const EVERY = 1, SELDOM = 3; // seconds
 
@@ -51,7 +51,7 @@ function standing(run) {
       run.state === "elsewhere" && h("span", {}, t("run.elsewhere", { host: run.host })),
       h("span", { class: "hint" }, [run.model, run.data, run.parameters && tn("runs.parameters", run.parameters), run.precision, run.device, moment(run.began)].filter(Boolean).join(" · "))),
     run.cause && h("div", { class: "notice bad" }, h("p", { lang: "en" }, run.cause)),
-    run.state === "killed" && h("div", { class: "notice" }, h("p", {}, t("run.killed"), " ", h("code", {}, `eyas train --resume ${run.place}`))),
+    run.state === "killed" && h("div", { class: "notice" }, h("p", {}, t("run.killed"), " ", h("code", {}, `eyas train --resume ${quoted(run.place)}`))),
     h("div", { class: "wide-bar" }, bar(run.epochs, run.of, t("runs.done", { run: run.run }))),
     h("div", { class: "tiles" },
       tile(t("column.epoch"), `${count(run.epochs)} / ${count(run.of)}`, run.epoch_seconds !== null && t("run.each", { time: span(run.epoch_seconds) })),
@@ -94,7 +94,7 @@ function warnings(check) {
 
 function bundle(place, one) {
   return h("div", {}, h("p", {}, h("strong", {}, `${one.name ?? ""} ${one.version ?? ""}`), " ", h("span", { class: "hint" }, one.created ? moment(one.created) : "")),
-    copied(`eyas serve ${place}/${one.folder}`, t("run.bundles")));
+    copied(`eyas serve ${quoted(`${place}/${one.folder}`)}`, t("run.bundles")));
 }
 
 /** A gallery; each picture opens in a tab of its own. */

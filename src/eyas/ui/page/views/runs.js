@@ -6,7 +6,7 @@ import { h, put } from "../parts/dom.js";
 import { rows } from "../parts/rows.js";
 import { spark } from "../parts/spark.js";
 import { count, moment, t, tn } from "../parts/text.js";
-import { bar, column, left, span, stateBadge, value } from "../parts/words.js";
+import { RUN_STATES, bar, column, left, span, stateBadge, value } from "../parts/words.js";
 
 const EVERY = 1; // seconds
 const chosen = new Set();
@@ -18,7 +18,7 @@ export function show(root) {
   const counted = h("p", { class: "hint" });
   const go = h("a", { class: "button", href: to("compare") });
   const state = h("select", { onchange: () => set("state", state.value) },
-    ["", "running", "finished", "paused", "stopped", "failed", "killed"].map((one) => h("option", { value: one, selected: one === filter.state }, one ? t(`state.${one}`) : t("runs.every"))));
+    ["", ...RUN_STATES].map((one) => h("option", { value: one, selected: one === filter.state }, one ? t(`state.${one}`) : t("runs.every"))));
   const draw = () => {
     const shown = told.runs.filter(passes);
     table.show(shown);
@@ -72,7 +72,7 @@ function columns(choice) {
       cell: (run) => [h("a", { class: "strong", href: to("run", { run: run.run }) }, run.run),
         h("span", { class: "hint block" }, [run.model, run.data, run.parameters && tn("runs.parameters", run.parameters)].filter(Boolean).join(" · "))],
     },
-    { id: "state", label: t("runs.state"), sort: (run) => t(`state.${run.state}`), told: (run) => run.state, cell: (run) => stateBadge(run.state) },
+    { id: "state", label: t("runs.state"), sort: (run) => t(`state.${run.state}`), told: (run) => [run.state, run.cause], cell: (run) => [stateBadge(run.state), run.state === "unreadable" && h("span", { class: "hint block", lang: "en" }, run.cause)] },
     {
       id: "epochs", label: t("column.epoch"), sort: (run) => run.epochs, number: true, told: (run) => [run.epochs, run.of],
       cell: (run) => [`${count(run.epochs)} / ${count(run.of)}`, bar(run.epochs, run.of, t("runs.done", { run: run.run }))],

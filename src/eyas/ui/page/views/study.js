@@ -8,7 +8,7 @@ import { parallel } from "../parts/parallel.js";
 import { rows } from "../parts/rows.js";
 import { swarm } from "../parts/swarm.js";
 import { count, percent, t, tn } from "../parts/text.js";
-import { bar, column, copied, mark, plain, span, stateBadge, value } from "../parts/words.js";
+import { bar, column, copied, mark, plain, quoted, span, stateBadge, value } from "../parts/words.js";
 import { pictures } from "./run.js";
 
 const EVERY = 1; // seconds
@@ -44,6 +44,7 @@ function standing(found, trials) {
   const base = trials.find((one) => one.baseline && one.value !== null);
   return [
     h("p", { class: "row" }, stateBadge(found.state), h("span", { class: "hint" }, [found.sampler, found.data, found.rungs.length > 0 && t("study.rungs", { rungs: found.rungs.join(", ") })].filter(Boolean).join(" · "))),
+    found.cause && h("div", { class: "notice bad" }, h("p", { lang: "en" }, found.cause)),
     found.source !== "live" && h("div", { class: "notice" }, h("p", {}, t(`study.source.${found.source}`))),
     found.conclusion && found.state === "finished" && h("div", { class: "notice" }, h("p", { lang: "en" }, found.conclusion)),
     found.of !== null && h("div", { class: "wide-bar" }, bar(found.configurations, found.of, t("runs.done", { run: found.study }))),
@@ -125,8 +126,8 @@ const share = (one) => h("li", {}, h("code", {}, one.key), styled(h("span", { cl
 
 function best(found) {
   if (!found.best) return null;
-  const own = `${found.place}/runs/${found.best.run}/config.yaml runs_dir=${found.folder} name=best`; // while the search goes on
-  const text = `eyas train --config ${found.best_yaml ? `${found.place}/best.yaml` : own}`;
+  const own = [`${found.place}/runs/${found.best.run}/config.yaml`, `runs_dir=${found.folder}`, "name=best"]; // while the search goes on
+  const text = `eyas train --config ${(found.best_yaml ? [`${found.place}/best.yaml`] : own).map(quoted).join(" ")}`;
   return h("section", { class: "card" }, h("h2", {}, t("study.take")),
     h("dl", { class: "facts" }, Object.entries(found.best.params).flatMap(([key, one]) => [h("dt", {}, key), h("dd", {}, plain(one))])),
     copied(text, t("study.take")),
