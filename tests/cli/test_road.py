@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from eyas.bundle import Repository
-from eyas.cli.marks import is_repository
+from eyas.bundle import Repository, is_repository
+from eyas.cli import marks
 from eyas.cli.road import Place, advise, look
 from eyas.cli.road.runs import ACTIVE_SECONDS
 from eyas.cli.road.telling import tell
@@ -134,11 +134,23 @@ def test_a_folder_is_not_taken_for_an_option(tmp_path):
     assert commands(tmp_path) == ["eyas data check ./-x", "eyas train ./-x model=cnn"]
 
 
-def test_a_run_that_lies_here_is_no_repository(tmp_path):
-    run = make_run(tmp_path, [0.1], epochs=1)
-    (run.path / ".lock").touch()
-    assert look(run.path.parent).models == ()
-    assert [is_repository(run.path), is_repository(tmp_path)] == [False, False]
+@pytest.mark.parametrize(
+    ("files", "whether"),
+    [
+        ((), False),
+        ((".lock",), True),
+        (("digits/live.json",), True),
+        ((".lock", "config.yaml"), False),
+        ((".lock", "tune.yaml"), False),
+        ((".lock", "config.yaml", "digits/live.json"), True),
+        ((".lock", "manifest.json"), False),
+    ],
+)
+def test_a_run_is_no_repository(tmp_path, files, whether):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert [marks.is_repository(tmp_path), is_repository(tmp_path)] == [whether, whether]
 
 
 def test_a_rollout_that_is_under_way_comes_first(tmp_path):
@@ -308,7 +320,9 @@ def test_a_pipe_gets_plain_lines_and_json_one_document(tmp_path):
 
 
 def test_a_look_loads_nothing_that_takes_long(tmp_path):
-    (tmp_path / "runs" / "a-1").mkdir(parents=True)
+    run = make_run(tmp_path, [0.1])
+    write_json(run.path / "state.json", {"state": "stopped"})
+    make_run(tmp_path, [0.1, 0.2, 0.3], patience=2)  # of an older eyas
     code = (
         "import sys, eyas.cli\n"
         "sys.argv = ['eyas']\n"

@@ -10,10 +10,8 @@ STUDY = ("study.yaml", "tune.yaml")
 
 
 def is_repository(folder: Path) -> bool:
-    """Whether a folder has been published to, or holds a live pointer.
-
-    Runs and searches have a `.lock` too, and bundles lie in repositories.
-    """
-    if any((folder / name).is_file() for name in (MANIFEST, RUN, *STUDY)):
+    """As `eyas.bundle.is_repository`, which loads NumPy."""
+    if (folder / MANIFEST).is_file():
         return False
-    return (folder / LOCK).is_file() or any(folder.glob(f"*/{LIVE}"))
+    locked = (folder / LOCK).is_file() and not any((folder / name).is_file() for name in (RUN, *STUDY))
+    return locked or any(folder.glob(f"*/{LIVE}"))

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from eyas.cli.marks import MANIFEST, RUN
 from eyas.cli.road.place import Run, Study, StudyKind
-from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
+from eyas.cli.road.reading import NEITHER, Troubles, read_json, read_or, read_yaml
 from eyas.core.monitored import is_rising
 
 LOOKED_AT = 12  # runs, the newest
@@ -73,7 +73,7 @@ def _read_run(folder: Path, name: str, troubles: Troubles) -> Run | None:
     done = state == "finished" or imported or len(epochs) >= plan.epochs or (not state and _ran_out(epochs, plan))
     finished, written = done and state not in GOES_ON, _changed(folder)
     manifest = folder / "bundle" / MANIFEST
-    model, version = read_or(manifest, f"{name}/bundle/{MANIFEST}", _bundle, (None, None), troubles)
+    model, version = read_or(manifest, f"{name}/bundle/{MANIFEST}", _bundle, NEITHER, troubles)
     return Run(
         path=name,
         state=state,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eyas.cli.marks import LIVE, MANIFEST
 from eyas.cli.road.place import Model
-from eyas.cli.road.reading import Troubles, read_json, read_or
+from eyas.cli.road.reading import NEITHER, Troubles, read_json, read_or
 
 ROLLOUT = Path(".rollouts", "rollout.json")
 WRITTEN = ("status.json", "predictions.db")
@@ -29,7 +29,7 @@ def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
         said = f"{name}/{model.name}"
         before = len(troubles)
         live = read_or(model / LIVE, f"{said}/{LIVE}", _live, None, troubles)
-        status, tried = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", _rollout, (None, None), troubles)
+        status, tried = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", _rollout, NEITHER, troubles)
         yield Model(
             repository=name,
             name=model.name,
@@ -45,7 +45,7 @@ def _live(file: Path) -> str:
     return str(read_json(file)["version"])
 
 
-def _rollout(file: Path) -> tuple[str | None, str | None]:
+def _rollout(file: Path) -> tuple[str, str]:
     """The last one's status and version."""
     said = read_json(file)
     return str(said["status"]), str(said["plan"]["challenger"])
