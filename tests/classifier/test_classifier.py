@@ -1,8 +1,11 @@
 """`Classifier` on the digits: each verb of the chain, and what a notebook shows of it."""
 
+import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 from time import monotonic
 
@@ -13,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from eyas import Classifier, Dataset, evaluate_run
 from eyas.api.labels import LabelsError
+from eyas.core.config import known_keys
 from eyas.core.errors import BundleError, ConfigError, DataError, InputError, TrainingError
 from eyas.image import read_image
 
@@ -21,6 +25,18 @@ MODULE = """
 from torch import nn
 def build(input_shape, classes, width=16):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, classes))
+"""
+
+UNGUARDED = """
+import sys
+from multiprocessing import get_context
+if __name__ == "__main__":  # as a search does
+    process = get_context("spawn").Process(target=print)
+    process.start()
+    process.join()
+    sys.exit(process.exitcode)
+from eyas import Classifier
+Classifier().tune("digits")
 """
 
 
@@ -72,11 +88,22 @@ def test_other_images_are_measured_by_their_labels(fitted, digits):
 def test_data_that_would_spoil_training_are_refused_as_on_the_command_line(digits, tmp_path):
     images, labels = digits.val.take(slice(None)), digits.val.labels
     twice = np.concatenate([images, images]), np.concatenate([labels, labels])
-    with pytest.raises(DataError, match=r"these data would spoil training.*stand in another split too"):
+    said = r"these data would spoil training.*stand in another split too.*pass data__force=True"
+    with pytest.raises(DataError, match=said):
         Classifier(**SMALL).fit(Dataset.from_arrays(*twice))
     settings = {"epochs": 1, "runs_dir": tmp_path, **SMALL}
     Classifier(**settings).fit(Dataset.from_arrays(*twice, force=True))
     Classifier(**settings).fit(*twice)  # a bootstrap draws images twice
+
+
+def test_what_is_odd_in_the_data_is_told_and_kept_as_by_the_command_line(digits, tmp_path, capfd):
+    images, labels = digits.val.take(slice(None)), digits.val.labels
+    rare = Dataset.from_arrays(images, np.where(labels == 9, 8, labels), test=(images[:0], labels[:0]))
+    made = Classifier(epochs=1, runs_dir=tmp_path, **SMALL | {"verbose": True}).fit(rare)
+    assert "warning: " in capfd.readouterr().err
+    assert json.loads(made.run.data_check.read_text())
+    made.set_params(verbose=False).fit(rare)
+    assert not capfd.readouterr().err
 
 
 def test_whatever_the_image_comes_as_it_takes_one_way(fitted, digits, image):
@@ -145,6 +172,17 @@ def test_a_network_without_maps_says_so(fitted, digits):
         fitted.explain(digits.test.take(slice(1))[0], "cam")
 
 
+def test_a_run_is_explained_by_gradients_too_and_a_bundle_says_why_not(fitted, bundle, digits):
+    pixels = digits.test.take(slice(1))[0]
+    again = pickle.loads(pickle.dumps(fitted))
+    for method in ("integrated-gradients", "gradient-shap"):
+        found = again.explain(pixels, method, label="3", seconds=0.2)
+        assert found.probability == again.predict_proba([pixels])[0, 3] == fitted.predict_proba([pixels])[0, 3]
+        assert found.sums.delta == pytest.approx(0, abs=0.2 * abs(found.sums.expected))
+    with pytest.raises(ConfigError, match="gradients"):
+        Classifier.load(bundle.path).explain(pixels, "integrated-gradients")
+
+
 def test_each_answer_is_shown_as_text_and_as_html(fitted, digits, image):
     measured = fitted.evaluate()
     assert repr(measured).startswith("test: 180 images")
@@ -166,7 +204,9 @@ def test_each_answer_is_shown_as_text_and_as_html(fitted, digits, image):
 
 
 def test_a_report_is_one_file(fitted, folder):
+    before = fitted.run.read_metrics()
     assert fitted.report(folder / "report.html").read_text().startswith("<!doctype html>")
+    assert fitted.run.read_metrics() == before
     with pytest.raises(ConfigError, match=r"a file of \.html or \.pdf"):
         fitted.report(folder / "report.doc")
 
@@ -181,6 +221,10 @@ def test_a_wrong_parameter_is_told_with_the_nearest_right_one(digits):
             Classifier(**keywords)
         with pytest.raises(ConfigError, match=said):
             Classifier().set_params(**keywords)
+    with pytest.raises(ConfigError, match=r"export is a method of .*such as export__version"):
+        Classifier(export={"version": "1.0"})
+    taken = [key for key in known_keys() if "." not in key and hasattr(Classifier, key)]
+    assert taken == ["export"]
     for made, said in (
         (Classifier("cnnn"), "model must be mlp, cnn"),
         (Classifier(epochs=-1), "train__epochs must be greater than 0, got -1"),
@@ -234,16 +278,40 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, digits):
     assert stopped.score(digits.test) > 0.3
 
 
-def test_tuning_leaves_the_classifier_with_the_best_it_found(tmp_path, digits):
-    begun = Classifier("mlp", epochs=2, runs_dir=tmp_path, **SMALL)
+def test_tuning_leaves_the_classifier_with_the_best_it_found(tmp_path, digits, capfd):
+    network = {"name": "mlp", "hidden": [64]}
+    begun = Classifier(network, epochs=2, batch_size=32, runs_dir=tmp_path, train__threads=1, verbose=False)
     tuned = begun.tune(digits, trials=2, seeds=1, workers=1)
     best = tuned.tuning_.best
     assert tuned is begun
-    assert (tuned.epochs, tuned.batch_size) == (2, 32)  # given, so they stay
+    assert "trial" not in capfd.readouterr().err
+    assert (tuned.epochs, tuned.batch_size, tuned.model) == (2, 32, network)  # given, so they stay
+    assert "model__hidden" not in tuned.get_params()
     fitted = tuned.fit(digits)
     config = fitted.run.config()
     assert all(_value(config, key) == value for key, value in best.params.items())
     assert (tuned.tuning_.folder / "optimization_results.json").exists()
+
+
+def test_what_cannot_be_searched_is_told_in_the_words_of_python(tmp_path, digits):
+    made = Classifier(runs_dir=tmp_path, random_state=-1, **SMALL)
+    for given, said in (
+        ({"trials": 1}, "^trials must be at least 2, got 1"),
+        ({"space": str(tmp_path / "space.yaml")}, r"space\.yaml"),
+        ({}, "^random_state must be at least 0, got -1"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            made.tune(digits, **given)
+        made.set_params(random_state=0 if "trials" in given else -1)
+
+
+def test_a_script_without_its_guard_is_not_begun_again_by_its_own_processes(tmp_path):
+    script = tmp_path / "plain.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert 'put the calls under `if __name__ == "__main__":`' in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_was_stopped_before_an_epoch_cannot_be_loaded(tmp_path, fitted):

@@ -1,5 +1,7 @@
 """`Dataset` as a notebook's user opens it."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,8 @@ def test_its_keys_are_those_of_the_configuration():
         Dataset("digits", image_sise=8)
     with pytest.raises(ConfigError, match=r"^val_fraction must be less than 1, got 2"):
         Dataset("digits", val_fraction=2)
+    with pytest.raises(ConfigError, match=r"^resize must be .*got 'data\.5'"):
+        Dataset("digits", resize="data.5")
 
 
 def test_arrays_are_a_dataset_like_any_other(arrays):
@@ -43,6 +47,30 @@ def test_arrays_are_a_dataset_like_any_other(arrays):
     assert Dataset(str(made.config.source)).fingerprint == made.fingerprint
     assert Dataset.from_arrays(images, labels, seed=1).fingerprint != made.fingerprint
     assert made.check().ok
+    assert made.name == "mine"
+
+
+def test_floats_become_bytes_by_rounding_however_many_there_are(arrays):
+    floats = np.random.default_rng(0).random((2500, 3, 3), np.float32)
+    made = Dataset.from_arrays(floats, np.arange(2500) % 2, val_fraction=0, test_fraction=0)
+    np.testing.assert_array_equal(made.train.take(slice(None))[..., 0], np.round(floats.astype(np.float64) * 255))
+
+
+def test_a_pickle_says_where_the_images_are(digits, arrays, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EYAS_CACHE_DIR", "cache")
+    made = Dataset.from_arrays(*arrays, test_fraction=0.2)
+    content = pickle.dumps([digits, made])
+    assert len(content) < 3000
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = pickle.loads(content)
+    assert [data.fingerprint for data in again] == [digits.fingerprint, made.fingerprint]
+
+
+def test_images_themselves_are_no_source(arrays):
+    with pytest.raises(ConfigError, match=r"got ndarray; Dataset\.from_arrays\(images, labels\) takes arrays"):
+        Dataset(arrays[0])
 
 
 def test_names_and_splits_may_be_given(arrays):

@@ -92,6 +92,7 @@ def test_it_is_cloned_searched_and_validated(images):
 
 def test_a_pickle_is_small_and_answers_the_same_where_its_run_is_gone(images, tmp_path):
     fitted = Classifier(epochs=3, runs_dir=tmp_path / "runs", **SMALL).fit(*images)
+    (fitted.run.path / "notes.txt").write_text("of mine" * 10_000)
     content = pickle.dumps(fitted)
     assert len(content) < 40_000  # 2,400 weights of 4 bytes, and the run's text
     weights = (fitted.run.path / "best.pt").read_bytes()
@@ -126,6 +127,10 @@ def test_labels_come_back_as_they_were_given(images):
         fitted.score(images[0][few], images[1][few])
     with pytest.raises(ValueError, match="at least 2 classes"):
         Classifier(**SMALL).fit(images[0][:9], np.zeros(9, int))
+    for gap in (None, float("nan")):
+        for labels in (["zero", "one", gap], np.array(["zero", "one", gap], object)):
+            with pytest.raises(ValueError, match=f"all text or all numbers, got {gap} beside text"):
+                Classifier(**SMALL).fit(images[0][:3], labels)
 
 
 def test_arrays_are_split_by_class_and_kept_for_another_look(images):

@@ -17,6 +17,8 @@ from eyas.cli import app
 from eyas.cli.road import look
 from eyas.core.config import load_config
 from eyas.core.errors import EyasError
+from eyas.core.io import read_json
+from eyas.core.lives import STATE
 from eyas.core.runs import RunFolder
 from eyas.train import read_result
 from eyas.tune.plan import load_plan, save_plan
@@ -157,6 +159,7 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
     assert "Traceback" not in err
     assert [one.state for one in read_trials(folder, url)] == ["running"]
     assert [study.finished for study in look(Path()).studies] == [False]
+    assert read_json(folder / STATE)["state"] == "stopped"
 
     assert "give its URL with --storage or in EYAS_TUNE_STORAGE, got none" in refused("--resume", folder, code=2)
     less = refused("--resume", folder, "--storage", url, "--minutes", "0.01", code=2)
@@ -198,6 +201,9 @@ def test_a_search_where_every_trial_fails_says_why(home):
     assert " of them alike: " in said
     records = read_trials(home / "runs/digits-tune-1")
     assert {one.state for one in records if one.state != "running"} == {"failed"}
+    ended = read_json(home / "runs/digits-tune-1" / STATE)
+    assert ended["state"] == "failed"
+    assert ended["cause"].startswith("all 5 trials failed, ")
 
 
 def test_bad_words_are_refused_before_anything_is_made(home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,14 @@ def test_a_study_is_shown_and_its_best_is_copied(tab: OpenTab, shown: Page) -> N
     page.locator(".rows tbody a").first.click()
     page.wait_for_selector(".tile .big")
     assert page.evaluate("location.hash").startswith("#/run?run=digits-tune-1%2Fruns%2Ftrial-")
+
+
+@pytest.mark.parametrize("word", ["runs/small-1", "/my runs/a", "it's", "$(id)`id`;a&b", "runs_dir=/é", ""])
+def test_a_word_of_a_copied_command_is_one_word_to_a_shell(tab: OpenTab, word: str) -> None:
+    page = tab().go("runs")
+    text = page.evaluate("async (word) => (await import('/ui/parts/words.js')).quoted(word)", word)
+    assert shlex.split(text) == [word]
+    assert (text == word) is (word == "runs/small-1")
 
 
 def test_a_server_that_is_gone_is_told_and_found_again(tab: OpenTab, runs: Path) -> None:

@@ -18,16 +18,14 @@ from eyas.api.looking_back import diagnose_runs, write_report
 from eyas.api.material import Data, opened
 from eyas.api.results import Diagnosed, Explained, Measured, curves
 from eyas.bundle import Bundle, Precision
-from eyas.core.errors import ConfigError
+from eyas.core.errors import ConfigError, DataError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, Split
 from eyas.data.split import SplitName
 from eyas.diagnose.history import History
 from eyas.evaluate import evaluate
-from eyas.explain import explain
 from eyas.export import export_run, quantise_run
-from eyas.train import evaluate_run
 
 
 class Asking(Estimator):
@@ -42,8 +40,8 @@ class Asking(Estimator):
         """(N,) labels, of `classes_`.
 
         Args:
-            X: images in an array, a path or a folder, one of Pillow's images, a split, or a list of such; files take
-                the same way to the network as in the service.
+            X: images in an array, a path or a folder, one of Pillow's images, a split, or a list of such (a Series
+                too); files take the same way to the network as in the service.
 
         Raises:
             InputError: an image that cannot be read, or an array of another shape, type or range.
@@ -66,22 +64,23 @@ class Asking(Estimator):
             sample_weight: (N,) weights of the images.
 
         Raises:
-            LabelsError: labels of another kind than those learnt.
+            LabelsError: labels of another kind than those learnt, or of another number than the images.
         """
-        predicted = self.predict(X)
-        truth = self._truth(X, y)
+        predicted = self.predict_proba(X).argmax(axis=1)
+        places = self._places(X, y, len(predicted))
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        return float(np.average(predicted == truth, weights=weights))
+        return float(np.average(predicted == places, weights=weights))
 
     def evaluate(
         self, data: Data | Images | None = None, y: ArrayLike | None = None, *, split: SplitName = "test"
     ) -> Measured:
-        """Measure, with intervals; on the run's own data where none are given.
+        """Measure the probabilities of `predict_proba`, with intervals; on the run's own data where none are given.
 
-        On its own data the run's `metrics.json` gets the figures.
+        On its own data the run, where it still has this network, gets the figures of `eyas evaluate` in its
+        `metrics.json` and its trackers: those of the probabilities before calibration.
 
         Args:
-            data: a dataset, or images where labels come with them.
+            data: a dataset, a split, or images where labels come with them.
             y: (N,) labels of the images, of `classes_`.
             split: of a dataset.
 
@@ -89,18 +88,20 @@ class Asking(Estimator):
             DataError: no images, other classes, or labels that are none of `classes_`.
         """
         answering = self._fitted()
-        if y is not None and data is not None and not isinstance(data, Dataset):
-            places = places_of(labels_of(y), self.classes_)
-            return Measured.of(evaluate(self.predict_proba(data), places, answering.classes), "the images given")
+        if isinstance(data, Split) or (y is not None and data is not None and not isinstance(data, Dataset)):
+            probabilities = self.predict_proba(data)
+            places = self._places(data, y, len(probabilities))
+            name = data.name if isinstance(data, Split) else "the images given"
+            return Measured.of(evaluate(probabilities, places, answering.classes), name)
         if y is not None or not isinstance(data, Dataset | str | Path | None):
-            raise LabelsError("labels y belong to images, and images need them; a Dataset has its own")
+            raise LabelsError("labels y belong to images, and images need them; a Dataset and a split have their own")
         dataset = self._own() if data is None else opened(data)
-        if isinstance(answering, Trained) and dataset.fingerprint == self._own().fingerprint:
-            return Measured.of(evaluate_run(self.run, dataset, split), split)
         require_classes(dataset, answering.classes)
-        chosen = dataset.split(split)
-        probabilities = answering.run(pixels_of(chosen, answering.policy)).probabilities
-        return Measured.of(evaluate(probabilities, chosen.labels, dataset.classes), split)
+        chosen = _filled(dataset, split)
+        answers = answering.run(pixels_of(chosen, answering.policy))
+        if isinstance(answering, Trained) and dataset.fingerprint == answering.fingerprint:
+            answering.record(split, answers.logits, chosen.labels)
+        return Measured.of(evaluate(answers.probabilities, chosen.labels, dataset.classes), split)
 
     def explain(
         self, image: OneImage, method: str = "occlusion", *, label: object = None, seconds: float = 5.0, seed: int = 0
@@ -109,19 +110,22 @@ class Asking(Estimator):
 
         Args:
             image: a path, one of Pillow's images, or (H, W) or (H, W, 1 or 3).
-            method: `cam`, `occlusion`, `rise`, `lime` or `shap`.
+            method: `cam`, `occlusion`, `rise`, `lime` or `shap`; of a run also `integrated-gradients`, `grad-cam` or
+                `gradient-shap`.
             label: of `classes_`; the most probable one where None.
             seconds: roughly at most.
             seed: of what is random.
 
         Raises:
-            ConfigError: no such method.
-            InputError: no image, no such class, or a network that gives no `cam`.
+            ConfigError: no such method, or one by gradients for a bundle.
+            DataError: `gradient-shap`, and the run's data have changed or are gone.
+            InputError: no image, no such class, or a network that has not what the method needs.
+            OutOfTimeError: the network is too slow for the method.
         """
         answering = self._fitted()
         pixels = pixels_of([image], answering.policy)[0]
         index = None if label is None else int(places_of(np.array([label]), self.classes_)[0])
-        found = explain(answering, pixels, method, index, seconds=seconds, seed=seed)
+        found = answering.explain(pixels, method, index, seconds=seconds, seed=seed)
         return Explained.of(found, str(self.classes_[found.index]), pixels)
 
     def export(self, path: str | Path | None = None, precision: Precision | None = None) -> Bundle:
@@ -153,7 +157,7 @@ class Asking(Estimator):
         return Diagnosed.of(diagnose_runs([self.run.path], human_error, tolerance))
 
     def report(self, file: str | Path | None = None, language: str = "en") -> Path:
-        """Write the run's report; the test split is measured for it.
+        """Write the run's report; the test split is measured for it, and recorded in the run where no file is named.
 
         Args:
             file: `.html` or `.pdf`; the run's own `report-<language>.html` where None.
@@ -163,7 +167,7 @@ class Asking(Estimator):
             The file.
         """
         target = Path(file) if file else self.run.path / f"report-{language}.html"
-        write_report(self.run.path, target, language)
+        write_report(self.run.path, target, language, record=not file)
         return target
 
     def plot(self) -> Image.Image:
@@ -194,21 +198,44 @@ class Asking(Estimator):
         """The data of the run; of a bundle those that it names.
 
         Raises:
-            ConfigError: a bundle that names none.
+            ConfigError: a bundle that names none, or a run that is not on this machine.
+            DataError: they cannot be opened, or have changed since a run was trained on them.
         """
         answering = self._fitted()
         if isinstance(answering, Trained):
-            return Dataset.of(self.run.config().data)
+            dataset = Dataset.of(self.run.config().data)
+            dataset.require(answering.fingerprint, answering.path)
+            return dataset
         data = answering.bundle.manifest.training.get("data")
         if data is None:
             raise ConfigError(f"{answering.path} does not say what it was trained on: name the data")
         return Dataset.of(DataConfig.model_validate(data))
 
-    def _truth(self, images: Images, labels: ArrayLike | None) -> NDArray[Any]:
-        if labels is not None:
-            found = labels_of(labels)
-            places_of(np.unique(found), self.classes_)
-            return found
-        if not isinstance(images, Split):
+    def _places(self, images: Images, labels: ArrayLike | None, count: int) -> NDArray[np.int64]:
+        """The place of each image's label in `classes_`, (N,).
+
+        Raises:
+            LabelsError: none, or not so many.
+        """
+        if labels is None and isinstance(images, Split):
+            return images.labels
+        if labels is None:
             raise LabelsError("score needs labels y, but for a split, which has its own")
-        return self.classes_[images.labels]
+        found = labels_of(labels)
+        if len(found) != count:
+            raise LabelsError(
+                f"images and labels must be of one length, got {count:,} images and {len(found):,} labels"
+            )
+        return places_of(found, self.classes_)
+
+
+def _filled(dataset: Dataset, name: SplitName) -> Split:
+    """A split with images.
+
+    Raises:
+        DataError: it has none.
+    """
+    if len(chosen := dataset.split(name)):
+        return chosen
+    others = " or ".join(f"split={one.name!r}" for one in reversed(dataset.splits) if len(one))
+    raise DataError(f"the {name} split of {dataset.name} is empty: give images and labels, or {others}")

@@ -14,11 +14,11 @@ from eyas.api.estimator import NAMED
 from eyas.api.fitted import Exported, Trained
 from eyas.api.material import Data, material
 from eyas.api.results import classifier_html
-from eyas.api.settings import SHORT, Model, require_known, seed_of, settings_of, told_as_keywords
-from eyas.api.training import run_training
-from eyas.bundle.folder import MANIFEST, read_manifest
+from eyas.api.settings import SHORT, Model, Settings, settings_of, told_as_keywords
+from eyas.api.training import require_main_guard, run_training
+from eyas.bundle.folder import MANIFEST, read_manifest, temperature_in
 from eyas.core import console
-from eyas.core.errors import DataError, TrainingError
+from eyas.core.errors import EyasError, TrainingError
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset
 from eyas.diagnose.history import read_history
@@ -72,7 +72,6 @@ class Classifier(Asking):
         verbose: bool = True,
         **keywords: object,
     ) -> None:
-        require_known(keywords)
         self.model = model
         self.epochs = epochs
         self.batch_size = batch_size
@@ -81,7 +80,7 @@ class Classifier(Asking):
         self.random_state = random_state
         self.runs_dir = runs_dir
         self.verbose = verbose
-        vars(self).update(keywords)
+        self.set_params(**keywords)
 
     def fit(self, X: Data | ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: N803
         """Train in a new run folder. Ctrl-C stops after the step, and the best epoch so far is kept.
@@ -95,15 +94,17 @@ class Classifier(Asking):
             DataError: images or labels that cannot be used.
             TrainingError: the loss diverges, or Ctrl-C came before the first epoch was done.
         """
+        require_main_guard()
         with told_as_keywords():
-            settings, seed = self._settings()
-            config, dataset, classes = material(settings, seed, X, y)
-            result = run_training(config, dataset, quiet=not self.verbose)
+            found = material(self._settings(), X, y)
+            if self.verbose:
+                found.tell_warnings()
+            result = run_training(found.config, found.dataset, report=found.report, quiet=not self.verbose)
         if result.best is None:
             raise TrainingError(f"{result.run.path} was stopped before its first epoch was done: nothing is learnt yet")
         if not result.finished:
             console.err.print(f"stopped after epoch {len(result.history)}; the best so far is kept", markup=False)
-        self._learnt(result.run, dataset, classes)
+        self._learnt(result.run, Trained.of(result.run).calibrated(found.dataset), found.classes)
         return self
 
     def tune(
@@ -115,12 +116,15 @@ class Classifier(Asking):
         minutes: float | None = None,
         seeds: int = 3,
         workers: int | None = None,
-        space: Path | None = None,
+        space: str | Path | None = None,
     ) -> Self:
         """Search for better parameters, and take them on; `fit` then trains with them.
 
-        Parameters that were given keep their value. The best is compared with what stood before on the test images,
-        once: `tuning_.says`.
+        Parameters that were given keep their value; what a recipe or a file says is only a beginning. The best is
+        compared with what stood before on the test images, once: `tuning_.says`.
+
+        Trials run in processes of their own. Python starts them by reading the script again: a script must call this
+        under `if __name__ == "__main__":`.
 
         Args:
             X: as for `fit`.
@@ -133,25 +137,27 @@ class Classifier(Asking):
 
         Raises:
             ConfigError: a value that breaks its rule.
-            TrainingError: every trial failed, or Ctrl-C stopped the search; it names the command that goes on.
+            TrainingError: every trial failed, Ctrl-C stopped the search (it names the command that goes on), or a
+                script has no `if __name__ == "__main__":`.
         """
-        from eyas.api.tuning import Wishes, as_parameters, search  # loads Optuna
+        from eyas.api.tuning import Wishes, as_parameters, check_wishes, search  # loads Optuna
 
-        given = {"model.name": self.model, **{key: getattr(self, name) for name, key in SHORT.items()}}
-        fixed = [key for key, value in given.items() if value is not None]
-        fixed += [name.replace("__", ".") for name in self._keywords()]
+        require_main_guard()
         with told_as_keywords():
-            settings, seed = self._settings()
-            config, dataset, _ = material(settings, seed, X, y)
-            wishes = Wishes(trials=trials, minutes=minutes, seeds=seeds, workers=workers, space=space, seed=seed or 0)
-            self.tuning_ = search(settings, config.data, fixed, dataset, wishes)
-        return self.set_params(**as_parameters(self.tuning_.best.params, fixed))
+            settings = self._settings()
+            file = Path(space) if space else None
+            wishes = Wishes(trials, minutes, workers, seed=settings.seed or 0, seeds=seeds, space=file)
+            check_wishes(wishes)
+            found = material(settings, X, y)
+            self.tuning_ = search(settings, found, wishes, quiet=not self.verbose)
+        return self.set_params(**as_parameters(self.tuning_.best.params, settings.given))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """A run folder or a bundle as a fitted classifier; its classes are their names.
 
-        Of a run whose data have changed or cannot be opened, the probabilities are not calibrated.
+        A run's probabilities are calibrated as those of the bundle in its folder, else by its data. Where there is no
+        bundle, and the data have changed or cannot be opened, they are not calibrated.
 
         Raises:
             ConfigError: neither of them.
@@ -165,12 +171,8 @@ class Classifier(Asking):
             made._take(Exported(path))
             return made
         run = open_run(path)
-        made = cls(str(run.config_file))
-        try:
-            made._learnt(run, Dataset.of(run.config().data))
-        except DataError as error:
-            console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
-            made._learnt(run, None)
+        made = cls(str(run.config_file.resolve()))
+        made._learnt(run, _calibrated(Trained.of(run), run))
         return made
 
     def __repr__(self) -> str:
@@ -186,16 +188,24 @@ class Classifier(Asking):
 
     def _given(self) -> Sequence[tuple[str, object]]:
         """What differs from the defaults, but for `model`."""
-        values = {name: getattr(self, name) for name in (*SHORT, *self._keywords())}
+        values = {name: getattr(self, name) for name in (*SHORT, *self._keywords)}
         quiet = [] if self.verbose else [("verbose", self.verbose)]
         return [(name, value) for name, value in values.items() if value is not None or name not in NAMED] + quiet
 
-    def _settings(self) -> tuple[dict[str, Any], int | None]:
-        """The nested settings, and the random state as a number."""
-        short = {name: getattr(self, name) for name in SHORT} | {"random_state": seed_of(self.random_state)}
-        keywords = {name: getattr(self, name) for name in self._keywords()}
-        return settings_of(self.model, short, keywords), short["random_state"]
+    def _settings(self) -> Settings:
+        short = {name: getattr(self, name) for name in SHORT}
+        return settings_of(self.model, short, {name: getattr(self, name) for name in self._keywords})
 
-    def _learnt(self, run: RunFolder, dataset: Dataset | None, classes: NDArray[Any] | None = None) -> None:
-        self._take(Trained.of(run, dataset), classes)
+    def _learnt(self, run: RunFolder, trained: Trained, classes: NDArray[Any] | None = None) -> None:
+        self._take(trained, classes)
         self.history_ = read_history(run.history)
+
+
+def _calibrated(trained: Trained, run: RunFolder) -> Trained:
+    if (temperature := temperature_in(run.bundle)) is not None:
+        return trained.at(temperature)
+    try:
+        return trained.calibrated(Dataset.of(run.config().data))
+    except EyasError as error:  # of the data alone: the network has answered for itself
+        console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
+        return trained

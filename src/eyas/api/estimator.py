@@ -25,13 +25,16 @@ else:
 class Estimator(_Base):
     """Parameters that are the configuration's keys. Each is an attribute, as scikit-learn has it."""
 
+    _keywords: tuple[str, ...] = ()
+    """Those given beside the named ones, in their order."""
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Every named parameter, and the keywords that were given.
 
         Args:
             deep: for scikit-learn; a parameter here has no parameters of its own.
         """
-        return {name: getattr(self, name) for name in (*NAMED, *self._keywords())}
+        return {name: getattr(self, name) for name in (*NAMED, *self._keywords)}
 
     def set_params(self, **params: object) -> Self:
         """Change parameters; what is trained stays until the next `fit`.
@@ -39,13 +42,11 @@ class Estimator(_Base):
         Raises:
             ConfigError: an unknown one, with the nearest known.
         """
-        require_known({name: value for name, value in params.items() if name not in NAMED})
+        keywords = {name: value for name, value in params.items() if name not in NAMED}
+        require_known(keywords, type(self))
         vars(self).update(params)
+        self._keywords = tuple(dict.fromkeys((*self._keywords, *keywords)))
         return self
-
-    def _keywords(self) -> list[str]:
-        """Those given beside the named ones, in their order."""
-        return [name for name in vars(self) if not (name in NAMED or name.startswith("_") or name.endswith("_"))]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

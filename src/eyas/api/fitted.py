@@ -1,32 +1,40 @@
 """A trained network that answers like a bundle, and travels as the small files of its run.
 
-Pickled, it is the bytes of `config.yaml`, `best.pt` and their like: tensors and plain values, which are read again by
-`torch.load(weights_only=True)`. A pickle as a whole may hold anything all the same: load only your own.
+Pickled, it is the bytes of `config.yaml`, `history.csv`, `best.pt` and a network's own file: tensors and plain values,
+which are read again by `torch.load(weights_only=True)`. A pickle as a whole may hold anything all the same: load only
+your own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas import attribution
+from eyas.attribution import NetworkPredictor
+from eyas.attribution.predictor import training_images
 from eyas.bundle import Bundle, open_bundle
-from eyas.core.errors import ConfigError, DataError, InputError
+from eyas.core.errors import ConfigError, DataError
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset, Split
-from eyas.evaluate import fit_temperature, softmax
+from eyas.data.split import SplitName
+from eyas.evaluate import evaluate, fit_temperature, softmax
+from eyas.explain import Explanation, explain
 from eyas.image import ImagePolicy
 from eyas.infer import Prediction, Predictor
 from eyas.nn import Network, load_network, run_in_parts, run_network
+from eyas.nn.weights import KEPT
+from eyas.track.afterwards import record_evaluation
 
-LEFT_OUT = (".png", ".pdf", ".html")
 THRESHOLD = 0.5
+Loaded: TypeAlias = tuple[Network, dict[str, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -37,28 +45,33 @@ class Trained:
     """Of the run folder, where it was trained."""
     files: Mapping[str, bytes]
     """What the network is built from."""
-    temperature: float
-    """Fitted on the validation split, as an export does: the probabilities are the bundle's."""
+    temperature: float = 1.0
+    """probabilities = softmax(logits / temperature)."""
 
     @classmethod
-    def of(cls, run: RunFolder, dataset: Dataset | None) -> Trained:
-        """The best network of a run.
+    def of(cls, run: RunFolder) -> Trained:
+        """The best network of a run, its probabilities as the network gives them.
 
-        Args:
-            dataset: the run's; None leaves the probabilities as the network gives them.
+        Raises:
+            TrainingError: not one epoch is finished.
+        """
+        names = (run.config_file.name, run.history.name, run.best.name, *KEPT)
+        files = {name: (run.path / name).read_bytes() for name in names if (run.path / name).is_file()}
+        return cls(run.path.resolve(), files)._with((*load_network(run), run.config().data.resize))
+
+    def at(self, temperature: float) -> Trained:
+        """The same with a temperature that is known."""
+        return replace(self, temperature=temperature)._with(self._loaded)
+
+    def calibrated(self, dataset: Dataset) -> Trained:
+        """The same with the bundle's probabilities: their temperature is fitted on the validation split, as there.
 
         Raises:
             DataError: the dataset is not the run's.
-            TrainingError: not one epoch is finished.
         """
-        kept = (file for file in run.path.iterdir() if file.is_file() and file != run.last)
-        files = {file.name: file.read_bytes() for file in kept if file.suffix not in LEFT_OUT}
-        temperature = 1.0
-        if dataset is not None:
-            network, about = load_network(run)
-            dataset.require(about["fingerprint"], run.path)
-            temperature = fit_temperature(run_network(network, dataset.val).logits, dataset.val.labels)
-        return cls(run.path.resolve(), files, temperature)
+        dataset.require(self.fingerprint, self.path)
+        logits = run_network(self.network, dataset.val).logits
+        return self.at(fit_temperature(logits, dataset.val.labels))
 
     @property
     def run_folder(self) -> RunFolder:
@@ -74,37 +87,75 @@ class Trained:
         """K names."""
         return tuple(self._loaded[1]["classes"])
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the data that it was trained on."""
+        return str(self._loaded[1]["fingerprint"])
+
     @cached_property
     def policy(self) -> ImagePolicy:
         """What every image is brought to."""
         height, width, channels = self._loaded[1]["input_shape"]
         return ImagePolicy(height, width, channels, self._loaded[2])
 
-    def run(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
-        """Answer (N, H, W, C) uint8, at the network's size.
+    def run(self, images: NDArray[np.uint8]) -> Prediction:
+        """Answer (N, H, W, C) uint8, at the network's size."""
+        split = Split("test", images, np.arange(len(images)), np.zeros(len(images), np.int64))
+        parts = [outputs for _, outputs in run_in_parts(self.network, split)]
+        if not parts:
+            return self.run(np.zeros((1, *self.policy.shape), np.uint8))[:0]
+        logits, features = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "features"))
+        return Prediction(logits, softmax(logits, self.temperature).astype(np.float32), features, THRESHOLD)
+
+    def explain(self, image: NDArray[np.uint8], method: str, index: int | None, **budget: Any) -> Explanation:
+        """Which parts of an image, (H, W, C) uint8 at the network's size, speak for a class.
+
+        Args:
+            method: of `eyas.attribution.METHODS`.
+            index: of the class; the most probable one where None.
+            budget: `seconds` and `seed`.
 
         Raises:
-            InputError: `cam`, and the network gives none.
+            ConfigError: no such method, or one that needs the run's training images, and the run is not here.
+            InputError: the network has not what the method needs.
+            DataError: the training images are not there any more.
         """
-        split = Split("test", images, np.arange(len(images)), np.zeros(len(images), np.int64))
-        parts = [outputs for _, outputs in run_in_parts(self.network, split, cam=cam)]
-        if not parts:
-            blank = self.run(np.zeros((1, *self.policy.shape), np.uint8), cam=cam)
-            return blank[:0]
-        logits, features = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "features"))
-        maps = [part.cam for part in parts if part.cam is not None]
-        if cam and not maps:
-            raise InputError(f"the network of {self.path} gives no class activation maps")
-        probabilities = softmax(logits, self.temperature).astype(np.float32)
-        return Prediction(logits, probabilities, features, THRESHOLD, np.concatenate(maps) if maps else None)
+        network, about, _ = self._loaded
+
+        def background() -> NDArray[np.uint8]:
+            return training_images(self.run_folder, about["fingerprint"])
+
+        predictor = NetworkPredictor(network, self.classes, self.policy, self.temperature, background)
+        return attribution.explain(predictor, image, method, index, **budget)
+
+    def record(self, split: SplitName, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        """Tell the run folder and its trackers how a split went, as `eyas evaluate` does: uncalibrated.
+
+        Nothing is done where the folder is gone, or has other weights by now.
+
+        Args:
+            split: of the run's data.
+            logits: (N, K) of its images.
+            labels: (N,) class indices.
+        """
+        run = RunFolder(self.path)
+        if not run.best.is_file() or run.best.read_bytes() != self.files[run.best.name]:
+            return
+        summary = evaluate(softmax(logits).astype(np.float32), labels, self.classes).summary()
+        run.add_metrics(split, summary)
+        record_evaluation(run, split, summary)
 
     @property
     def network(self) -> Network:
         """In evaluation mode."""
         return self._loaded[0]
 
+    def _with(self, loaded: Loaded) -> Trained:
+        vars(self)["_loaded"] = loaded  # what is here already is not built again
+        return self
+
     @cached_property
-    def _loaded(self) -> tuple[Network, dict[str, Any], Any]:
+    def _loaded(self) -> Loaded:
         """The network, what is said of it, and the way of resizing; by the run's own files, wherever we are now."""
         with TemporaryDirectory(prefix="eyas-") as folder:
             for name, content in self.files.items():
@@ -147,9 +198,18 @@ class Exported:
         """What every image is brought to."""
         return self.bundle.policy
 
-    def run(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
+    def run(self, images: NDArray[np.uint8]) -> Prediction:
         """Answer (N, H, W, C) uint8, at the graph's size."""
-        return self._predictor.run(images, cam=cam)
+        return self._predictor.run(images)
+
+    def explain(self, image: NDArray[np.uint8], method: str, index: int | None, **budget: Any) -> Explanation:
+        """As `Trained.explain`, by what a graph can tell: without gradients.
+
+        Raises:
+            ConfigError: no such method, or one that needs gradients.
+            InputError: the graph has no `cam`.
+        """
+        return explain(self._predictor, image, method, index, **budget)
 
     def __reduce__(self) -> tuple[type[Exported], tuple[Path]]:
         return Exported, (self.path,)

@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eyas.core.errors import DataError, InputError
-from eyas.data import Split
+from eyas.data import Dataset, Split
 from eyas.data.sources.npz import as_pixels
 from eyas.image import DAMAGE, ImagePolicy, from_pixels, to_array, upright
 from eyas.infer import load_files
 
 OneImage: TypeAlias = str | Path | Image.Image | NDArray[Any]
-Images: TypeAlias = OneImage | Split | Sequence[OneImage]
-"""An array is always several images: (N, H, W) or (N, H, W, 1 or 3), uint8 or floats from 0 to 1. A path may be a
-folder. In a list each item is one image, an array then (H, W) or (H, W, 1 or 3)."""
+Images: TypeAlias = OneImage | Split | Sequence[OneImage | Split]
+"""An array is always several images: (N, H, W) or (N, H, W, 1 or 3), uint8 or floats from 0 to 1; one of text, and a
+pandas Series, is a list. A path may be a folder. In a list an array is one image, (H, W) or (H, W, 1 or 3)."""
+ITEMS = (str, Path, Image.Image, np.ndarray, Split)
+NO_NUMBERS = "OUST"
+"""Kinds of arrays that are lists of something else."""
 
 
 class ImagesError(InputError, ValueError):
@@ -37,31 +40,30 @@ def pixels_of(images: Images, policy: ImagePolicy) -> NDArray[np.uint8]:
     """
     if isinstance(images, Split):
         return _resized(images.take(slice(None)), policy)
-    if isinstance(images, np.ndarray):
-        return _resized(batch_of(images, policy.channels), policy)
     if isinstance(images, str | Path | Image.Image):
         return _stacked(_read(images, policy), policy)
-    items: Sequence[Any] = images
-    if len(items) and not isinstance(items[0], str | Path | Image.Image | np.ndarray):  # lists of numbers
-        return _resized(batch_of(np.asarray(items), policy.channels), policy)
+    items = _listed(images)
+    if isinstance(items, np.ndarray):
+        return _resized(batch_of(items, policy), policy)
     return _stacked([pixels for item in items for pixels in _read(item, policy)], policy)
 
 
-def batch_of(images: NDArray[Any], channels: int | None = None) -> NDArray[np.uint8]:
+def batch_of(images: NDArray[Any], policy: ImagePolicy | None = None) -> NDArray[np.uint8]:
     """Several images in an array: (N, H, W, C) uint8.
 
     Args:
-        channels: what is expected, for the message.
+        policy: what one image is like; tells one image from several.
 
     Raises:
         InputError: another shape, type or range.
     """
     if images.ndim == 2:
+        alone = ", or put one image into a list: [image]" if policy else ""
         raise ImagesError(
             f"images must be (N, H, W) or (N, H, W, 1 or 3), got {images.shape}; give rows of pixels their shape back, "
-            "such as X.reshape(-1, 8, 8)"
+            f"such as X.reshape(-1, 8, 8){alone}"
         )
-    if images.ndim == 3 and channels == 3 and images.shape[-1] == 3:
+    if policy and policy.width not in (1, 3) and images.ndim == 3 and images.shape[-1] in (1, 3):
         raise ImagesError(f"an array must be several images, got {images.shape}; put one image into a list: [image]")
     try:
         return as_pixels(images, "images")
@@ -69,8 +71,26 @@ def batch_of(images: NDArray[Any], channels: int | None = None) -> NDArray[np.ui
         raise ImagesError(str(error)) from None
 
 
-def _read(image: OneImage, policy: ImagePolicy) -> list[NDArray[np.uint8]]:
-    """One image, or those of a folder."""
+def _listed(images: Any) -> NDArray[Any] | Sequence[Any]:
+    """Numbers as an array of several images; anything else as a list of images.
+
+    Raises:
+        InputError: neither of them.
+    """
+    if isinstance(images, Dataset):
+        raise ImagesError("a Dataset has three splits; name one of them, such as data.test")
+    if hasattr(images, "__array__"):  # NumPy's, torch's, a Series
+        array = np.asarray(images)
+        return array if array.ndim == 0 or array.dtype.kind not in NO_NUMBERS else _listed(array.tolist())
+    if not isinstance(images, Sequence):
+        raise ImagesError(f"images must be an array, a path, one of Pillow's, a split or a list, got {images!r:.80}")
+    return images if not len(images) or isinstance(images[0], ITEMS) else np.asarray(images)
+
+
+def _read(image: OneImage | Split, policy: ImagePolicy) -> Sequence[NDArray[np.uint8]]:
+    """One image, or those of a folder or a split."""
+    if isinstance(image, Split):
+        return list(_resized(image.take(slice(None)), policy))
     if isinstance(image, Image.Image):
         try:
             return [to_array(upright(image), policy)]
@@ -78,6 +98,8 @@ def _read(image: OneImage, policy: ImagePolicy) -> list[NDArray[np.uint8]]:
             raise InputError(f"the image is damaged: {error}") from error
     if isinstance(image, np.ndarray):
         return [from_pixels(batch_of(image[None])[0], policy)]
+    if not isinstance(image, str | Path):
+        raise ImagesError(f"in a list of images each must be a path, one of Pillow's or an array, got {image!r:.80}")
     made = []
     for loaded in load_files([image], policy):
         if loaded.pixels is None:

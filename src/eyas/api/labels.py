@@ -20,10 +20,12 @@ def labels_of(labels: ArrayLike | None) -> NDArray[Any]:
     """Labels in one dimension: (N,) numbers or text.
 
     Raises:
+        LabelsError: there are none, or text among other things.
         ValueError: they are no labels (scikit-learn's words).
     """
     if labels is None:
         raise LabelsError("fit requires y to be passed, but the target y is None; or give it a Dataset")
+    _require_one_kind(labels)
     found = column_or_1d(labels, warn=True)
     if found.dtype.kind == "f":
         assert_all_finite(found, input_name="y")
@@ -53,3 +55,17 @@ def places_of(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     if unknown := [label for label in labels.tolist() if label not in known]:
         raise LabelsError(f"labels must be of classes_ {list(known)[:20]}, got {unknown[:5]}")
     return np.array([known[label] for label in labels.tolist()], np.int64)
+
+
+def _require_one_kind(labels: ArrayLike) -> None:
+    """All text or no text: NumPy would make text of the rest, where it can.
+
+    Raises:
+        LabelsError: names the first that is no text.
+    """
+    if isinstance(labels, np.ndarray) and labels.dtype.kind != "O":
+        return
+    flat = np.asarray(labels, object).ravel().tolist()
+    others = [label for label in flat if not isinstance(label, str)]
+    if 0 < len(others) < len(flat):
+        raise LabelsError(f"labels must be all text or all numbers, got {others[0]!r} beside text")

@@ -78,8 +78,11 @@ def look_at(path: Path, *, record: bool = True) -> RunFacts:
     )
 
 
-def write_report(path: Path, target: Path, language: str) -> None:
+def write_report(path: Path, target: Path, language: str, *, record: bool) -> None:
     """A run's report in one file; the test split is measured for it.
+
+    Args:
+        record: as `look_at`.
 
     Raises:
         ConfigError: a file that is neither `.html` nor `.pdf`, or a language that nobody has written.
@@ -90,7 +93,7 @@ def write_report(path: Path, target: Path, language: str) -> None:
         raise ConfigError(f"a report must be a file of .html or .pdf, got {target}")
     with TemporaryDirectory(prefix="eyas-") as folder:
         today = datetime.now().astimezone().date()
-        writers[target.suffix](run_document(look_at(path), language, Path(folder), today), target)
+        writers[target.suffix](run_document(look_at(path, record=record), language, Path(folder), today), target)
 
 
 def _measure(

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eyas.api.images import batch_of
+from eyas.api.images import ImagesError, batch_of
 from eyas.api.labels import LabelsError, labels_of, numbered
-from eyas.api.settings import config_of
+from eyas.api.settings import Settings, as_keywords, config_of
+from eyas.core import console
 from eyas.core.schema import Config
-from eyas.data import Dataset
+from eyas.data import CheckReport, Dataset
 
 Data = Dataset | str | Path
 """A dataset, or the source that opens one."""
 
 
-def material(
-    settings: dict[str, Any], seed: int | None, given: Data | ArrayLike, labels: ArrayLike | None
-) -> tuple[Config, Dataset, NDArray[Any] | None]:
-    """The configuration, the data that it is for and, of arrays, their classes as they were given.
+@dataclass(frozen=True)
+class Material:
+    """A configuration and the data that it is for."""
+
+    config: Config
+    dataset: Dataset
+    classes: NDArray[Any] | None = None
+    """(K,) of arrays, as they were given."""
+    report: CheckReport | None = None
+    """What the check has found; None where there was none."""
+
+    def tell_warnings(self) -> None:
+        """What is wrong but spoils nothing, a line each on standard error."""
+        for line in self.report.warnings if self.report else ():
+            console.err.print(as_keywords(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def material(settings: Settings, given: Data | ArrayLike, labels: ArrayLike | None) -> Material:
+    """Open or keep what is to be learnt from.
 
     Args:
-        settings: nested, without defaults.
-        seed: of the split of arrays; None: the configuration's.
+        settings: of the classifier.
         given: data, or images as `Classifier.fit` takes them.
         labels: (N,) of images.
 
@@ -35,19 +51,35 @@ def material(
     if isinstance(given, Dataset | str | Path):
         if labels is not None:
             raise LabelsError("a Dataset has its labels: y must be left out")
-        config, dataset = _together(settings, opened(given))
-        dataset.check().require_sound(force=config.data.force)  # as `eyas train`
-        return config, dataset, None
+        config, dataset = _together(settings.nested, opened(given))
+        report = dataset.check()
+        report.require_sound(force=config.data.force)  # as `eyas train`
+        return Material(config, dataset, report=report)
     own = labels_of(labels)
-    images = batch_of(np.asarray(given))
+    images = batch_of(_numbers(given))
     if len(images) != len(own):
         raise LabelsError(f"X and y must be of one length, got {len(images)} images and {len(own)} labels")
     classes, places = numbered(own)
-    keys = config_of(settings).data.model_dump(exclude_unset=True, exclude={"source"}) | {"test_fraction": 0.0}
-    if seed is not None:
-        keys["seed"] = seed
+    keys = {"test_fraction": 0.0} | config_of(settings.nested).data.model_dump(exclude_unset=True, exclude={"source"})
+    if settings.split_seed is not None:
+        keys["seed"] = settings.split_seed
     dataset = Dataset.from_arrays(images, places, classes=list(map(str, classes.tolist())), **keys)
-    return *_together(settings, dataset), classes
+    return Material(*_together(settings.nested, dataset), classes)
+
+
+def _numbers(images: ArrayLike) -> NDArray[Any]:
+    """As an array.
+
+    Raises:
+        ImagesError: a list of paths.
+    """
+    array = np.asarray(images)
+    if array.size and isinstance(array.flat[0], str | Path):
+        raise ImagesError(
+            f"fit takes images in arrays, got {str(array.flat[0])!r:.80}; for files give it a folder of one folder a "
+            "class, or a table of path,label"
+        )
+    return array
 
 
 def opened(data: Data) -> Dataset:

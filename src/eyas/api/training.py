@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from multiprocessing import current_process
 from pathlib import Path
 
 from eyas.api.notebook_bar import NotebookBar, in_notebook
 from eyas.core import io
+from eyas.core.errors import TrainingError
 from eyas.core.lives import require_idle
 from eyas.core.runs import RunFolder, open_run
 from eyas.core.schema import Config
@@ -28,6 +30,19 @@ from eyas.train import (
     resume_run,
     start_run,
 )
+
+
+def require_main_guard() -> None:
+    """Refuse to train while Python reads a script again, to start one of the processes that the script asked for.
+
+    Raises:
+        TrainingError: so it is.
+    """
+    if getattr(current_process(), "_inheriting", False):  # what multiprocessing asks before it starts a process
+        raise TrainingError(
+            "a process that this script started reads the script again, and would do all of it anew: put the calls "
+            'under `if __name__ == "__main__":`'
+        )
 
 
 def run_training(

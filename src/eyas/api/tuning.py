@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
-from eyas.api.settings import SHORT
+from eyas.api.material import Material
+from eyas.api.settings import SHORT, Settings
 from eyas.core import console
 from eyas.core.errors import TrainingError
-from eyas.core.schema import DataConfig
-from eyas.data import Dataset
 from eyas.tune.beginning import Wishes, begin_tuning, check_wishes
 from eyas.tune.live import LiveTable
+from eyas.tune.records import TrialRecord
 from eyas.tune.running import Outcome, tune
+from eyas.tune.search import Progress
 
-__all__ = ["Wishes", "as_parameters", "search"]
+__all__ = ["Wishes", "as_parameters", "check_wishes", "search"]
 
 
-def search(
-    settings: Mapping[str, Any], data: DataConfig, fixed: Sequence[str], dataset: Dataset, wishes: Wishes
-) -> Outcome:
-    """Search from the first trial to the results; arguments as in `begin_tuning`, `data` the dataset's own.
+class Unseen(AbstractContextManager["Unseen"]):
+    """Shows nothing of a search."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing was begun."""
+
+    def show(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def ended(self, record: TrialRecord, progress: Progress) -> None:
+        """Nothing."""
+
+
+def search(settings: Settings, found: Material, wishes: Wishes, *, quiet: bool) -> Outcome:
+    """Search from the first trial to the results.
+
+    Args:
+        settings: of the baseline.
+        found: the data, and the configuration for them.
+        wishes: as `check_wishes` allows.
+        quiet: show nothing of it.
 
     Raises:
         TrainingError: every trial failed, or Ctrl-C stopped the search.
     """
-    check_wishes(wishes)
-    whole = {**settings, "data": data.model_dump(mode="json", exclude_unset=True)}
-    folder = begin_tuning(whole, fixed, wishes, dataset)
-    console.err.print(f"searching in {folder}", markup=False)
-    outcome = tune(folder, dataset, LiveTable(), wishes.workers)
+    data = found.config.data.model_dump(mode="json", exclude_unset=True)
+    folder = begin_tuning({**settings.nested, "data": data}, settings.given, wishes, found.dataset)
+    if not quiet:
+        console.err.print(f"searching in {folder}", markup=False)
+    outcome = tune(folder, found.dataset, Unseen() if quiet else LiveTable(), wishes.workers)
     if outcome is None:
         raise TrainingError(f"the search was stopped; go on with: eyas tune --resume {folder}")
     return outcome

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eyas.bundle.folder import MANIFEST, read_manifest
+from eyas.bundle.folder import temperature_in
 from eyas.core.errors import InputError
 from eyas.core.runs import RunFolder
 from eyas.data import open_dataset
@@ -62,7 +62,7 @@ class NetworkPredictor:
         network, about = load_network(run)
         height, width, channels = about["input_shape"]
         policy = ImagePolicy(height, width, 1 if channels == 1 else 3, run.config().data.resize)
-        temperature = read_manifest(run.bundle).temperature if (run.bundle / MANIFEST).is_file() else 1.0
+        temperature = temperature_in(run.bundle) or 1.0
         background = cache(partial(training_images, run, about["fingerprint"]))
         return cls(network, tuple(about["classes"]), policy, temperature, background)
 

@@ -112,6 +112,15 @@ def read_manifest(path: Path) -> Manifest:
     return _parse(file)
 
 
+def temperature_in(path: Path) -> float | None:
+    """What the bundle at `path` divides logits by; None where there is no bundle.
+
+    Raises:
+        IntegrityError: as `read_manifest`.
+    """
+    return read_manifest(path).temperature if (path / MANIFEST).is_file() else None
+
+
 def signature_of(bundle: Path) -> Path:
     """Where a bundle's signature is, if it is signed: beside it, since in it is no unlisted file."""
     real = bundle.resolve()

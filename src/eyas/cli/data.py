@@ -199,9 +199,8 @@ def require_sound(report: CheckReport, config: DataConfig) -> None:
 
 def print_warnings(report: CheckReport) -> None:
     """What is wrong but spoils nothing, a line each on standard error."""
-    for finding in report.findings:
-        if finding.severity == "warning":
-            typer.echo(f"warning: {finding.message} [{finding.code}]", err=True)
+    for line in report.warnings:
+        typer.echo(line, err=True)
 
 
 def print_report(report: CheckReport) -> None:

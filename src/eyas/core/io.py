@@ -17,7 +17,7 @@ from eyas.core.errors import EyasError
 CHUNK = 1 << 20
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write `content` to `path` so that a reader or a crash sees the old file or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -106,13 +106,15 @@ def seen(folder: Path) -> tuple[dict[str, Any], str]:
     """What a run or a study says of itself, and its `standing`; nothing, where it has no `state.json`.
 
     Raises:
-        OSError, ValueError: it cannot be read.
+        OSError, ValueError: it cannot be read, or holds no mapping.
     """
     said: dict[str, Any] = {}
     state = ""
     for _ in range(2):  # it may begin between the two looks
         held = _looked(folder / LOCK)
         said = io.read_json(folder / STATE) if (folder / STATE).exists() else {}
+        if not isinstance(said, dict):
+            raise ValueError(f"{folder / STATE} must hold a mapping, got {type(said).__name__}")  # noqa: TRY004 - a file
         state = standing(said, held=held)
         if state != "killed":
             break
@@ -127,8 +129,11 @@ def require_idle(folder: Path) -> None:
     """
     if not _looked(folder / LOCK):
         return
-    said, _ = seen(folder)
-    who = f"process {said.get('pid', '(unknown)')} on {said.get('host', 'another machine')}"
+    try:
+        said, _ = seen(folder)
+        who = f"process {said['pid']} on {said['host']}"
+    except (OSError, ValueError, KeyError):  # the lock counts, whatever lies beside it
+        who = f"a process that {folder / STATE} does not name"
     raise ResumeError(f"{folder} is being trained by {who}; wait for it, or stop it with Ctrl-C")
 
 

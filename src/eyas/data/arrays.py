@@ -1,7 +1,7 @@
-"""Arrays in memory as a file in the cache, found by content: `<cache_dir>/arrays/<digest>/<name>.npz`.
+"""Arrays in memory as a folder in the cache, found by content: `<cache_dir>/arrays/<digest>/<name>/arrays.npz`.
 
-A run names its data by `data.source`. With a file behind it, arrays are looked at again as a folder is: by another
-process, on another day.
+A run names its data by `data.source`. With a folder behind it, arrays are looked at again as images in files are: by
+another process, on another day. Reports and runs are called by the folder's name.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from eyas.data.sources.contents import order_classes
 from eyas.data.sources.npz import as_pixels
 from eyas.data.writing import writing_cache
 
+FILE = "arrays.npz"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -29,10 +30,10 @@ def keep_arrays(parts: Mapping[str, tuple[ArrayLike, ArrayLike]], classes: Seque
     Args:
         parts: images and labels of train and perhaps val and test; see `Dataset.from_arrays`.
         classes: the name of label 0, 1, …; the labels themselves where None.
-        name: of the file.
+        name: of the folder.
 
     Returns:
-        The file, for `data.source`.
+        The folder, for `data.source`.
 
     Raises:
         DataError: see `Dataset.from_arrays`; or the cache cannot be written.
@@ -48,13 +49,13 @@ def keep_arrays(parts: Mapping[str, tuple[ArrayLike, ArrayLike]], classes: Seque
             raise DataError(f"{part} has {len(pixels):,} images but {len(labels[part]):,} labels")
         arrays[f"x_{part}"] = pixels
         arrays[f"y_{part}"] = _numbers(labels[part], names, part, named=classes is not None)
-    file = io.cache_dir() / "arrays" / _digest(arrays) / f"{name}.npz"
-    if not file.exists():
+    folder = io.cache_dir().resolve() / "arrays" / _digest(arrays) / name
+    if not (folder / FILE).exists():
         content = stdio.BytesIO()
         np.savez(content, **arrays)  # type: ignore[arg-type]  # its keyword `allow_pickle` is none of these
         with writing_cache():
-            io.write_bytes(file, content.getvalue())
-    return str(file)
+            io.write_bytes(folder / FILE, content.getbuffer())
+    return str(folder)
 
 
 def _labels(given: ArrayLike, part: str) -> NDArray[np.generic]:
@@ -90,5 +91,5 @@ def _digest(arrays: Mapping[str, NDArray[np.generic]]) -> str:
     made = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         made.update(f"{name} {array.dtype} {array.shape}".encode())
-        made.update(np.ascontiguousarray(array).tobytes())
+        made.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return made.hexdigest()[:32]

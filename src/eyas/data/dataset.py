@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,10 +53,16 @@ class Dataset(Opened):
     """
 
     def __init__(self, source: str | Path, **keys: Unpack[DataKeys]) -> None:
+        if not isinstance(source, str | Path):
+            raise ConfigError(
+                f"source must be a folder, a file or a name, got {type(source).__name__}; "
+                "Dataset.from_arrays(images, labels) takes arrays"
+            )
         try:
             config = load_values({"data": {"source": str(source), **keys}}, (), "Dataset(…)").data
         except ConfigError as error:
-            raise ConfigError(str(error).replace("data.", "")) from None  # as they are given here
+            told = re.sub(r"(?<![\w.'])data\.(?=[a-z])", "", str(error))  # keys as they are given here
+            raise ConfigError(told) from None
         self._take(open_parts(config))
 
     @classmethod
@@ -79,7 +86,7 @@ class Dataset(Opened):
     ) -> Self:
         """Images and labels in memory. What is not given as `val` or `test` is carved from them, as from a folder.
 
-        They are kept as an `.npz` in the cache, so that a run on them can be looked at again later.
+        They are kept in the cache, so that a run on them can be looked at again later.
 
         Args:
             images: (N, H, W) or (N, H, W, 1 or 3), uint8 or floats from 0 to 1.
@@ -87,7 +94,7 @@ class Dataset(Opened):
             classes: the name of label 0, 1, …; the labels themselves where None.
             val: images and labels of the validation split.
             test: of the test split.
-            name: what reports call them.
+            name: what reports and runs call them.
             keys: of `data`, such as `test_fraction=0.2`.
 
         Raises:
@@ -157,6 +164,9 @@ class Dataset(Opened):
 
     def _repr_html_(self) -> str:
         return dataset_html(repr(self), self.splits, self.classes, self.check)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (self.config,)  # a pickle says where the images are; it does not hold them
 
     def _take(self, opened: Opened) -> None:
         vars(self).update(vars(opened))  # frozen: nothing else sets anything

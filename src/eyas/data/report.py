@@ -47,6 +47,11 @@ class CheckReport:
         """The findings that would."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong but spoils nothing, a line each."""
+        return [f"warning: {one.message} [{one.code}]" for one in self.findings if one.severity == "warning"]
+
     def require_sound(self, *, force: bool) -> None:
         """Refuse data that would spoil training, unless `force`.
 

@@ -20,6 +20,8 @@ from eyas.data.sources.contents import Contents, PartName, from_numbers
 from eyas.data.sources.tree import Tree
 
 PARTS: tuple[PartName, ...] = ("train", "val", "test")
+BLOCK = 1000
+"""Images that are converted at once."""
 # Damaged archives and headers give all of these; a pickled array gives ValueError, a huge shape the last two.
 DAMAGE = (
     ValueError,
@@ -119,10 +121,19 @@ def as_pixels(array: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
         return shaped.astype(np.uint8)
     low, high = float(shaped.min()), float(shaped.max())
     if np.issubdtype(shaped.dtype, np.floating) and 0 <= low <= high <= 1:
-        return np.round(shaped.astype(np.float64) * 255).astype(np.uint8)
+        return _bytes_of(shaped)
     if np.issubdtype(shaped.dtype, np.integer) and 0 <= low <= high <= 255:
         return shaped.astype(np.uint8)
     raise DataError(f"{what} must be uint8, or floats from 0 to 1, got {shaped.dtype} from {low:g} to {high:g}")
+
+
+def _bytes_of(floats: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """round(255 · x), in blocks: 8 bytes a pixel of all images at once would be more than the images themselves."""
+    made = np.empty(floats.shape, np.uint8)
+    for start in range(0, len(floats), BLOCK):
+        block = slice(start, start + BLOCK)
+        made[block] = np.round(floats[block].astype(np.float64) * 255)
+    return made
 
 
 def _labels(array: NDArray[np.generic], what: str) -> NDArray[np.int64]:
