@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eyas.cli.completion import names
+from eyas.cli.completion import names, places
+from eyas.core.config import load_config, recipes
 from eyas.core.language import LANGUAGES
 from eyas.core.schema import ARCHITECTURES
 from eyas.data.sources.detect import NAMED
@@ -36,6 +37,10 @@ def folder(tmp_path_factory):
         "runs/digits-cnn-1/bundle/manifest.json",
         "runs/digits-mlp-1/config.yaml",
         "runs/digits-tune-1/tune.yaml",
+        "moved/config.yaml",
+        "moved/.lock",
+        "search/tune.yaml",
+        "search/.lock",
         "models/digits/1.0/manifest.json",
         "models/digits/1.1/manifest.json",
         "models/digits/live.json",
@@ -53,9 +58,10 @@ ASKED = {
     "eyas evaluate runs/": "runs/digits-cnn-1 runs/digits-mlp-1",
     "eyas evaluate --split ''": "train val test",
     "eyas serve ''": "runs/digits-cnn-1 small models",
+    "eyas models list ''": "models",
     "eyas tune --resume ''": "runs/digits-tune-1",
-    "eyas train --config ''": " ".join([*names.recipes("")[:4], "mine.yaml"]),
-    "eyas train m": "mnist models/ model= model.name=",
+    "eyas train --config ''": " ".join([*recipes(), "mine.yaml"]),
+    "eyas train m": "mnist models/ moved/ model= model.name=",
     "eyas train digits p": "",
     "eyas train digits model =": " ".join(name for name in ARCHITECTURES if name != "custom"),
     "eyas train digits train.optimizer = a": "adam adamw",
@@ -123,6 +129,18 @@ def test_zsh_and_fish_ask_about_the_whole_line(folder, shell, said):
     asked["_TYPER_COMPLETE_ARGS"] = "eyas train digits model=c"
     assert "model=cnn" in eyas(folder, asked)
     assert "complete" in eyas(folder, {"_EYAS_COMPLETE": f"source_{shell}"})
+
+
+@pytest.mark.parametrize(
+    "line", ["runs_dir: out", "runs_dir: out/  # here", "data: {source: digits}\nruns_dir: 'out'\n", 'runs_dir: "out" ']
+)
+def test_runs_are_looked_for_where_the_configuration_lets_them_go(tmp_path, monkeypatch, line):
+    (tmp_path / "out" / "digits-1").mkdir(parents=True)
+    (tmp_path / "out" / "digits-1" / "config.yaml").touch()
+    (tmp_path / "eyas.yaml").write_text(line)
+    monkeypatch.chdir(tmp_path)
+    assert places.runs("") == ["out/digits-1"]
+    assert load_config().runs_dir.rstrip("/") == "out"
 
 
 def test_the_names_are_those_that_the_code_takes():

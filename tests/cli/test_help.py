@@ -9,6 +9,7 @@ import pytest
 from eyas.core.config import is_override, known_keys
 from eyas.core.errors import EXIT_CODES
 from support.command_tree import EXAMPLE, command_tree
+from support.pages import ROOT
 
 TREE = command_tree()
 LINES = {command.line: command for command in TREE}
@@ -52,6 +53,12 @@ def test_every_command_prints_json_or_says_why_not():
     leaves = [command for command in TREE if not command.is_group]
     assert {command.line for command in leaves if "--json" not in command.options} == set(WITHOUT_JSON)
     assert {command.line for command in leaves if "--follow" in command.options} == FOLLOWING
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/howto/command-line.md"])
+def test_pages_name_the_commands_without_json(page):
+    (said,) = re.findall(r"all but ([^:;.]+) have `--json`", (ROOT / page).read_text(), re.IGNORECASE)
+    assert set(re.findall(r"`(.+?)`", said)) == set(WITHOUT_JSON)
 
 
 def test_the_help_ends_with_the_exit_codes():

@@ -1,6 +1,7 @@
 """What a newcomer gets wrong: each sentence says what to do next."""
 
 import json
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from eyas.core.lives import living
 from eyas.core.schema import MLPConfig
 from support.bundles import make_bundle
 from support.loaded import loaded_eyas
@@ -91,3 +93,10 @@ def test_with_json_the_same_is_one_json_line(here):
         assert set(error) == {"type", "message", "exit_code"}
         assert error["exit_code"] == code
         assert said in error["message"]
+
+
+def test_a_run_that_trains_is_not_trained_by_a_second_process(here):
+    with living(here / RUN, pid=os.getpid()):
+        told = eyas(here, "train", "--resume", RUN, "data.source=digits", code=4)
+    who = f"process {os.getpid()} on {socket.gethostname()}"
+    assert told == f"error: {RUN} is being trained by {who}; wait for it, or stop it with Ctrl-C\n"

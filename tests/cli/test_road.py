@@ -2,17 +2,23 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from eyas.bundle import Repository
+from eyas.bundle import Repository, is_repository
+from eyas.cli import marks
 from eyas.cli.road import Place, advise, look
 from eyas.cli.road.runs import ACTIVE_SECONDS
 from eyas.cli.road.telling import tell
+from eyas.core.io import write_json
+from eyas.core.lives import living
 from eyas.core.runs import create_run
 from eyas.core.schema import Config
 from eyas.rollout import begin, plan_for
@@ -30,13 +36,13 @@ def said(here):
     return "\n".join(tell(place, advise(place)))
 
 
-def make_run(here, values, epochs=5, patience=10, age=0.0):
-    """A run folder whose monitored loss was `values`."""
+def make_run(here, values, epochs=5, patience=10, age=0.0, first=1):
+    """A run folder whose monitored loss was `values`, from epoch `first` on."""
     config = Config.model_validate(
         {"runs_dir": str(here / "runs"), "train": {"epochs": epochs, "early_stopping": {"patience": patience}}}
     )
     run = create_run(config, "digits-mlp")
-    rows = [EpochRow(n, v, 0.9, v, 0.9, 1.0, 0.9, 0.9, 0.1, 0.001, 1.0) for n, v in enumerate(values, 1)]
+    rows = [EpochRow(n, v, 0.9, v, 0.9, 1.0, 0.9, 0.9, 0.1, 0.001, 1.0) for n, v in enumerate(values, first)]
     write_history(run.history, rows)
     then = time.time() - age
     for file in (run.history, run.config_file):
@@ -87,6 +93,66 @@ def test_a_run_is_followed_to_its_service(tmp_path):
     assert said(tmp_path).startswith("road        data ✓ → train ✓ → evaluate ✓ → export ✓ → publish ✓ → monitor ✓\n")
 
 
+def test_a_newer_bundle_goes_into_the_repository_and_takes_over_by_degrees(tmp_path):
+    repository = Repository(tmp_path / "models")
+    repository.publish(make_bundle(tmp_path / "old", version="1").path, live=True)
+    run = make_run(tmp_path, [0.1], epochs=1)
+    run.add_metrics("test", {"accuracy": 0.5})
+    make_bundle(run.bundle, version="2")
+    start = "eyas rollout start models digits 2"
+    assert commands(tmp_path) == ["eyas models publish runs/digits-mlp-1 models", start]
+    repository.publish(run.bundle)
+    assert commands(tmp_path) == [start, "eyas serve models"]
+    rollout = tmp_path / "models" / "digits" / ".rollouts" / "rollout.json"
+    rollout.parent.mkdir()
+    write_json(rollout, {"status": "rolled back", "plan": {"challenger": "2"}})
+    assert commands(tmp_path)[0] == "eyas serve models"  # it was taken back
+
+
+@pytest.mark.parametrize("file", ["live.json", ".rollouts/rollout.json"])
+def test_a_pointer_that_cannot_be_read_is_not_written_over(tmp_path, file):
+    repository = Repository(tmp_path / "models")
+    for version in ("1", "2"):
+        repository.publish(make_bundle(tmp_path / "made" / version, version=version).path, live=version == "1")
+    broken = tmp_path / "models" / "digits" / file
+    broken.parent.mkdir(exist_ok=True)
+    broken.write_text("{")
+    assert commands(tmp_path) == ["eyas models list models"]
+    assert file in said(tmp_path)
+
+
+def test_a_configuration_that_cannot_be_read_is_mended_first(tmp_path, monkeypatch):
+    make_run(tmp_path, [0.1], epochs=1)
+    (tmp_path / "eyas.yaml").write_text("train: {lr: 1}\n")
+    monkeypatch.chdir(tmp_path)
+    assert commands(Path()) == ["${EDITOR:-vi} eyas.yaml"]
+    assert look(Path()).broken == ("unknown key train.lr in eyas.yaml: did you mean train.learning_rate?",)
+
+
+def test_a_folder_is_not_taken_for_an_option(tmp_path):
+    make_classes(tmp_path / "-x")
+    assert commands(tmp_path) == ["eyas data check ./-x", "eyas train ./-x model=cnn"]
+
+
+@pytest.mark.parametrize(
+    ("files", "whether"),
+    [
+        ((), False),
+        ((".lock",), True),
+        (("digits/live.json",), True),
+        ((".lock", "config.yaml"), False),
+        ((".lock", "tune.yaml"), False),
+        ((".lock", "config.yaml", "digits/live.json"), True),
+        ((".lock", "manifest.json"), False),
+    ],
+)
+def test_a_run_is_no_repository(tmp_path, files, whether):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert [marks.is_repository(tmp_path), is_repository(tmp_path)] == [whether, whether]
+
+
 def test_a_rollout_that_is_under_way_comes_first(tmp_path):
     repository = Repository(tmp_path / "models")
     for version in ("9", "10"):
@@ -101,8 +167,75 @@ def test_a_rollout_that_is_under_way_comes_first(tmp_path):
 @pytest.mark.parametrize("age", [ACTIVE_SECONDS + 60, 0])
 def test_a_run_that_is_not_finished_can_go_on(tmp_path, age):
     make_run(tmp_path, [0.5, 0.4], age=age)
-    assert commands(tmp_path) == [*([] if age else ["eyas"]), "eyas train --resume runs/digits-mlp-1"]
+    assert commands(tmp_path) == ["eyas train --resume runs/digits-mlp-1" if age else "eyas"]
     assert "2 of 5 epochs" in said(tmp_path)
+
+
+def test_a_run_that_trains_is_left_alone_however_old_its_files_are(tmp_path):
+    run = make_run(tmp_path, [0.5, 0.4], age=ACTIVE_SECONDS + 60)
+    with living(run.path) as life:
+        os.utime(run.path / "state.json", (0, 0))
+        assert commands(tmp_path) == ["eyas"]
+        assert "is training, 2 of 5 epochs" in said(tmp_path)
+        life.ended("paused")
+    assert commands(tmp_path) == ["eyas train --resume runs/digits-mlp-1"]
+    assert "paused, 2 of 5 epochs" in said(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("state", "host", "command"),
+    [
+        ("running", socket.gethostname(), "eyas train --resume runs/digits-mlp-1"),  # and its lock is free: killed
+        ("running", "another", "eyas"),
+        ("finished", "another", "eyas evaluate runs/digits-mlp-1"),
+        ("stopped", "another", "eyas train --resume runs/digits-mlp-1"),
+    ],
+)
+def test_what_a_run_says_of_itself_counts(tmp_path, state, host, command):
+    run = make_run(tmp_path, [0.5, 0.4])
+    (run.path / ".lock").touch()
+    write_json(run.path / "state.json", {"state": state, "host": host, "locked": True})
+    assert commands(tmp_path)[0] == command
+
+
+def test_a_run_that_was_imported_is_complete(tmp_path):
+    make_run(tmp_path, [0.5], epochs=30, age=ACTIVE_SECONDS + 60, first=0)
+    assert commands(tmp_path)[0] == "eyas evaluate runs/digits-mlp-1"
+    assert "imported, not evaluated" in said(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "finished"),
+    [
+        ({"optimization_results.json": '{"final": null, "best": {"number": 1}}'}, False),  # as a stopped search's
+        ({"optimization_results.json": '{"final": null, "best": {}}', "best.yaml": "", "final/study.yaml": ""}, False),
+        ({"optimization_results.json": '{"final": null, "best": {"number": 0}}', "best.yaml": ""}, True),
+        ({"optimization_results.json": '{"final": {"arms": {}}}', "best.yaml": "", "final/study.yaml": ""}, True),
+        ({"optimization_results.json": '{"final": {"arms": {}}}', "state.json": '{"state": "stopped"}'}, False),
+        ({"state.json": '{"state": "finished"}'}, True),
+    ],
+)
+def test_a_search_is_finished_once_its_best_is_compared(tmp_path, files, finished):
+    folder = tmp_path / "runs" / "digits-tune-1"
+    for name, content in {"tune.yaml": "", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    assert [study.finished for study in look(tmp_path).studies] == [finished]
+
+
+def test_an_older_study_that_was_stopped_hides_nothing(tmp_path):
+    plan = tmp_path / "runs" / "digits-tune-1" / "tune.yaml"
+    plan.parent.mkdir(parents=True)
+    plan.touch()
+    run = make_run(tmp_path, [0.1], epochs=1)
+    resume = "eyas tune --resume runs/digits-tune-1"
+    assert commands(tmp_path)[0] == "eyas evaluate runs/digits-mlp-1"  # it was written last
+    os.utime(plan, (time.time() + 5, time.time() + 5))
+    assert commands(tmp_path) == [resume, "eyas evaluate runs/digits-mlp-1"]
+    os.utime(plan, (5, 5))
+    run.add_metrics("test", {"accuracy": 0.5})
+    Repository(tmp_path / "models").publish(make_bundle(run.bundle, version="1").path, live=True)
+    assert commands(tmp_path) == ["eyas serve models", resume]
 
 
 def test_a_study_that_is_not_finished_can_go_on(tmp_path):
@@ -135,11 +268,18 @@ def test_the_newest_runs_are_looked_at(tmp_path):
 
 
 GARBAGE = (b"", b"\xff\xfe\x00", b"[]", b"{", b"train: 3", b'{"test": 7, "version": []}', b"a,b\n1", b"[" * 5000, None)
+INFINITE = (
+    b'{"test": {"accuracy": NaN}}',
+    b'{"test": {"accuracy": 1e999}}',
+    b"train: {epochs: .inf, monitor: val_loss, early_stopping: null}",
+)
 FILES = (
     "eyas.yaml",
     "runs/digits-mlp-1/config.yaml",
     "runs/digits-mlp-1/history.csv",
     "runs/digits-mlp-1/metrics.json",
+    "runs/digits-mlp-1/state.json",
+    "runs/digits-mlp-1/bundle/manifest.json",
     "runs/study-1/study.yaml",
     "models/digits/live.json",
     "models/digits/.rollouts/rollout.json",
@@ -153,13 +293,14 @@ def test_a_broken_file_is_named_and_ends_nothing(tmp_path, file):
     (tmp_path / "models" / "digits" / "1" / "manifest.json").write_text("{}")
     (tmp_path / "models" / ".lock").touch()
     named = 0
-    for content in GARBAGE:
+    for content in (*INFINITE, *GARBAGE):
         path = tmp_path / file
         path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir() if content is None else path.write_bytes(content)
         place = look(tmp_path)
         assert advise(place)
+        json.dumps(asdict(place), allow_nan=False)
         named += any(file in trouble for trouble in place.broken)
         assert all(len(line) < 300 for line in said(tmp_path).splitlines())
     assert named >= 3
@@ -179,7 +320,9 @@ def test_a_pipe_gets_plain_lines_and_json_one_document(tmp_path):
 
 
 def test_a_look_loads_nothing_that_takes_long(tmp_path):
-    (tmp_path / "runs" / "a-1").mkdir(parents=True)
+    run = make_run(tmp_path, [0.1])
+    write_json(run.path / "state.json", {"state": "stopped"})
+    make_run(tmp_path, [0.1, 0.2, 0.3], patience=2)  # of an older eyas
     code = (
         "import sys, eyas.cli\n"
         "sys.argv = ['eyas']\n"

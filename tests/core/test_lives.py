@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from eyas.core.errors import ResumeError
 from eyas.core.io import read_json
-from eyas.core.lives import LOCK, STATE, is_held, living, standing
+from eyas.core.lives import LOCK, STATE, is_held, living, require_idle, standing
 
 HERE = {"state": "running", "locked": True, "host": socket.gethostname()}
 
@@ -93,3 +94,15 @@ def test_a_note_that_cannot_be_written_hides_no_error(tmp_path: Path, capsys: py
 )
 def test_nothing_is_called_killed_that_nobody_can_see(said: dict[str, Any], held: bool | None, state: str) -> None:
     assert standing(said, held=held) == state
+
+
+@pytest.mark.parametrize("damage", [None, "", "[]", "{}"])
+def test_a_held_lock_refuses_a_second_trainer_whatever_lies_beside_it(tmp_path: Path, damage: str | None) -> None:
+    require_idle(tmp_path)
+    with living(tmp_path, pid=7):
+        if damage is not None:
+            (tmp_path / STATE).write_text(damage)
+        who = f"process 7 on {socket.gethostname()}" if damage is None else "a process that .*state.json does not name"
+        with pytest.raises(ResumeError, match=f"is being trained by {who}; wait"):
+            require_idle(tmp_path)
+    require_idle(tmp_path)

@@ -47,6 +47,12 @@ def test_numbers_may_differ_and_words_may_not(shown, printed, said):
     assert difference(shown, printed) == said
 
 
+def test_what_training_is_said_to_take_is_what_it_took():
+    assert "in ten seconds on an idle core and\nwithin a minute on a busy one" in README
+    (seconds,) = re.findall(r"^trained 40 epochs in ([\d.]+) s", README, re.MULTILINE)
+    assert 1 < float(seconds) < 60
+
+
 def test_every_verb_is_in_the_readme():
     listed = subprocess.run([sys.executable, "-m", "eyas", "--help"], capture_output=True, text=True, check=True).stdout
     verbs = re.findall(r"^  ([\w-]+) +\w", listed.partition("Commands:")[2].partition("Exit codes:")[0], re.MULTILINE)

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from eyas.cli import app
+from eyas.cli.road import look
 from eyas.core.config import load_config
 from eyas.core.errors import EyasError
 from eyas.core.io import read_json
@@ -157,6 +158,7 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
     assert "go on with: eyas tune --resume runs/digits-tune-1" in out
     assert "Traceback" not in err
     assert [one.state for one in read_trials(folder, url)] == ["running"]
+    assert [study.finished for study in look(Path()).studies] == [False]
     assert read_json(folder / STATE)["state"] == "stopped"
 
     assert "give its URL with --storage or in EYAS_TUNE_STORAGE, got none" in refused("--resume", folder, code=2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from eyas.api.notebook_bar import NotebookBar, in_notebook
 from eyas.core import io
 from eyas.core.errors import TrainingError
+from eyas.core.lives import require_idle
 from eyas.core.runs import RunFolder, open_run
 from eyas.core.schema import Config
 from eyas.data import CheckReport, Dataset
@@ -58,7 +59,12 @@ def run_training(
     Args:
         report: what the check of the data has found, where there was one; the run folder keeps it.
         quiet: without a progress bar, in one process.
+
+    Raises:
+        ResumeError: another process trains `resume`.
     """
+    if resume:
+        require_idle(resume)
     if settings.train.workers > 1 and not in_group():
         run = open_run(resume) if resume else prepare_run(settings, dataset, target)
         check_resume(run, dataset, settings)

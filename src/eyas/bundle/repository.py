@@ -33,6 +33,8 @@ LIVE = "live.json"
 LEFTOVERS = (".*.partial-*", ".*.removed-*", f".{LIVE}.*")
 REMEMBERED = 20  # versions that were live before, in live.json
 LOCK_SECONDS = 60.0
+TRAINED = ("config.yaml", "study.yaml", "tune.yaml")
+"""Of a run, a comparison and a search."""
 
 
 class Turn(Section):
@@ -242,8 +244,11 @@ class Repository:
 
 
 def is_repository(path: Path) -> bool:
-    """Whether a folder has been published to, or holds a live pointer."""
-    return not (path / MANIFEST).is_file() and ((path / LOCK).is_file() or any(path.glob(f"*/{LIVE}")))
+    """Whether a folder has been published to, or holds a live pointer. A run or a study has a lock of its own."""
+    if (path / MANIFEST).is_file():
+        return False
+    locked = (path / LOCK).is_file() and not any((path / name).is_file() for name in TRAINED)
+    return locked or any(path.glob(f"*/{LIVE}"))
 
 
 def open_version(path: Path, version: str) -> Bundle:

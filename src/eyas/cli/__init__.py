@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -31,7 +32,17 @@ from eyas.cli import (
     tune,
     ui,
 )
-from eyas.cli.failing import UsageError, exit_codes_line, fail, usage_message, wants_json
+from eyas.cli.failing import (
+    PastTyper,
+    UsageError,
+    Verbs,
+    exit_codes_line,
+    fail,
+    is_read,
+    let_go,
+    usage_message,
+    wants_json,
+)
 from eyas.cli.words import JSON_FLAG
 from eyas.core.errors import ConfigError, EyasError
 
@@ -39,6 +50,7 @@ COMPLETION = "_EYAS_COMPLETE"
 """By this variable a shell asks."""
 app = typer.Typer(
     name="eyas",
+    cls=Verbs,
     epilog=exit_codes_line(),
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -116,17 +128,25 @@ def main() -> None:
         if words in ([], [JSON_FLAG]) and COMPLETION not in os.environ:
             _show_road(as_json)  # Typer takes longer to read no words than this does
         else:
-            sys.exit(app(standalone_mode=not as_json))  # it tells of wrong words itself, but not as JSON
+            _run(as_json)
     except EyasError as error:
         fail(type(error).__name__, str(error), error.exit_code, as_json=as_json)
     except UsageError as error:
         fail("UsageError", usage_message(error), ConfigError.exit_code, as_json=as_json)
     except typer.Abort:  # standard input has ended where something was asked for
         fail("Abort", "standard input has ended", 1, as_json=as_json)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stdout = None
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and not is_read():  # who read has seen enough
+            let_go()
+            return
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
         fail(type(error).__name__, message, 1, as_json=as_json)
     except KeyboardInterrupt:
         fail("KeyboardInterrupt", "stopped", 130, as_json=as_json)
+
+
+def _run(as_json: bool) -> NoReturn:
+    try:
+        sys.exit(app(standalone_mode=not as_json))  # it tells of wrong words itself, but not as JSON
+    except PastTyper as past:
+        raise past.error from None

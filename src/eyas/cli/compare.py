@@ -66,7 +66,7 @@ def compare(
     else:
         plan = plan_comparison(study, given, _file_values(config), seeds, target)
         folder, dataset = _begin(plan, jobs)
-    _train(folder, plan, dataset, jobs)
+    _train(folder, plan, dataset, jobs, as_json)
     results = finish_comparison(folder, plan, dataset)
     _print_results(results, folder, plan, as_json)
 
@@ -97,7 +97,7 @@ def learning_curve(
     else:
         plan = plan_learning_curve(_shares(fractions or FRACTIONS), given, _file_values(config), seeds)
         folder, dataset = _begin(plan, jobs)
-    _train(folder, plan, dataset, jobs)
+    _train(folder, plan, dataset, jobs, as_json)
     _print_curve(finish_learning_curve(folder, plan, dataset), folder, as_json)
 
 
@@ -155,11 +155,11 @@ def _open(plan: Plan, *, quiet: bool) -> Dataset:
     return dataset
 
 
-def _train(folder: Path, plan: Plan, dataset: Dataset, jobs: int | None) -> None:
+def _train(folder: Path, plan: Plan, dataset: Dataset, jobs: int | None, as_json: bool) -> None:
     from eyas.compare.running import train_all
 
     if not train_all(folder, plan, dataset, jobs):
-        typer.echo(f"stopped; go on with: eyas {plan.kind} --resume {folder}")
+        typer.echo(f"stopped; go on with: eyas {plan.kind} --resume {folder}", err=as_json)
         raise typer.Exit(130)
 
 

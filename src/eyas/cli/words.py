@@ -81,11 +81,14 @@ def find_bundle(path: Path) -> Path:
 
 
 def print_json(value: Any, *, line: bool = False) -> None:
-    """One JSON document on standard output; `line`: in one line, and at once."""
-    json.dump(value, sys.stdout, indent=None if line else 2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
-    if line:
-        sys.stdout.flush()
+    """One JSON document on standard output, at once and whole or not at all; `line`: in one line.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite, which is not JSON; nothing is written.
+    """
+    document = json.dumps(value, indent=None if line else 2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(f"{document}\n")
+    sys.stdout.flush()
 
 
 def tell(as_json: bool, value: Any, *lines: str) -> None:

@@ -6,10 +6,11 @@ takes the colours away in a terminal too, FORCE_COLOR brings them into a pipe, C
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NoReturn
 
 from rich.console import Console
 from rich.progress import (
@@ -32,8 +33,14 @@ def _columns() -> int | None:
     return None if "COLUMNS" in os.environ or sys.stdout.isatty() else PIPED
 
 
-out = Console(highlight=False, soft_wrap=False, width=_columns())
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """The command's own end decides what that means; Rich would end with code 1, without a word."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+out = _Console(highlight=False, soft_wrap=False, width=_columns())
+err = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, cut: str | None = None) -> Table:

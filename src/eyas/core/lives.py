@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from eyas.core import io
 from eyas.core.console import err
+from eyas.core.errors import ResumeError
 
 STATE = "state.json"
 LOCK = ".lock"
@@ -99,6 +100,53 @@ def is_held(descriptor: int) -> bool | None:
         return None
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
+
+
+def seen(folder: Path) -> tuple[dict[str, Any], str]:
+    """What a run or a study says of itself, and its `standing`; nothing, where it has no `state.json`.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds no mapping.
+    """
+    said: dict[str, Any] = {}
+    state = ""
+    for _ in range(2):  # it may begin between the two looks
+        held = _looked(folder / LOCK)
+        said = io.read_json(folder / STATE) if (folder / STATE).exists() else {}
+        if not isinstance(said, dict):
+            raise ValueError(f"{folder / STATE} must hold a mapping, got {type(said).__name__}")  # noqa: TRY004 - a file
+        state = standing(said, held=held)
+        if state != "killed":
+            break
+    return said, state
+
+
+def require_idle(folder: Path) -> None:
+    """Refuse a run whose lock a process holds.
+
+    Raises:
+        ResumeError: names the process and its machine.
+    """
+    if not _looked(folder / LOCK):
+        return
+    try:
+        said, _ = seen(folder)
+        who = f"process {said['pid']} on {said['host']}"
+    except (OSError, ValueError, KeyError):  # the lock counts, whatever lies beside it
+        who = f"a process that {folder / STATE} does not name"
+    raise ResumeError(f"{folder} is being trained by {who}; wait for it, or stop it with Ctrl-C")
+
+
+def _looked(file: Path) -> bool | None:
+    """`is_held` of a file; None too where there is none: it may have been left behind."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return is_held(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

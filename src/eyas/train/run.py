@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -199,8 +200,8 @@ def _train(
 
 def life_of(start: RunStart) -> AbstractContextManager[Life]:
     """The run is being trained, and says so in its folder."""
-    parameters = start.network.trainable_parameters()
-    return living(start.run.path, precision=start.precision, device=start.device, parameters=parameters)
+    network = {"precision": start.precision, "device": start.device, "parameters": start.network.trainable_parameters()}
+    return living(start.run.path, pid=os.getpid(), **network)
 
 
 def ended_as(result: TrainResult) -> Ended:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import typer
 
-MANIFEST, LIVE, LOCK = "manifest.json", "live.json", ".lock"
+from eyas.cli.marks import MANIFEST, RUN, STUDY, is_repository
+
+SETTINGS = "eyas.yaml"
+RUNS_DIR = re.compile(r"""^runs_dir:[ \t]+(["']?)(.+?)\1(?:[ \t]+#.*)?[ \t]*$""", re.MULTILINE)
+"""Its line in the configuration: to parse YAML takes longer than a shell may wait."""
 
 
 def runs(incomplete: str) -> list[str]:
-    """Run folders: below `runs`, or below the folder that the word names."""
-    return _below(incomplete, "config.yaml")
+    """Run folders: below `runs_dir`, or below the folder that the word names."""
+    return _below(incomplete, RUN)
 
 
 def studies(incomplete: str) -> list[str]:
     """Folders of comparisons, learning curves and searches."""
-    return _below(incomplete, "study.yaml", "tune.yaml")
+    return _below(incomplete, *STUDY)
 
 
 def tracked(incomplete: str) -> list[str]:
@@ -37,8 +43,7 @@ def runs_and_bundles(incomplete: str) -> list[str]:
 
 def repositories(incomplete: str) -> list[str]:
     """Folders that bundles were published to."""
-    found = _beside(incomplete, f"*/{LIVE}", LOCK)
-    return [path for path in found if not (Path(path) / MANIFEST).is_file()]
+    return _here(incomplete, is_repository)
 
 
 def servable(incomplete: str) -> list[str]:
@@ -67,31 +72,44 @@ def _repository(context: typer.Context) -> Path:
 
 
 def _below(incomplete: str, *marks: str) -> list[str]:
-    """Folders with one of these files: those of `runs`, or of the folder that the word is in."""
-    parent = incomplete.rpartition("/")[0] if "/" in incomplete else "runs"
-    return _marked(Path(parent), parent, marks)
+    """Folders with one of these files: those of `runs_dir`, or of the folder that the word is in."""
+    parent = incomplete.rpartition("/")[0] if "/" in incomplete else _runs_dir()
+    return _those(Path(parent), parent, partial(_has_one, marks))
 
 
 def _beside(incomplete: str, *marks: str) -> list[str]:
     """The same, of this folder or the one that the word is in."""
+    return _here(incomplete, partial(_has_one, marks))
+
+
+def _here(incomplete: str, wanted: Callable[[Path], bool]) -> list[str]:
     parent = incomplete.rpartition("/")[0] if "/" in incomplete else ""
-    return _marked(Path(parent or "."), parent, marks)
+    return _those(Path(parent or "."), parent, wanted)
 
 
-def _marked(folder: Path, named: str, marks: tuple[str, ...]) -> list[str]:
-    return sorted(dict.fromkeys(_names(folder, named, marks)))
+def _runs_dir() -> str:
+    """Where the configuration lets runs go."""
+    try:
+        found = RUNS_DIR.search(Path(SETTINGS).read_text(encoding="utf-8", errors="replace"))
+    except OSError:  # there is none
+        return "runs"
+    return found[2].rstrip("/") if found else "runs"
 
 
-def _names(folder: Path, named: str, marks: tuple[str, ...]) -> Iterator[str]:
+def _those(folder: Path, named: str, wanted: Callable[[Path], bool]) -> list[str]:
+    return sorted(_names(folder, named, wanted))
+
+
+def _names(folder: Path, named: str, wanted: Callable[[Path], bool]) -> Iterator[str]:
     """The folders as they would be typed."""
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError:  # there is no such folder: there is nothing to offer
         return
     for entry in entries:
-        if any(_has(entry, mark) for mark in marks):
+        if wanted(entry):
             yield f"{named}/{entry.name}" if named else entry.name
 
 
-def _has(folder: Path, mark: str) -> bool:
-    return any(folder.glob(mark)) if "*" in mark else (folder / mark).is_file()
+def _has_one(marks: tuple[str, ...], folder: Path) -> bool:
+    return any((folder / mark).is_file() for mark in marks)

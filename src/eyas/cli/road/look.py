@@ -6,10 +6,11 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
+from eyas.cli.marks import MANIFEST, is_repository
 from eyas.cli.road.place import Place
 from eyas.cli.road.reading import Troubles, read_or
 from eyas.cli.road.runs import Found, find_runs
-from eyas.cli.road.serving import is_monitor, is_repository, read_models
+from eyas.cli.road.serving import is_monitor, read_models
 from eyas.core.errors import ConfigError
 
 SETTINGS = "eyas.yaml"
@@ -33,6 +34,7 @@ def look(here: Path) -> Place:
     named = {kind: tuple(folder.name for folder in folders) for kind, folders in found.items()}
     return Place(
         settings=settings,
+        unreadable=SETTINGS if settings is None and (here / SETTINGS).exists() else None,
         source=source,
         data=_data(here, named.get("data", ())),
         runs=runs,
@@ -52,7 +54,7 @@ def _data(here: Path, found: tuple[str, ...]) -> tuple[str, ...]:
 
 def _kind(folder: Path) -> str:
     """The field of `Place` that it belongs to; empty where to none."""
-    if (folder / "manifest.json").is_file():
+    if (folder / MANIFEST).is_file():
         return "bundles"
     if is_repository(folder):
         return "models"
@@ -70,10 +72,13 @@ def _settings(here: Path, troubles: Troubles) -> tuple[str | None, str | None, s
 
     try:
         config = load_config(file)
-    except (ConfigError, RecursionError) as error:
-        troubles.append(f"{file.name}: {error}")
-        return None, None, "runs"
-    return file.name, config.data.source, config.runs_dir
+    except ConfigError as error:
+        troubles.append(str(error))
+    except RecursionError:
+        troubles.append(f"{file.name} is nested too deeply")
+    else:
+        return file.name, config.data.source, config.runs_dir
+    return None, None, "runs"
 
 
 def _folders(here: Path) -> list[Path]:

@@ -13,16 +13,26 @@ class Run:
     """A run folder."""
 
     path: str
+    state: str
+    """`running`, `killed`, `elsewhere` (it says that it runs, and nobody here can know), or how it ended: `finished`,
+    `paused`, `stopped` or `failed`; empty where it does not say: an older eyas, or imported."""
     epochs: int
     """Finished."""
     planned: int
+    imported: bool
+    """Its network was trained elsewhere."""
     finished: bool
-    """All epochs are trained, or early stopping ended it."""
+    """All epochs are trained, early stopping ended it, or it was imported."""
     active: bool
-    """It is not finished, and was written a moment ago: it may be training."""
+    """It is training, or may be: where it does not say, it was written a moment ago."""
     accuracy: float | None
     """On the test images; None where it was not evaluated on them."""
     exported: bool
+    model: str | None
+    """The name and the version of its bundle; None where there is none that can be read."""
+    version: str | None
+    written: float
+    """When training last wrote something: seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,10 @@ class Study:
     path: str
     kind: StudyKind
     finished: bool
+    active: bool
+    """It goes on, or may: only a search says so."""
+    written: float
+    """As a run's."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,10 @@ class Model:
     live: str | None
     rollout: str | None
     """`running` or `paused` where one is under way."""
+    tried: str | None
+    """The version of the last rollout."""
+    unreadable: bool
+    """What is live, or the rollout, cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,8 @@ class Place:
 
     settings: str | None
     """The configuration file, where there is one that can be read."""
+    unreadable: str | None
+    """The same, where there is one that cannot."""
     source: str | None
     """The data that it names."""
     data: tuple[str, ...]

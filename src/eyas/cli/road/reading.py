@@ -13,7 +13,9 @@ import yaml
 Troubles: TypeAlias = list[str]
 """One sentence for each file that cannot be read."""
 Value = TypeVar("Value")
-BROKEN = (OSError, ValueError, KeyError, TypeError, RecursionError, csv.Error, yaml.YAMLError)
+NEITHER: tuple[str | None, str | None] = (None, None)
+"""Of two values that are read together."""
+BROKEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
 # Its C half, where PyYAML was built with it, reads a run's configuration ten times as fast.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,16 +11,20 @@ from pathlib import Path
 from time import time
 from typing import Any, TypeAlias
 
+from eyas.cli.marks import MANIFEST, RUN
 from eyas.cli.road.place import Run, Study, StudyKind
-from eyas.cli.road.reading import Troubles, read_json, read_or, read_yaml
+from eyas.cli.road.reading import NEITHER, Troubles, read_json, read_or, read_yaml
 from eyas.core.monitored import is_rising
 
 LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
-DONE = {"compare": "results.json", "learning-curve": "results.json", "tune": "optimization_results.json"}
-WRITTEN = ("history.csv", "config.yaml", "study.yaml", "tune.yaml")
+STATE = "state.json"
+GOES_ON = ("running", "elsewhere")
+RESULTS, FOUND = "results.json", "optimization_results.json"
+WRITTEN = ("history.csv", RUN, STATE, "study.yaml", RESULTS, "tune.yaml", "journal.log", FOUND)
 
-
+_Epoch: TypeAlias = tuple[int, float | None]
+"""Its number, and the monitored value; None where that was not measured."""
 Found: TypeAlias = tuple[tuple[Run, ...], int, tuple[Study, ...]]
 """The runs, how many older ones there are, and the studies; the newest first."""
 
@@ -38,7 +43,7 @@ class _Plan:
 def find_runs(here: Path, runs_dir: str, troubles: Troubles) -> Found:
     """What lies below `here / runs_dir`."""
     folders = sorted((here / runs_dir).glob("*/"), key=_changed, reverse=True)
-    runs = [folder for folder in folders if (folder / "config.yaml").is_file()]
+    runs = [folder for folder in folders if (folder / RUN).is_file()]
     names = {folder: f"{runs_dir.rstrip('/')}/{folder.name}" for folder in folders}
     studies = (_read_study(folder, names[folder], troubles) for folder in folders)
     read = (_read_run(folder, names[folder], troubles) for folder in runs[:LOOKED_AT])
@@ -58,21 +63,46 @@ def _written(file: Path) -> float:
 
 
 def _read_run(folder: Path, name: str, troubles: Troubles) -> Run | None:
-    plan = read_or(folder / "config.yaml", f"{name}/config.yaml", _plan, None, troubles)
+    plan = read_or(folder / RUN, f"{name}/{RUN}", _plan, None, troubles)
     if plan is None:
         return None
     history = partial(_history, monitor=plan.monitor)
-    values: list[float | None] = read_or(folder / "history.csv", f"{name}/history.csv", history, [], troubles)
-    finished = len(values) >= plan.epochs or _ran_out(values, plan)
+    rows: list[_Epoch] = read_or(folder / "history.csv", f"{name}/history.csv", history, [], troubles)
+    epochs, imported = [value for number, value in rows if number > 0], [number for number, _ in rows] == [0]
+    state = read_or(folder / STATE, f"{name}/{STATE}", _state, "", troubles)
+    done = state == "finished" or imported or len(epochs) >= plan.epochs or (not state and _ran_out(epochs, plan))
+    finished, written = done and state not in GOES_ON, _changed(folder)
+    manifest = folder / "bundle" / MANIFEST
+    model, version = read_or(manifest, f"{name}/bundle/{MANIFEST}", _bundle, NEITHER, troubles)
     return Run(
         path=name,
-        epochs=len(values),
+        state=state,
+        epochs=len(epochs),
         planned=plan.epochs,
+        imported=imported,
         finished=finished,
-        active=not finished and time() - _changed(folder) < ACTIVE_SECONDS,
+        active=state in GOES_ON if state else not finished and time() - written < ACTIVE_SECONDS,
         accuracy=read_or(folder / "metrics.json", f"{name}/metrics.json", _accuracy, None, troubles),
-        exported=(folder / "bundle" / "manifest.json").is_file(),
+        exported=manifest.is_file(),
+        model=model,
+        version=version,
+        written=written,
     )
+
+
+def _state(file: Path) -> str:
+    """How the run or the study that it lies in stands; see `Run.state`."""
+    said = read_json(file).get("state")
+    if said != "running":
+        return str(said or "")
+    from eyas.core.lives import seen  # which takes as long to load as all the rest, and is seldom needed
+
+    return seen(file.parent)[1]
+
+
+def _bundle(file: Path) -> tuple[str, str]:
+    manifest = read_json(file)
+    return str(manifest["name"]), str(manifest["version"])
 
 
 def _plan(file: Path) -> _Plan:
@@ -86,15 +116,19 @@ def _plan(file: Path) -> _Plan:
     )
 
 
-def _history(file: Path, monitor: str) -> list[float | None]:
-    """The monitored value of each epoch; None where it was not measured."""
+def _history(file: Path, monitor: str) -> list[_Epoch]:
     with file.open(newline="", encoding="utf-8") as lines:
-        return [float(row[monitor]) if row[monitor] else None for row in csv.DictReader(lines)]
+        return [(int(row["epoch"]), float(row[monitor]) if row[monitor] else None) for row in csv.DictReader(lines)]
 
 
 def _accuracy(file: Path) -> float | None:
     tested = read_json(file).get("test")
-    return None if tested is None else float(tested["accuracy"])
+    if tested is None:
+        return None
+    accuracy = float(tested["accuracy"])
+    if not math.isfinite(accuracy):
+        raise ValueError(f"test.accuracy must be finite, got {accuracy}")
+    return accuracy
 
 
 def _ran_out(values: Sequence[float | None], plan: _Plan) -> bool:
@@ -117,4 +151,15 @@ def _read_study(folder: Path, name: str, troubles: Troubles) -> Study | None:
         kind = "learning-curve" if plan.get("kind") == "learning-curve" else "compare"
     else:
         return None
-    return Study(name, kind, (folder / DONE[kind]).is_file())
+    state = read_or(folder / STATE, f"{name}/{STATE}", _state, "", troubles)
+    done = state == "finished" or (not state and _has_results(folder, kind, name, troubles))
+    return Study(name, kind, finished=done, active=state in GOES_ON, written=_changed(folder))
+
+
+def _has_results(folder: Path, kind: StudyKind, name: str, troubles: Troubles) -> bool:
+    """Whether it is through. A search that was stopped writes its results too, and the best trial so far."""
+    if kind != "tune":
+        return (folder / RESULTS).is_file()
+    results: dict[str, Any] = read_or(folder / FOUND, f"{name}/{FOUND}", read_json, {}, troubles)
+    same = (folder / "best.yaml").is_file() and not (folder / "final").is_dir()  # the best is the baseline itself
+    return bool(results) and (bool(results.get("final")) or same)

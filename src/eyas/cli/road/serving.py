@@ -9,18 +9,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from eyas.cli.marks import LIVE, MANIFEST
 from eyas.cli.road.place import Model
-from eyas.cli.road.reading import Troubles, read_json, read_or
+from eyas.cli.road.reading import NEITHER, Troubles, read_json, read_or
 
-LIVE, LOCK, MANIFEST = "live.json", ".lock", "manifest.json"
 ROLLOUT = Path(".rollouts", "rollout.json")
 WRITTEN = ("status.json", "predictions.db")
 UNDER_WAY = ("running", "paused")
-
-
-def is_repository(folder: Path) -> bool:
-    """Whether a folder has been published to, or holds a live pointer."""
-    return (folder / LOCK).is_file() or any(folder.glob(f"*/{LIVE}"))
 
 
 def is_monitor(folder: Path) -> bool:
@@ -32,14 +27,17 @@ def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
     """The repository's models, by name."""
     for model in sorted({file.parents[1] for file in folder.glob(f"*/*/{MANIFEST}")}):
         said = f"{name}/{model.name}"
+        before = len(troubles)
         live = read_or(model / LIVE, f"{said}/{LIVE}", _live, None, troubles)
-        status = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", _status, None, troubles)
+        status, tried = read_or(model / ROLLOUT, f"{said}/{ROLLOUT}", _rollout, NEITHER, troubles)
         yield Model(
             repository=name,
             name=model.name,
             versions=tuple(sorted((file.parent.name for file in model.glob(f"*/{MANIFEST}")), key=_counted)),
             live=live,
             rollout=status if status in UNDER_WAY else None,
+            tried=tried,
+            unreadable=len(troubles) > before,
         )
 
 
@@ -47,8 +45,10 @@ def _live(file: Path) -> str:
     return str(read_json(file)["version"])
 
 
-def _status(file: Path) -> str:
-    return str(read_json(file)["status"])
+def _rollout(file: Path) -> tuple[str, str]:
+    """The last one's status and version."""
+    said = read_json(file)
+    return str(said["status"]), str(said["plan"]["challenger"])
 
 
 def _counted(version: str) -> list[tuple[bool, int, str]]:

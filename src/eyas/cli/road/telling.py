@@ -9,7 +9,7 @@ from textwrap import shorten
 
 import typer
 
-from eyas.cli.road.advice import Step, advise
+from eyas.cli.road.advice import Step, activity, advise
 from eyas.cli.road.look import look
 from eyas.cli.road.place import Model, Place, Run
 from eyas.cli.words import print_json
@@ -74,7 +74,8 @@ def _found(place: Place) -> Iterator[tuple[str, str]]:
     if older := len(place.runs[SHOWN:]) + place.more_runs:
         yield "runs", f"and {older} older"
     for study in place.studies[:SHOWN]:
-        yield "studies", f"{study.path}: {study.kind}, {'finished' if study.finished else 'not finished'}"
+        state = "finished" if study.finished else "goes on" if study.active else "not finished"
+        yield "studies", f"{study.path}: {study.kind}, {state}"
     for model in place.models[:SHOWN]:
         yield "models", _model(model)
     for trouble in place.broken[:SHOWN]:
@@ -85,14 +86,14 @@ def _found(place: Place) -> Iterator[tuple[str, str]]:
 
 def _run(run: Run) -> str:
     if not run.finished:
-        state = "may be training" if run.active else "stopped"
-        return f"{run.path}: {state}, {run.epochs} of {run.planned} epochs"
+        ended = run.state if run.state in ("failed", "paused", "killed") else "stopped"
+        return f"{run.path}: {activity(run) if run.active else ended}, {run.epochs} of {run.planned} epochs"
     measured = "not evaluated" if run.accuracy is None else f"test accuracy {run.accuracy:.2%}"
-    return f"{run.path}: trained, {measured}{', exported' if run.exported else ''}"
+    return f"{run.path}: {'imported' if run.imported else 'trained'}, {measured}{', exported' if run.exported else ''}"
 
 
 def _model(model: Model) -> str:
     count = len(model.versions)
-    live = f"{model.live} is live" if model.live else "none is live"
+    live = f"{model.live} is live" if model.live else "unreadable" if model.unreadable else "none is live"
     rollout = f"; a rollout is {model.rollout}" if model.rollout else ""
     return f"{model.repository}: {model.name}, {count} version{'s' * (count > 1)}, {live}{rollout}"
