@@ -99,7 +99,7 @@ def test_small_and_unequal_classes(tmp_path: Path) -> None:
 def test_class_that_only_test_has(tmp_path: Path) -> None:
     report = check(tmp_path, CLEAN | {"test/only/1.png": png(pattern(1, 8, 8, start=800)[0])})
     assert finding(report, "missing-in-train").severity == "error"
-    assert finding(report, "no-splits").message.endswith("only has 0")
+    assert "only has 0" in finding(report, "no-splits").message
 
 
 def test_report_as_json_and_rows(tmp_path: Path) -> None:

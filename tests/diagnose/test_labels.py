@@ -14,6 +14,7 @@ from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.diagnose.labels import judge_labels
 from eyas.train.crossval import assign_folds, cross_validate
+from support.datasets import changed
 
 CLASSES = ("a", "b", "c")
 
@@ -35,7 +36,7 @@ def flip(labels: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], ND
 
 def test_flipped_digits_are_found(digits: Dataset, config: Config) -> None:
     labels, wrong = flip(digits.train.labels, 0.05)
-    spoilt = replace(digits, train=replace(digits.train, labels=labels))
+    spoilt = changed(digits, train=replace(digits.train, labels=labels))
     done: list[int] = []
     rows, probabilities = cross_validate(config, spoilt, 4, done.append)
     assert done == [1, 2, 3, 4]

@@ -25,7 +25,7 @@ STRONG = re.compile(
 )
 """What would ask something of those who serve a model. The Lesser GPL, the Mozilla licence and their like do not."""
 WEAK = re.compile(r"\bLGPL|Lesser General Public", re.IGNORECASE)
-READ = {"sigstore-models": "MIT"}
+READ = {"namex": "Apache-2.0", "sigstore-models": "MIT"}
 """Of those whose metadata say nothing: read in their sources."""
 HEAD = """# Licences
 

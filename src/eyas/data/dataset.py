@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack
@@ -103,6 +104,12 @@ class Dataset(Opened):
         parts = {"train": (images, labels), "val": val, "test": test}
         given = {part: pair for part, pair in parts.items() if pair is not None}
         return cls(keep_arrays(given, classes, name), **keys)
+
+    def with_splits(self, train: Split, val: Split, test: Split) -> Self:
+        """The same images under the same name, split otherwise."""
+        made = copy(self)
+        vars(made).update(train=train, val=val, test=test)
+        return made
 
     @property
     def clean_test(self) -> Split | None:

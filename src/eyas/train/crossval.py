@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +73,7 @@ def assign_folds(labels: NDArray[np.int64], classes: int, folds: int, seed: int)
 def _part(dataset: Dataset, rows: NDArray[np.int64], labels: NDArray[np.int64], out: NDArray[np.bool_]) -> Dataset:
     """The other folds as train, the held-out one as test, no val."""
     images = dataset.train.images
-    return replace(
-        dataset,
+    return dataset.with_splits(
         train=Split("train", images, rows[~out], labels[~out]),
         val=Split("val", images, rows[:0], labels[:0]),
         test=Split("test", images, rows[out], labels[out]),
