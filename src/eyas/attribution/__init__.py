@@ -5,6 +5,7 @@ image ─► float pixels ─► network ─► a class's logit ─► gradients
 
 from eyas.attribution.explaining import METHODS, explain
 from eyas.attribution.layers import last_maps
+from eyas.attribution.methods import load_captum
 from eyas.attribution.predictor import NetworkPredictor
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "NetworkPredictor",
     "explain",
     "last_maps",
+    "load_captum",
 ]

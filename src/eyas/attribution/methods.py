@@ -15,17 +15,19 @@ channels the map has the sum, so that it adds up as they do.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import GradientShap, IntegratedGradients, LayerGradCam
 from torch import Tensor
 
 from eyas.attribution.layers import last_maps
 from eyas.attribution.predictor import NetworkPredictor, images_at_once
+from eyas.core.errors import needs_extra
 from eyas.explain import Sums
 from eyas.explain.explanation import Case, enlarged
 from eyas.explain.methods import Map
@@ -38,11 +40,25 @@ FIRST_DRAWN, DRAWN, MOST_DRAWN = 4, 64, 1024
 """Draws of gradient SHAP: in the first batch, in one batch at most, in all at most."""
 
 
+def load_captum() -> Any:
+    """captum's methods, loaded when one is asked for: 0.4 s that other explanations do without.
+
+    In a notebook without ipywidgets the bar that comes with it warns; nothing here draws one.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    with needs_extra("train"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")
+        from captum import attr
+    return attr
+
+
 def integrated_gradients(predictor: NetworkPredictor, case: Case) -> tuple[Map, Sums]:
     """Steps by Gauss and Legendre's rule, twice as many until the map adds up or half the time would be over."""
     pixels, baseline = predictor.pixels(case.image[None]), predictor.pixels(_blank(case))
     expected = _logit(predictor, case, pixels) - _logit(predictor, case, baseline)
-    method, steps = IntegratedGradients(predictor.logits), FIRST_STEPS
+    method, steps = load_captum().IntegratedGradients(predictor.logits), FIRST_STEPS
     at_once = _at_once(pixels)
     while True:
         began = monotonic()
@@ -61,7 +77,7 @@ def grad_cam(predictor: NetworkPredictor, case: Case) -> tuple[Map, None]:
     That is so where those maps have more than one position: of one, maps further up are taken.
     """
     pixels = predictor.pixels(case.image[None]).requires_grad_()
-    method = LayerGradCam(predictor.logits, last_maps(predictor.network, pixels))
+    method = load_captum().LayerGradCam(predictor.logits, last_maps(predictor.network, pixels))
     small = method.attribute(pixels, case.index)[0, 0].detach().cpu().numpy()
     case.ask.asked += 1
     return enlarged(small, case.image), None
@@ -77,7 +93,7 @@ def gradient_shap(predictor: NetworkPredictor, case: Case) -> tuple[Map, Sums]:
     """
     pixels, background = predictor.pixels(case.image[None]), predictor.pixels(predictor.compared_with())
     expected = _logit(predictor, case, pixels) - float(predictor.background_logits[case.index])
-    method, total, drawn = GradientShap(predictor.logits), torch.zeros_like(pixels), 0
+    method, total, drawn = load_captum().GradientShap(predictor.logits), torch.zeros_like(pixels), 0
     most = min(DRAWN, _at_once(pixels))
     count = min(FIRST_DRAWN, most)
     with _drawn_from(case.seed):

@@ -145,7 +145,11 @@ def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Op
 
 def _open_network(run: RunFolder, methods: tuple[str, ...], skips: bool, seconds: float, seed: int) -> _Opened:
     with needs_extra("train"):
-        from eyas.attribution import NetworkPredictor, explain
+        from eyas.attribution import NetworkPredictor, explain, load_captum
+    from eyas.explain import GRADIENTS
+
+    if set(methods) & set(GRADIENTS):
+        load_captum()  # before the network is looked for: without it the bundle may do
     network = NetworkPredictor.of(run)
     answer = partial(explain, network, seconds=seconds, seed=seed)
     return _Opened(network.classes, network.policy, methods, skips, answer)
