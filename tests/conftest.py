@@ -1,4 +1,4 @@
-"""What every test stands on: a cache of its own, and the built-in digits."""
+"""What every test stands on: a cache of its own, the built-in digits, and one browser for all pages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import pytest
 
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, open_dataset
+from support.browsing import browser
+
+__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session", autouse=True)

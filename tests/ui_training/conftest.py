@@ -22,9 +22,8 @@ from eyas.tune.beginning import Wishes, begin_tuning
 from eyas.tune.running import tune
 from eyas.ui.server import make_app
 from support.asgi import asgi_client
-from support.browsing import Tab, browser, open_tab
+from support.browsing import Tab, open_tab
 
-__all__ = ["browser"]  # a fixture that several folders of tests have
 OpenTab = Callable[..., Tab]
 SPACE = """\
 train.optimizer: [adam, sgd]

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from ui_service import feed, page_service
 
-from support.browsing import Tab, browser, open_tab
+from support.browsing import Tab, open_tab
 from support.server import Server
 
-__all__ = ["browser"]  # a fixture that several folders of tests have
 OpenTab = Callable[..., Tab]
 
 
