@@ -114,7 +114,7 @@ docs-figures: $(VENV)/.dev  ## draw the site's figures anew, by the very command
 	$(BIN)/python docs/hooks/figures.py $(PAGES)
 
 tour: $(VENV)/.dev build/ui-check/.done  ## the whole way on CIFAR-100, the page in a browser and a roll-back included (an hour)
-	PYTHONPATH=build/ui-check $(BIN)/python tests/tour/tour.py $(TOUR)
+	PYTHONPATH=build/ui-check:tests $(BIN)/python tests/tour/tour.py $(TOUR)
 
 readme: $(VENV)/.dev  ## run the README's commands, and renew the outputs and pictures that it shows
 	$(BIN)/python docs/hooks/readme.py

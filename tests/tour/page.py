@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from support.browsing import chromium
+
 SIZE = {"width": 1100, "height": 780}
 VIEWS = ("model", "monitor", "rollout")
 SEEN = 6000  # ms, after which a view has drawn what moves
-
-
-def chromium() -> str | None:
-    """Its path, where the system has one."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def look(url: str, image: Path, folder: Path) -> None:

@@ -23,12 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
-from page import chromium, look
+from page import look
 from traffic import test_images, traffic
 
 import eyas
+from support.browsing import chromium
+from support.waiting import wait_until
 
 TARGET = Path("build/tour")
 MODEL = "tour"
@@ -111,7 +113,7 @@ class Tour:
             process = subprocess.Popen(eyas_command("serve", *words), cwd=self.folder, stdout=log, stderr=log)
             try:
                 with eyas.Client(URL) as client:
-                    wait_until(client.ready, READY_SECONDS, "the service is not ready")
+                    wait_until(client.ready, READY_SECONDS)
                 yield URL
             finally:
                 process.terminate()
@@ -125,16 +127,6 @@ URL = f"http://127.0.0.1:{PORT}"
 def eyas_command(*words: str) -> list[str]:
     """This Python's eyas, whatever the shell would find."""
     return [sys.executable, "-m", "eyas", *words]
-
-
-def wait_until(holds: object, seconds: float, otherwise: str) -> None:
-    """Until holds() is true."""
-    assert callable(holds)
-    until = monotonic() + seconds
-    while not holds():
-        if monotonic() > until:
-            sys.exit(f"{otherwise} after {seconds:g} s")
-        sleep(0.2)
 
 
 def main() -> None:
