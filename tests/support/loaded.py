@@ -65,6 +65,12 @@ sys.exit(code)
 """
 
 
+def without_terminal() -> dict[str, str]:
+    """Our environment but for the size of a terminal: readline, which pytest loads, adds it behind Python's back, and
+    the processes that share a run's tests inherit it."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+
+
 @cache
 def loaded_eyas() -> str:
     """The path of an `eyas` command that is forked from a process with everything loaded, up to the session's end.
@@ -82,9 +88,8 @@ def loaded_eyas() -> str:
     command.chmod(0o700)
     # Its standard input says that we are gone, however that came; its standard output, that it is ready.
     told, tells = os.pipe()
-    # Of our environment as Python has it: readline, which pytest loads, adds COLUMNS behind its back.
-    environment = dict(os.environ)
-    server = subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=tells, env=environment)
+    command_line = [sys.executable, __file__, address]
+    server = subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=tells, env=without_terminal())
     os.close(tells)
     atexit.register(_end, server, folder)
     ready, _, _ = select.select([told], [], [], START_SECONDS)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.loaded import loaded_eyas
+from support.loaded import loaded_eyas, without_terminal
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ def run_blocks(page: Path, folder: Path, timeout: float = 240, *, fresh: bool = 
         ["bash", "-c", _script(page.read_text(), _free_port())],
         cwd=folder,
         # Threads that spin while they wait are 17 times slower where other tests want the cores too.
-        env={**_environment(), "PATH": path, "OMP_WAIT_POLICY": "passive"},
+        env={**without_terminal(), "PATH": path, "OMP_WAIT_POLICY": "passive"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,11 +75,6 @@ def run_blocks(page: Path, folder: Path, timeout: float = 240, *, fresh: bool = 
     if shell.returncode:
         raise AssertionError(f"{page.name}: exit code {shell.returncode}\n{said}{errors}")
     return said.split(MARK)[:-1]
-
-
-def _environment() -> dict[str, str]:
-    """Ours, but for the size of a terminal: pytest's readline leaves it to the processes that share a run's tests."""
-    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
 
 
 def _script(text: str, port: int) -> str:
