@@ -88,7 +88,7 @@ def loaded_eyas() -> str:
     command.chmod(0o700)
     # Its standard input says that we are gone, however that came; its standard output, that it is ready.
     told, tells = os.pipe()
-    command_line = [sys.executable, __file__, address]
+    command_line = [sys.executable, __file__, str(address)]
     server = subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=tells, env=without_terminal())
     os.close(tells)
     atexit.register(_end, server, folder)
