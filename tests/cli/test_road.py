@@ -68,6 +68,14 @@ def test_a_folder_of_images_is_looked_at_and_trained_on(tmp_path, inside):
     assert look(tmp_path / "my photos").data == (".",)
 
 
+def test_a_folder_with_some_pictures_in_it_is_no_data(tmp_path):
+    make_classes(tmp_path / "docs")  # as a project's, with pictures in two of its sub-folders
+    for name in ("guide", "howto", "decisions"):
+        (tmp_path / "docs" / name).mkdir()
+        (tmp_path / "docs" / name / "index.md").touch()
+    assert look(tmp_path).data == ()
+
+
 def test_a_configuration_says_which_data(tmp_path):
     (tmp_path / "eyas.yaml").write_text("data: {source: digits}\n")
     assert commands(tmp_path) == ["eyas data check digits", "eyas train"]

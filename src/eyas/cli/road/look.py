@@ -90,9 +90,9 @@ def _folders(here: Path) -> list[Path]:
 
 
 def _has_classes(folder: Path) -> bool:
-    """Whether two sub-folders hold images, or one that is named as a split does."""
+    """Whether most sub-folders, and two at least, hold images, or one that is named as a split does."""
     inside = _folders(folder)
-    if sum(_has_images(one) for one in inside) >= 2:
+    if sum(_has_images(one) for one in inside) >= max(2, len(inside) / 2):
         return True
     return any(one.name.lower() in PARTS and any(map(_has_images, _folders(one))) for one in inside)
 
