@@ -34,7 +34,7 @@ class MonitoringConfig(Section):
     """Chance of an alarm without any drift, in `horizon` predictions."""
     horizon: PositiveInt = 10_000
     """Predictions that `false_alarms` speaks of."""
-    most_per_second: PositiveFloat = 1000.0
+    most_per_second: PositiveFloat = 200.0
     """Predictions that the drift tests look at, at most; of what comes on top a random part is left out. All of them
     are counted and stored."""
     keep_days: PositiveInt = 30

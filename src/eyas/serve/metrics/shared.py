@@ -23,6 +23,7 @@ import json
 import mmap
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from struct import Struct
 from threading import Lock
 from time import monotonic
@@ -190,7 +191,12 @@ def _rows(table: memoryview) -> Iterator[_Row]:
         if not state:
             return
         length = state % GIVEN
-        yield _Row(start, left, tuple(json.loads(key[:length])) if length else (), tuple(numbers))
+        yield _Row(start, left, _series(key[:length]) if length else (), tuple(numbers))
+
+
+@lru_cache(maxsize=4096)
+def _series(key: bytes) -> Series:
+    return tuple(json.loads(key))
 
 
 def _numbers(table: memoryview, start: int) -> Numbers:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from eyas.bundle import Bundle
 from eyas.core import io
@@ -24,6 +28,7 @@ from eyas.serve.monitoring.wire import Rows
 
 SHOWN = 20  # alarms in the status
 TIMED = 2000  # answers whose latency is remembered
+TOGETHER = 64  # answers that the drift tests wait for: one alone costs three times as much
 log = logging.getLogger("eyas.serve")
 
 
@@ -56,6 +61,7 @@ class Watched:
         self._tested = BundleAccuracy(known.accuracy, known.lower, known.upper) if known else None
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
+        self._untested: list[tuple[list[str], ImageScores, NDArray[np.float32]]] = []
         self._saved = 0
         self._described = False
         self._rules = MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
@@ -79,7 +85,24 @@ class Watched:
         self._counts.predicted(scores.predicted, reviews, unknown)
         if self._keeper:
             self._keeper.keep(rows, scores.predicted, scores.confidence, review)
-        self._test(rows, scores)
+        if self._monitor and rows.watched:
+            ids = [rows.ids[row] for row in rows.watched]
+            self._untested.append((ids, scores[rows.watched], rows.pixels))
+            if sum(len(ids) for ids, _, _ in self._untested) >= TOGETHER:
+                self.test()
+
+    def test(self) -> None:
+        """Let the drift tests see those answers that wait for others."""
+        monitor, untested = self._monitor, self._untested
+        if monitor is None or not untested:
+            return
+        self._untested = []
+        ids, scores, pixels = zip(*untested, strict=True)
+        outcomes = monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels))
+        for outcome in outcomes:
+            if outcome.alarm:
+                self._raised(outcome.alarm)
+        self._counts.watched(monitor.requests, monitor.failures)
 
     def status(self, feedback: AccuracyStatus | None) -> VersionStatus:
         """What is known now."""
@@ -118,16 +141,6 @@ class Watched:
             io.write_bytes(self._folder / STATE, self._monitor.state())
             self._saved = self._monitor.requests
 
-    def _test(self, rows: Rows, scores: ImageScores) -> None:
-        monitor = self._monitor
-        if monitor is None or not rows.watched:
-            return
-        outcomes = monitor.observe_many([rows.ids[row] for row in rows.watched], scores[rows.watched], rows.pixels)
-        for outcome in outcomes:
-            if outcome.alarm:
-                self._raised(outcome.alarm)
-        self._counts.watched(monitor.requests, monitor.failures)
-
     def _raised(self, alarm: Alarm) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         told = alarm_status(alarm, self.model, self.version, self.bundle.classes, now)
@@ -163,6 +176,10 @@ def _scores(rows: Rows) -> ImageScores:
     _, energy, distance, outlier, unknown = rows.scores.T
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     return ImageScores(probabilities, predicted, confidence, energy, distance, outlier.astype(np.float64), unknown == 1)
+
+
+def _joined(scores: Sequence[ImageScores]) -> ImageScores:
+    return ImageScores(*(np.concatenate([getattr(one, field.name) for one in scores]) for field in fields(ImageScores)))
 
 
 def describe(alarm: AlarmStatus) -> str:

@@ -194,10 +194,13 @@ class Watcher:
         self._trials.serve(table, self._attempt)
 
     def _tell(self) -> None:
-        """The board, and now and then the state."""
+        """The board, after the last drift tests; and now and then the state."""
         now = monotonic()
         if now >= self._tell_at:
             self._tell_at = now + TOLD_SECONDS
+            for watched in self._watched.values():
+                if watched:
+                    self._attempt("the drift tests fail", watched.test)
             self._attempt("the rollouts cannot be judged", self._judge)
             self._let_go(now)
             status = self.status()
