@@ -14,8 +14,8 @@ from eyas.core.schema import ServeConfig
 from eyas.core.schema.trust import is_loopback
 from eyas.serve.alerts.receivers import check_addresses
 from eyas.serve.logs import set_up
+from eyas.serve.messages import Served, Table, Version
 from eyas.serve.processes import Supervisor
-from eyas.serve.processes.messages import Served, Table, Version
 from eyas.serve.rpc.port import check_port
 from eyas.serve.trust import open_gate, open_trusted
 

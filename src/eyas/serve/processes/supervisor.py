@@ -24,12 +24,12 @@ from eyas.core import errors
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
+from eyas.serve.messages import Decided, Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.changes import Changes
 from eyas.serve.processes.child import Child, fork
-from eyas.serve.processes.messages import Decided, Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.processes.prover import prove
 from eyas.serve.processes.watching import Watching
 from eyas.serve.schemas import AdminWorker

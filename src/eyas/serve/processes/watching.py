@@ -9,12 +9,12 @@ from multiprocessing.connection import Connection
 from time import monotonic, time
 
 from eyas.core.schema import MonitoringConfig
+from eyas.serve.messages import Activate, Message, Table, receive, send
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
 from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import Activate, Message, Table, receive, send
 
 AGAIN_SECONDS = 2.0  # between the end of one and the start of another
 END_SECONDS = 10.0  # for what is on its way, once the service stops

@@ -20,13 +20,13 @@ from eyas.serve.app import build_app
 from eyas.serve.asking import Asking, Told
 from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.server import Server
+from eyas.serve.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.monitoring.channel import Channel, Outbox
 from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.processes.balance import Balance
-from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.processes.shelf import Shelf
 from eyas.serve.processes.watching import Watching
 from eyas.serve.service import Service
