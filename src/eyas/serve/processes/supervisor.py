@@ -220,7 +220,8 @@ class Supervisor:
         # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only forks import it.
         from eyas.serve.processes.worker import Place, work
 
-        place = Place(slot, self._tables, self._balance, self._gate, self._listening, pipe, self._watching)
+        share = 1 / self._count
+        place = Place(slot, share, self._tables, self._balance, self._gate, self._listening, pipe, self._watching)
         work(self._table, self._default, self._config, self._threads, place, changing=self._changes is not None)
 
     def _try(self, version: Version, pipe: Connection) -> None:
