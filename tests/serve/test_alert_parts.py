@@ -18,7 +18,8 @@ from eyas.serve.alerts.events import Event, event, iso
 from eyas.serve.alerts.memory import FILE, Kept, Memory
 from eyas.serve.alerts.moves import Moves
 from eyas.serve.alerts.noticing import LEFT_SECONDS, TROUBLE_SECONDS, Noticing
-from eyas.serve.monitoring.status import (
+from eyas.serve.messages import Served, Version
+from eyas.serve.monitor_status import (
     AccuracyStatus,
     AlarmStatus,
     BundleAccuracy,
@@ -27,7 +28,6 @@ from eyas.serve.monitoring.status import (
     StoreStatus,
     VersionStatus,
 )
-from eyas.serve.processes.messages import Served, Version
 from support.receiver import Receiver
 from support.waiting import wait_until
 

@@ -16,8 +16,8 @@ from eyas.bundle import Bundle, Repository
 from eyas.monitor.store import Outcome
 from eyas.rollout import Move, make_plan, rollouts_of
 from eyas.serve.metrics import Tables
+from eyas.serve.monitor_status import MonitorStatus, StoreStatus
 from eyas.serve.monitoring.counts import BoardCounts, LabelCounts, VersionCounts
-from eyas.serve.monitoring.status import MonitorStatus, StoreStatus
 from support.bundles import CLASSES, make_bundle
 from support.server import Server, running
 from support.waiting import wait_until

@@ -1,5 +1,6 @@
 """The main flows against the real server, in a process of its own."""
 
+import errno
 import json
 import signal
 import socket
@@ -127,6 +128,18 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(tmp_path: Path) -> None
         port = other.getsockname()[1]
         with pytest.raises(ServingError, match=rf"port {port} on 127.0.0.1 is already in use; .*serve.port={port + 1}"):
             serve(tmp_path / "no-bundle", ServeConfig(port=port))
+
+
+def test_a_port_that_this_user_may_not_take_is_told_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bind(taken: socket.socket, address: tuple[str, int]) -> None:
+        if address[1] == 80:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(ServingError, match=r"ports from 1024 up may: serve\.admin_port=5001"):
+        serve(tmp_path / "no-bundle", ServeConfig(admin=True, admin_port=80))
 
 
 def test_a_host_that_is_not_ours_is_told(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
+from eyas.serve.messages import Prepared, Refused, Served, Table, Version
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.models import Models
-from eyas.serve.processes.messages import Prepared, Refused, Served, Table, Version
 from eyas.serve.processes.shelf import Shelf
 from eyas.serve.processes.table import Wanted, settle
 from eyas.serve.service import Service

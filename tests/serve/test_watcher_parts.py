@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from eyas.core.errors import IntegrityError
 from eyas.rollout import RolloutStore, make_plan
 from eyas.rollout.state import CURRENT, FOLDER
+from eyas.serve.messages import Served, Version
 from eyas.serve.metrics import Tables
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import HELD, LONGEST, Channel, Outbox
 from eyas.serve.monitoring.trials import Trials
 from eyas.serve.monitoring.wire import COLUMNS, Rows, decode, encode
-from eyas.serve.processes.messages import Served, Version
 from eyas.serve.split import Split
 from support.tracking import wait_until
 

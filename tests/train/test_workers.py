@@ -17,7 +17,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
 from eyas.nn import load_weights
 from eyas.train import resume_run, start_run
-from eyas.train.parallel.workers import Workers
+from eyas.train.workers import Workers
 from support.loaded import loaded_eyas
 from support.ray_start import ease_ray
 

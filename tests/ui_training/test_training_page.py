@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -313,6 +314,17 @@ def test_other_machines_are_let_in_by_word_alone_and_a_port_in_use_is_told(tmp_p
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused("127.0.0.1", port, f"port {port} on 127.0.0.1 is already in use")
+
+
+def test_a_port_that_this_user_may_not_take_is_told_with_one_that_they_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bind(taken: socket.socket, address: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(ServingError, match="ports from 1024 up may: --port 5050"):
+        follow(tmp_path, "127.0.0.1", 80, open_to_network=False, tell=pytest.fail)
 
 
 def test_it_starts_without_what_training_needs() -> None:

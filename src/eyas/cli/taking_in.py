@@ -34,9 +34,9 @@ from eyas.nn.from_keras import (
 )
 from eyas.train.assembly import device_kind, set_up
 from eyas.train.imported import against, require_classes, write_imported
-from eyas.train.parallel.workers import join
 from eyas.train.run import create_folder
 from eyas.train.scaling import fit_scaling
+from eyas.train.workers import join
 
 # Images by which a model that is read again is compared, and by how much its logits may differ, of the largest.
 SEEN, NEAR = 64, 1e-3

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import errno
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from eyas.bundle import Repository, is_repository
-from eyas.core.errors import ConfigError, ServingError
+from eyas.core.errors import ConfigError
 from eyas.core.schema import ServeConfig
-from eyas.core.schema.trust import is_loopback
 from eyas.serve.alerts.receivers import check_addresses
+from eyas.serve.http.listening import Names, bound, in_url
 from eyas.serve.logs import set_up
+from eyas.serve.messages import Served, Table, Version
 from eyas.serve.processes import Supervisor
-from eyas.serve.processes.messages import Served, Table, Version
 from eyas.serve.rpc.port import check_port
 from eyas.serve.trust import open_gate, open_trusted
 
 WRITE_SECONDS = 5.0  # the supervisor does nothing else while it waits for another writer of the repository
+PUBLIC = Names("serve.host", "serve.port", "=", 5000)
+ADMIN = Names("serve.host", "serve.admin_port", "=", 5001)
+OUTSIDE = (
+    "serve.auth asks nobody for a token. Ask for tokens: `eyas token --new-secret secret` makes a secret, and "
+    "serve.auth.secret_file=secret uses it. Or let whoever reaches the port use the service: serve.open_to_network=true"
+)
 
 
 def serve(path: Path, config: ServeConfig) -> None:
@@ -41,21 +44,24 @@ def serve(path: Path, config: ServeConfig) -> None:
     if config.monitor:
         check_addresses(config.monitor)
     with ExitStack() as stack:
-        listening = [stack.enter_context(_bound(config, port)) for port in _ports(config)]
+        outside = "" if config.auth or config.open_to_network else OUTSIDE
+        listening = [
+            stack.enter_context(bound(config.host, port, names, outside)) for names, port in _ports(config).items()
+        ]
         gate = open_gate(config)
         models = Repository(path, WRITE_SECONDS) if is_repository(path) else _one(path, config)
-        url = f"{'https' if config.tls else 'http'}://{_shown(config.host)}:{config.port}"
+        url = f"{'https' if config.tls else 'http'}://{in_url(config.host)}:{config.port}"
         Supervisor(models, config, gate, listening, url).run()
 
 
-def _ports(config: ServeConfig) -> list[int]:
+def _ports(config: ServeConfig) -> dict[Names, int]:
     if config.admin_port is None:
-        return [config.port]
+        return {PUBLIC: config.port}
     if not config.admin:
         raise ConfigError(f"serve.admin_port needs serve.admin=true, got {config.admin_port} without it")
     if config.admin_port == config.port:
         raise ConfigError(f"serve.admin_port must be another port than serve.port, got {config.port} for both")
-    return [config.port, config.admin_port]
+    return {PUBLIC: config.port, ADMIN: config.admin_port}
 
 
 def _one(path: Path, config: ServeConfig) -> Table:
@@ -65,47 +71,3 @@ def _one(path: Path, config: ServeConfig) -> Table:
         raise ConfigError(f"serve.admin=true is for a repository, whose models can change; {path} is a bundle")
     version = Version(manifest.name, manifest.version, str(path.absolute()))
     return (Served(manifest.name, manifest.version, (version,)),)
-
-
-@contextmanager
-def _bound(config: ServeConfig, port: int) -> Iterator[socket.socket]:
-    """A socket that has the address but does not listen yet."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            config.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except socket.gaierror as error:
-        raise ServingError(f"serve.host must be an address of this machine, got {config.host}: {error}") from error
-    if not (config.auth or config.open_to_network or is_loopback(str(address[0]))):
-        raise _open_to_all(config)
-    with socket.socket(family, kind, protocol) as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free again
-        try:
-            taken.bind(address)
-        except OSError as error:
-            raise _cannot_listen(config, port, error) from error
-        yield taken
-
-
-def _open_to_all(config: ServeConfig) -> ServingError:
-    return ServingError(
-        f"serve.host={config.host} lets other machines in, and serve.auth asks nobody for a token. Ask for tokens: "
-        "`eyas token --new-secret secret` makes a secret, and serve.auth.secret_file=secret uses it. Or let whoever "
-        "reaches the port use the service: serve.open_to_network=true"
-    )
-
-
-def _cannot_listen(config: ServeConfig, port: int, error: OSError) -> ServingError:
-    where = f"port {port} on {config.host}"
-    if error.errno == errno.EADDRINUSE:
-        return ServingError(
-            f"{where} is already in use; stop the program that has it, or take another: "
-            f"serve.{'admin_' * (port == config.admin_port)}port={port + 1 if port < 65535 else 5000}"
-        )
-    if error.errno == errno.EACCES:
-        return ServingError(f"{where} may not be taken by this user; ports from 1024 up may: serve.port=5000")
-    return ServingError(f"cannot listen on {where}: {error.strerror or error}")
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from eyas.core.schema import ServeConfig
 from eyas.infer import Prediction
+from eyas.monitor.store import PredictionStore, open_store
 from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
 from eyas.serve.dealing import Route
@@ -19,6 +20,7 @@ from eyas.serve.metrics import Meter
 from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.monitoring.board import Board
+from eyas.serve.monitoring.keeping import place_of
 from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.reading import BodyReader, Images, Reading
 from eyas.serve.shadows import Shadows
@@ -41,6 +43,8 @@ class Service:
     """Where the watcher says what it knows; None where there is none."""
     reporter: Reporter | None = None
     """Tells the watcher of each answer."""
+    store: PredictionStore | None = field(init=False)
+    """That the watcher writes to; None where there is none."""
     lane: Lane = field(init=False)
     _batcher: Batcher = field(init=False)
 
@@ -49,6 +53,9 @@ class Service:
         self._batcher = Batcher(self.lane, self._run)
         self._shadows = Shadows(self.lane, self._run, self.meter)
         self.user_header = self.config.user_header.lower()
+        monitor = self.config.monitor
+        place = place_of(monitor) if monitor and self.board else None
+        self.store = open_store(place) if place else None
 
     def find(self, request: Request, name: str = "", version: str = "") -> Model:
         """The model that a request is for; see `Models.find`."""

@@ -2,11 +2,11 @@
 
 from eyas.train.callbacks import Callback, EpochEnd, Remarks, RunEnd, RunStart
 from eyas.train.evaluation import answers_of, evaluate_clean, evaluate_run
-from eyas.train.parallel.launch import launch
-from eyas.train.parallel.workers import in_group, is_main
+from eyas.train.launching import launch
 from eyas.train.progress.history import EpochRow
 from eyas.train.progress_bar import ProgressBar
 from eyas.train.run import TrainResult, check_resume, prepare_run, read_result, resume_run, start_run
+from eyas.train.workers import in_group, is_main
 
 __all__ = [
     "Callback",

@@ -27,7 +27,6 @@ from eyas.train.loop import Job, batches
 from eyas.train.loss import Loss
 from eyas.train.optim.choosing import make_optimizer
 from eyas.train.optim.ema import MovingAverage
-from eyas.train.parallel.workers import Workers
 from eyas.train.precision import Precision, choose_precision
 from eyas.train.progress.checkpoint import Position, read_checkpoint, restore_checkpoint
 from eyas.train.progress.keeper import Keeper
@@ -36,6 +35,7 @@ from eyas.train.scaling import fit_scaling
 from eyas.train.step import Learner
 from eyas.train.teacher import check_teacher, load_teacher
 from eyas.train.transfer.beginning import Beginning, begin_transfer
+from eyas.train.workers import Workers
 
 # The whitened stem's 12 × 12 covariance needs no more: 5,461 images of 32×32.
 STEM_BYTES = 16 << 20

@@ -23,10 +23,10 @@ from eyas.train.checks import check_config
 from eyas.train.feed import Feed
 from eyas.train.imported import is_imported
 from eyas.train.loop import Ending, Job, fit
-from eyas.train.parallel.workers import Workers, join
 from eyas.train.precision import Precision
 from eyas.train.progress.checkpoint import check_same, read_checkpoint
 from eyas.train.progress.history import EpochRow
+from eyas.train.workers import Workers, join
 
 
 @dataclass(frozen=True)

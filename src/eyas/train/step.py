@@ -18,10 +18,10 @@ from eyas.train.optim.ema import MovingAverage
 from eyas.train.optim.optimizers import Optimizer
 from eyas.train.optim.sam import perturbed
 from eyas.train.optim.schedule import rate_share
-from eyas.train.parallel.workers import Workers
 from eyas.train.precision import Precision, autocast
 from eyas.train.resizing import resized, side_at
 from eyas.train.teacher import Teacher
+from eyas.train.workers import Workers
 
 
 @dataclass

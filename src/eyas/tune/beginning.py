@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from eyas.compare.running import require_validation
+from eyas.compare.schedule import process_count
 from eyas.core.config import overlay
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.machine import usable_cores
@@ -181,14 +182,12 @@ def _trials(wishes: Wishes) -> int | None:
 
 
 def worker_count(config: Config, wanted: int | None) -> int:
-    """Processes: those wanted, else one on a GPU, else one for each share of the cores."""
+    """Processes: those wanted, else as many as a study of runs has at once."""
     if config.train.workers > 1:
         raise ConfigError(
             f"train.workers must be 1 in a search: its trials share the cores, got {config.train.workers}"
         )
-    if wanted is not None:
-        return wanted
-    return 1 if device_kind(config.train) == "cuda" else max(1, usable_cores() // (config.train.threads or 1))
+    return process_count(config.train, None) if wanted is None else wanted
 
 
 def check_space(plan: TunePlan, dataset: Dataset) -> None:

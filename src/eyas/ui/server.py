@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from eyas.core.errors import ConfigError, ServingError
+from eyas.core.errors import ConfigError
 from eyas.core.schema.trust import is_loopback
 from eyas.serve.http import Application, Endpoint, Problem, Request
+from eyas.serve.http.listening import Names, bound, host_name, in_url
 from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.request import Limits
 from eyas.serve.http.server import Server
@@ -21,7 +20,10 @@ from eyas.serve.page.policy import HEADERS
 from eyas.ui.endpoints import live_endpoints
 
 FOLDER = Path(__file__).parent / "page"
-PORT = 5050
+NAMES = Names("--host", "--port", " ", 5050, any_free=True)
+OUTSIDE = (
+    "nobody is asked who they are: whoever reaches the port sees all runs. Say --open-to-network where that is meant"
+)
 EVERYWHERE = ("127.0.0.1", "0.0.0.0", "::")
 """Addresses that are listened on where `localhost` leads to."""
 LIMITS = Limits(max_body=0, body_seconds=5.0)
@@ -46,7 +48,7 @@ def follow(root: Path, host: str, port: int, *, open_to_network: bool, tell: Cal
     """
     if root.exists() and not root.is_dir():
         raise ConfigError(f"RUNS_DIR must be a folder, got the file {root}")
-    with _bound(host, port, open_to_network=open_to_network) as taken:
+    with bound(host, port, NAMES, "" if open_to_network else OUTSIDE) as taken:
         asyncio.run(_serve(make_app(root, host), taken, lambda: tell(url_of(taken, host))))
 
 
@@ -60,7 +62,7 @@ def url_of(taken: socket.socket, host: str) -> str:
     address, port = taken.getsockname()[:2]
     if address in EVERYWHERE:
         host = "localhost"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{in_url(host)}:{port}"
 
 
 def make_app(root: Path, host: str = "127.0.0.1") -> Application:
@@ -77,7 +79,7 @@ def guard(host: str) -> Callable[[Request, Endpoint], None]:
     """
 
     def check(request: Request, endpoint: Endpoint) -> None:
-        named = _name(request.header("host"))
+        named = host_name(request.header("host"))
         if is_loopback(named) or (not is_loopback(host) and (named == host.lower() or _is_address(named))):
             return
         raise Problem(
@@ -112,40 +114,6 @@ class _Alone:
     def crowded(self) -> bool:
         """Never: there is no other process."""
         return False
-
-
-def _bound(host: str, port: int, *, open_to_network: bool) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except socket.gaierror as error:
-        raise ServingError(f"--host must be an address of this machine, got {host}: {error}") from error
-    family, kind, protocol, _, address = found
-    if not (open_to_network or is_loopback(str(address[0]))):
-        raise ServingError(
-            f"--host {host} lets other machines in, and nobody is asked who they are: whoever reaches the port sees "
-            "all runs. Say --open-to-network where that is meant"
-        )
-    taken = socket.socket(family, kind, protocol)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free again
-    try:
-        taken.bind(address)
-    except OSError as error:
-        taken.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ServingError(
-                f"port {port} on {host} is already in use; stop the program that has it, or take another: "
-                f"--port {port + 1 if port < 65535 else PORT}, or --port 0 for any that is free"
-            ) from error
-        raise ServingError(f"cannot listen on port {port} of {host}: {error.strerror or error}") from error
-    return taken
-
-
-def _name(host: str) -> str:
-    """Of the header Host, without its port; empty where it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _is_address(name: str) -> bool:

@@ -16,8 +16,8 @@ from eyas.serve.alerts.memory import Kept
 from eyas.serve.alerts.moves import Moves
 from eyas.serve.alerts.noticing import Noticing
 from eyas.serve.alerts.receivers import receivers
-from eyas.serve.monitoring.status import MonitorStatus, ReceiverStatus
-from eyas.serve.processes.messages import Table
+from eyas.serve.messages import Table
+from eyas.serve.monitor_status import MonitorStatus, ReceiverStatus
 
 CLOSE_SECONDS = 2.0  # for all receivers together, once the service stops
 EVERYWHERE = ("0.0.0.0", "::")  # where a service may listen, and nobody can find it

@@ -14,7 +14,7 @@ from time import monotonic, time
 from eyas.serve.alerts.events import Event, seconds_of
 from eyas.serve.alerts.posting import DeliveryError
 from eyas.serve.alerts.receivers import Receiver
-from eyas.serve.monitoring.status import ReceiverStatus
+from eyas.serve.monitor_status import ReceiverStatus
 
 MOST = 500  # events that wait; then the oldest is given up
 OLDEST_SECONDS = 86_400.0

@@ -13,7 +13,7 @@ from eyas.rollout.plan import percent
 from eyas.rollout.state import FOLDER, HISTORY
 from eyas.serve.alerts.events import Event, event, iso
 from eyas.serve.alerts.memory import Memory
-from eyas.serve.processes.messages import Table
+from eyas.serve.messages import Table
 
 LOOK_SECONDS = 1.0
 TAKEN_BACK = (Move.ROLL_BACK, Move.ABORT)

@@ -10,8 +10,7 @@ import msgspec
 
 from eyas.serve.alerts.events import Condition, Event, Who, about, ended, event, iso
 from eyas.serve.alerts.memory import Memory
-from eyas.serve.monitoring.status import AlarmStatus, MonitorStatus, StoreStatus, VersionStatus
-from eyas.serve.monitoring.watched import describe
+from eyas.serve.monitor_status import AlarmStatus, MonitorStatus, StoreStatus, VersionStatus, describe
 
 TROUBLE_SECONDS = 10.0  # a database may be locked for a moment, or be well for one
 LEFT_SECONDS = 30.0

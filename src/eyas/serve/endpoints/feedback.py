@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from eyas.core.errors import InputError, StoreError
-from eyas.monitor.store import Feedback, PredictionStore, open_store
+from eyas.monitor.store import Feedback, PredictionStore
 from eyas.serve.endpoints.source import WHICH
 from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
-from eyas.serve.monitoring.keeping import place_of
 from eyas.serve.service import Service
 
 MOST = 1000  # labels in one request
@@ -65,11 +64,8 @@ _decoder = msgspec.json.Decoder(_Body)
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """None, where there is no prediction store."""
-    monitor = service.config.monitor
-    place = place_of(monitor) if monitor else None
-    if place is None or service.board is None:
+    if (store := service.store) is None:
         return ()
-    store = open_store(place)
 
     async def feedback(request: Request) -> Answer:
         query = request.query

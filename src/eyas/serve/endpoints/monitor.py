@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eyas.serve.http import Answer, Endpoint, Problem, Request
-from eyas.serve.monitoring.status import MonitorStatus
+from eyas.serve.monitor_status import MonitorStatus
 from eyas.serve.service import Service
 
 

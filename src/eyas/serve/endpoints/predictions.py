@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from eyas.core.errors import InputError, StoreError
-from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction, open_store
+from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction
 from eyas.monitor.store.rows import MOST_CHARACTERS
 from eyas.serve.endpoints.feedback import class_index
 from eyas.serve.endpoints.source import WHICH
 from eyas.serve.http import Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
-from eyas.serve.monitoring.keeping import place_of
 from eyas.serve.service import Service
 from eyas.serve.trust.near import require_near
 
@@ -86,11 +85,8 @@ class KeptConfusion(msgspec.Struct):
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """None, where there is no prediction store."""
-    monitor = service.config.monitor
-    place = place_of(monitor) if monitor else None
-    if place is None or service.board is None:
+    if (store := service.store) is None:
         return ()
-    store = open_store(place)
 
     def which(query: Mapping[str, str]) -> Model:
         return service.models.find(query.get("model", ""), query.get("version", ""))

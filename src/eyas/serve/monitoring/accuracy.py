@@ -8,7 +8,7 @@ from threading import Lock
 
 from eyas.monitor.sequences import MeanSequence
 from eyas.monitor.store import Outcome
-from eyas.serve.monitoring.status import AccuracyStatus
+from eyas.serve.monitor_status import AccuracyStatus
 
 ALPHA = 0.05
 Who = tuple[str, str]

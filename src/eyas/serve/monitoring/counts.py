@@ -37,7 +37,7 @@ from eyas.serve.metrics.families import (
     WRITTEN,
     Family,
 )
-from eyas.serve.monitoring.status import MonitorStatus, RolloutStatus, StoreStatus, VersionStatus
+from eyas.serve.monitor_status import MonitorStatus, RolloutStatus, StoreStatus, VersionStatus
 
 MOST_CLASSES = 200  # a model of more is counted without its classes: each would be a series
 RIGHT, WRONG = "right", "wrong"

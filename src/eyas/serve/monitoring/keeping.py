@@ -17,7 +17,7 @@ from eyas.core.schema import MonitoringConfig
 from eyas.image import to_png
 from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
-from eyas.serve.monitoring.status import StoreStatus
+from eyas.serve.monitor_status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
 
 FOLLOW_SECONDS = 1.0

@@ -10,12 +10,12 @@ from pathlib import Path
 from eyas.monitor.store import Outcome
 from eyas.rollout import Action, Evidence, Move, Rollout, RolloutStore, Status, Verdict
 from eyas.rollout.state import FOLDER
+from eyas.serve.messages import Decided, Served, Table
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import REQUESTS
-from eyas.serve.monitoring.status import ArmStatus, RolloutStatus
+from eyas.serve.monitor_status import ArmStatus, RolloutStatus
 from eyas.serve.monitoring.trial import Outcomes, Trial
 from eyas.serve.monitoring.wire import Rows
-from eyas.serve.processes.messages import Decided, Served, Table
 
 AGAIN_SECONDS = 5.0  # a move that the supervisor could not make is asked for again
 HELD = 100_000  # labels that wait to be looked at

@@ -21,9 +21,17 @@ from eyas.core.schema import MonitoringConfig
 from eyas.monitor.accuracy import held_out_accuracy
 from eyas.monitor.folder import ABOUT, ALARMS, STATE, describe_version
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
+from eyas.serve.monitor_status import (
+    AccuracyStatus,
+    AlarmStatus,
+    BundleAccuracy,
+    Drift,
+    VersionStatus,
+    alarm_status,
+    describe,
+)
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
-from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, BundleAccuracy, Drift, VersionStatus, alarm_status
 from eyas.serve.monitoring.wire import Rows
 
 SHOWN = 20  # alarms in the status
@@ -180,11 +188,3 @@ def _scores(rows: Rows) -> ImageScores:
 
 def _joined(scores: Sequence[ImageScores]) -> ImageScores:
     return ImageScores(*(np.concatenate([getattr(one, field.name) for one in scores]) for field in fields(ImageScores)))
-
-
-def describe(alarm: AlarmStatus) -> str:
-    """An alarm in one line."""
-    classes = ", ".join(f"{one.label} {one.before:.1%} → {one.since:.1%}" for one in alarm.classes[:5])
-    which = f" in {classes}" if classes else ""
-    examples = f"; for example {', '.join(alarm.examples[:3])}" if alarm.examples else ""
-    return f"{alarm.kind}{which}, since prediction {alarm.since} of {alarm.at}, by {', '.join(alarm.streams)}{examples}"

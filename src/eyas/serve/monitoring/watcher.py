@@ -29,19 +29,19 @@ from eyas.core.schema import MonitoringConfig
 from eyas.monitor.folder import STATUS
 from eyas.monitor.store import Outcome
 from eyas.serve.alerts import Alerts
+from eyas.serve.messages import Activate, Table, Version, receive, send
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import LOST, PID
 from eyas.serve.metrics.shared import Series
+from eyas.serve.monitor_status import AccuracyStatus, MonitorStatus, RolloutStatus, StoreStatus
 from eyas.serve.monitoring.accuracy import Accuracies
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
 from eyas.serve.monitoring.counts import BoardCounts, LabelCounts, VersionCounts
 from eyas.serve.monitoring.keeping import Keeper, place_of, unopened
-from eyas.serve.monitoring.status import AccuracyStatus, MonitorStatus, RolloutStatus, StoreStatus
 from eyas.serve.monitoring.trials import Trials
 from eyas.serve.monitoring.watched import Watched
 from eyas.serve.monitoring.wire import Rows, decode
-from eyas.serve.processes.messages import Activate, Table, Version, receive, send
 
 TOLD_SECONDS = 0.5  # between two times that the board is written
 AT_ONCE = 64  # messages between two looks at the clock

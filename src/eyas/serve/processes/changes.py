@@ -23,8 +23,7 @@ from eyas.bundle import Repository
 from eyas.core.errors import EyasError
 from eyas.core.schema import ServeConfig
 from eyas.serve.asking import Ask
-from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import (
+from eyas.serve.messages import (
     Activate,
     Activated,
     Decided,
@@ -35,6 +34,7 @@ from eyas.serve.processes.messages import (
     Table,
     Version,
 )
+from eyas.serve.processes.child import Child
 from eyas.serve.processes.prover import verdict
 from eyas.serve.processes.rollouts import Rollouts
 from eyas.serve.processes.table import Wanted, look, settle

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from eyas.core.schema import ServeConfig
+from eyas.serve.messages import Prepared, Refused, Version, receive, send
 from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import Prepared, Refused, Version, receive, send
 
 
 def prove(

@@ -9,7 +9,7 @@ from typing import Any
 from eyas.bundle import Repository
 from eyas.rollout import Move, Rollout, RolloutStore, begin, move_by_hand, plan_for, pointing, rollouts_of
 from eyas.serve.asking import Ask
-from eyas.serve.processes.messages import Decided
+from eyas.serve.messages import Decided
 from eyas.serve.schemas import AdminMove, AdminRollout
 from eyas.serve.split import Split
 

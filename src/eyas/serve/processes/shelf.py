@@ -11,9 +11,9 @@ from pathlib import Path
 from eyas.bundle.repository import open_version
 from eyas.core.errors import EyasError
 from eyas.core.schema import ServeConfig
+from eyas.serve.messages import Prepared, Refused, Table, Version
 from eyas.serve.model import Model
 from eyas.serve.models import Models
-from eyas.serve.processes.messages import Prepared, Refused, Table, Version
 from eyas.serve.trust.signature import verify
 
 LONGEST = 2000  # letters of a reason: ONNX Runtime's can hold a whole graph

@@ -24,12 +24,12 @@ from eyas.core import errors
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
+from eyas.serve.messages import Decided, Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.changes import Changes
 from eyas.serve.processes.child import Child, fork
-from eyas.serve.processes.messages import Decided, Failed, Message, Ready, Table, Version, receive, send
 from eyas.serve.processes.prover import prove
 from eyas.serve.processes.watching import Watching
 from eyas.serve.schemas import AdminWorker
@@ -220,7 +220,8 @@ class Supervisor:
         # ONNX Runtime starts a thread when it is imported, and a fork would lose it: only forks import it.
         from eyas.serve.processes.worker import Place, work
 
-        place = Place(slot, self._tables, self._balance, self._gate, self._listening, pipe, self._watching)
+        share = 1 / self._count
+        place = Place(slot, share, self._tables, self._balance, self._gate, self._listening, pipe, self._watching)
         work(self._table, self._default, self._config, self._threads, place, changing=self._changes is not None)
 
     def _try(self, version: Version, pipe: Connection) -> None:

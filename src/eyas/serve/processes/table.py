@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eyas.bundle import Repository, signature_of
 from eyas.core.errors import BundleError, EyasError
-from eyas.serve.processes.messages import Served, Table, Version
+from eyas.serve.messages import Served, Table, Version
 from eyas.serve.processes.rollouts import Rollouts
 
 

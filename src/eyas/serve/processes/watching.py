@@ -9,12 +9,12 @@ from multiprocessing.connection import Connection
 from time import monotonic, time
 
 from eyas.core.schema import MonitoringConfig
+from eyas.serve.messages import Activate, Message, Table, receive, send
 from eyas.serve.metrics import Tables
 from eyas.serve.metrics.families import GAUGES, PID
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import Channel
 from eyas.serve.processes.child import Child
-from eyas.serve.processes.messages import Activate, Message, Table, receive, send
 
 AGAIN_SECONDS = 2.0  # between the end of one and the start of another
 END_SECONDS = 10.0  # for what is on its way, once the service stops
@@ -42,8 +42,8 @@ class Watching:
         listening: Sequence[socket.socket],
         url: str,
     ) -> None:
-        self.channel, self.board = Channel(), Board()
-        self._config, self._tables, self._slot, self._fork = config, tables, slot, fork
+        self.channel, self.board, self.config = Channel(), Board(), config
+        self._tables, self._slot, self._fork = tables, slot, fork
         self._listening, self._url = listening, url
         self._since = time()  # the watcher has not seen what came before
         self._table: Table = ()
@@ -94,7 +94,7 @@ class Watching:
             post = Post(self._slot, self._tables, self.channel, self.board, pipe, self._url, self._since)
             for one in self._listening:
                 one.close()
-            watch(table, self._config, post)
+            watch(table, self.config, post)
 
         try:
             self._child = self._fork("eyas-monitor", live)

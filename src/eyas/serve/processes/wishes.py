@@ -15,7 +15,7 @@ import msgspec
 from eyas.core.errors import ConfigError, EyasError
 from eyas.rollout import Status
 from eyas.serve.asking import Ask, Told
-from eyas.serve.processes.messages import Version
+from eyas.serve.messages import Version
 from eyas.serve.processes.rollouts import MOVES, START
 from eyas.serve.processes.state import model_state, state
 from eyas.serve.processes.table import version_in

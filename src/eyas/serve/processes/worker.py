@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from eyas.core.errors import EyasError
-from eyas.core.machine import usable_cores
 from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Asking, Told
 from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.server import Server
+from eyas.serve.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
 from eyas.serve.models import Models
-from eyas.serve.monitoring.channel import Channel, Outbox
+from eyas.serve.monitoring.channel import Outbox
 from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.processes.balance import Balance
-from eyas.serve.processes.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.processes.shelf import Shelf
 from eyas.serve.processes.watching import Watching
 from eyas.serve.service import Service
@@ -44,6 +43,8 @@ class Place:
 
     slot: int
     """Which of the workers this is."""
+    share: float
+    """Of the service's requests: 1 / workers."""
     tables: Tables
     """What all of them count in; the last one is the supervisor's."""
     balance: Balance
@@ -98,14 +99,6 @@ def _traces(config: ServeConfig) -> list[Traces]:
     return [Traces()]
 
 
-def _reporter(channel: Channel, service: Service, loop: asyncio.AbstractEventLoop) -> Reporter | None:
-    config = service.config
-    if config.monitor is None:
-        return None
-    workers, _ = config.shares(usable_cores())
-    return Reporter(Outbox(channel.writing), config.monitor, 1 / workers, service.meter.lost, loop)
-
-
 def _say(model: Model) -> str:
     batches = f"in batches of up to {model.batch}" if model.batch > 1 else "one by one: batches would gain nothing"
     return f"{model.name} {model.version}: {model.seconds * 1e3:.2g} ms an image, {batches}"
@@ -120,7 +113,8 @@ async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, r
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     if place.watching:
-        service.reporter = _reporter(place.watching.channel, service, loop)
+        outbox = Outbox(place.watching.channel.writing)
+        service.reporter = Reporter(outbox, place.watching.config, place.share, service.meter.lost, loop)
     await server.start(place.listening)
     rpc: Any = None
     if service.config.grpc_port is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from importlib.util import find_spec
 
 from eyas.core.errors import MissingExtraError, ServingError
 from eyas.core.schema import ServeConfig
 from eyas.core.schema.trust import is_loopback
+from eyas.serve.http.listening import Names, bound
+
+NAMES = Names("serve.host", "serve.grpc_port", "=", 8001)
 
 
 def check_port(config: ServeConfig) -> None:
@@ -27,10 +29,5 @@ def check_port(config: ServeConfig) -> None:
         raise ServingError(
             f"serve.grpc_port has no guards: serve.host must be a loopback address with it, got {config.host}"
         )
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.host, config.grpc_port))
-        except OSError as error:
-            raise ServingError(f"cannot listen on serve.grpc_port={config.grpc_port}: {error.strerror}") from error
+    with bound(config.host, config.grpc_port, NAMES):
+        pass

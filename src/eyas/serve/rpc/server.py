@@ -14,6 +14,7 @@ import grpc
 
 from eyas.core.errors import ServingError
 from eyas.infer import Prediction
+from eyas.serve.http.listening import in_url
 from eyas.serve.http.problems import Problem, from_exception
 from eyas.serve.protocols.metadata import SERVER, metadata, outputs_of
 from eyas.serve.reading import Reading
@@ -50,9 +51,8 @@ async def start(service: Service) -> Any:
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_AT_ONCE)
     handlers = {name: _method(name, call) for name, call in _calls(service).items()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    host = f"[{config.host}]" if ":" in config.host else config.host
     try:
-        server.add_insecure_port(f"{host}:{config.grpc_port}")
+        server.add_insecure_port(f"{in_url(config.host)}:{config.grpc_port}")
     except RuntimeError as error:
         raise ServingError(f"cannot listen on serve.grpc_port={config.grpc_port}: {error}") from error
     await server.start()

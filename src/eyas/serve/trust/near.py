@@ -6,10 +6,9 @@ is another one, and a name that somebody makes point to this machine (DNS rebind
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from eyas.core.schema.trust import is_loopback, is_loopback_address
 from eyas.serve.http import Problem, Request
+from eyas.serve.http.listening import host_name
 
 PASSED_ON = ("x-forwarded-for", "forwarded", "via")
 
@@ -27,16 +26,8 @@ def require_near(request: Request) -> None:
     if any(request.header(name) for name in PASSED_ON):
         raise Problem(403, "without authentication, this does not answer what a proxy passes on")
     host = request.header("host")
-    if not is_loopback(_name(host)):
+    if not is_loopback(host_name(host)):
         raise Problem(403, f"without authentication, this is asked by an address of this machine, got {host[:80]}")
     origin = request.header("origin")
     if origin and origin.partition("://")[2].lower() != host.lower():
         raise Problem(403, f"without authentication, this does not answer web pages, and {origin[:80]} is one")
-
-
-def _name(host: str) -> str:
-    """Of the header Host, without its port; empty where it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from eyas.core.schema import Config, TrainConfig
 from eyas.train.assembly import device_kind
-from eyas.train.parallel.workers import in_group
+from eyas.train.workers import in_group
 
 MAY_DIFFER = frozenset(
     (

@@ -18,10 +18,10 @@ from eyas.train.assembly import build, make_learner, precision_of
 from eyas.train.augment import Augmented
 from eyas.train.feed import Feed
 from eyas.train.loop import batches
-from eyas.train.parallel.workers import Workers
 from eyas.train.step import Learner
 from eyas.train.together.eligibility import can_train_together
 from eyas.train.together.learner import StackedLearner
+from eyas.train.workers import Workers
 
 ROUNDS, SECONDS = 15, 3.0
 # A program that is hardly faster is not worth that all its models wait for the slowest epoch.

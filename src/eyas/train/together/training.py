@@ -16,10 +16,10 @@ from eyas.train.assembly import Built, assemble, build
 from eyas.train.callbacks import Callback, RunEnd
 from eyas.train.checks import check_config
 from eyas.train.loop import Ending
-from eyas.train.parallel.workers import Workers
 from eyas.train.run import TrainResult, check_resume, create_folder, ended_as, life_of, result_of
 from eyas.train.together.eligibility import can_train_together
 from eyas.train.together.loop import Model, fit_together
+from eyas.train.workers import Workers
 
 Outcome = TrainResult | DivergenceError
 """What came of one model: the loss of one that has diverged does not stop the others."""

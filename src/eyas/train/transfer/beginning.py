@@ -22,11 +22,11 @@ from eyas.nn.pretrained import (
 from eyas.train.augment import Augment
 from eyas.train.feed import Feed
 from eyas.train.loss import Loss
-from eyas.train.parallel.workers import is_main
 from eyas.train.precision import Precision, choose_precision
 from eyas.train.transfer.feed import FeatureFeed, ViewOfEpoch
 from eyas.train.transfer.probe import Head, fit_head
 from eyas.train.transfer.views import Extractor
+from eyas.train.workers import is_main
 
 PROBED = 32  # images: those of a backbone are large
 

@@ -197,3 +197,11 @@ def alarm_status(alarm: Alarm, model: str, version: str, classes: tuple[str, ...
         list(alarm.examples),
         alarm.since_id,
     )
+
+
+def describe(alarm: AlarmStatus) -> str:
+    """An alarm in one line."""
+    classes = ", ".join(f"{one.label} {one.before:.1%} → {one.since:.1%}" for one in alarm.classes[:5])
+    which = f" in {classes}" if classes else ""
+    examples = f"; for example {', '.join(alarm.examples[:3])}" if alarm.examples else ""
+    return f"{alarm.kind}{which}, since prediction {alarm.since} of {alarm.at}, by {', '.join(alarm.streams)}{examples}"

@@ -144,7 +144,7 @@ def join(asked: int, kind: str) -> Workers:
     if asked > 1:
         raise ConfigError(
             f"train.workers={asked} needs processes that a launcher started: eyas train, torchrun, or "
-            "eyas.train.parallel.launch; got this process alone"
+            "eyas.train.launch; got this process alone"
         )
     return Workers()
 
