@@ -21,6 +21,7 @@ from eyas.serve.protocols.instances import Coded, decode_file
 from eyas.serve.reading import BodyReader, JsonReader, Reading
 from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE, MULTIPART
 from eyas.serve.reading.forms import read_form
+from eyas.serve.reading.json_text import decode
 from eyas.serve.request_schemas import FORM
 from eyas.serve.schemas import Row
 from eyas.serve.service import Service
@@ -141,12 +142,7 @@ def _read_line(line: bytes, reader: BodyReader) -> Reading:
 
 
 def _file_in(line: bytes) -> bytes:
-    try:
-        found = _line.decode(line)
-    except msgspec.ValidationError as error:
-        raise InputError(f"the line is no image: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, f"the line is not valid JSON: {error}") from None
+    found = decode(_line, line, "the line is no image", "the line")
     if found.image_bytes is not None:
         return decode_file(found.image_bytes.b64, "/image_bytes/b64")
     return decode_file(found.b64 or "", "/b64")

@@ -13,6 +13,7 @@ from eyas.monitor.store import Feedback, PredictionStore, open_store
 from eyas.serve.endpoints.source import WHICH
 from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.monitoring.keeping import place_of
+from eyas.serve.reading.json_text import decode
 from eyas.serve.service import Service
 
 MOST = 1000  # labels in one request
@@ -99,12 +100,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
 def _labels(body: bytes) -> list[Label]:
     rule = 'the body must be {"id": …, "label": …}, or {"feedback": [those]}'
-    try:
-        told = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(422, f"{rule}: {error}") from error
-    except msgspec.DecodeError as error:
-        raise Problem(400, f"the body must be JSON: {error}") from error
+    told = decode(_decoder, body, rule)
     alone = told.id is not None and told.label is not None
     if alone == (told.feedback is not None) or (
         told.feedback is not None and not (told.id is None and told.label is None)
