@@ -13,7 +13,7 @@ import msgspec
 from eyas.core.errors import InputError
 from eyas.infer import Prediction
 from eyas.serve.dealing import Route
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import PREDICT_ERRORS, Answer, Endpoint, Problem, Request
 from eyas.serve.http.problems import from_exception
 from eyas.serve.model import Model
@@ -86,8 +86,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """The one endpoint."""
 
     async def batch(request: Request) -> Answer:
-        query = request.query
-        route = service.route(request, query.get("model", ""), query.get("version", ""))
+        route = service.route(request, *which(request))
         if request.media_type not in TAKEN:
             raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {request.media_type or 'none'}")
         readings = await _readings(service, route.model, request)

@@ -12,7 +12,8 @@ import msgspec
 from eyas.core.errors import InputError
 from eyas.explain import METHODS, Explanation, OutOfTimeError
 from eyas.explain.picture import draw
-from eyas.serve.endpoints.source import WHICH, predict_body
+from eyas.serve.endpoints.predict import predict_body
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.reading import Images
@@ -55,8 +56,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     work = _Work(service)
 
     async def explain(request: Request) -> Answer:
-        query = request.query
-        model = service.find(request, query.get("model", ""), query.get("version", ""))
+        model, query = service.find(request, *which(request)), request.query
         method, index = query.get("method", "occlusion"), _index(query.get("class"), model.bundle.classes)
         if method not in METHODS:
             raise InputError(f"method must be one of {', '.join(METHODS)}, got {method[:80]}")

@@ -10,7 +10,7 @@ import msgspec
 
 from eyas.core.errors import InputError, StoreError
 from eyas.monitor.store import Feedback, PredictionStore, open_store
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.monitoring.keeping import place_of
 from eyas.serve.reading.json_text import decode
@@ -73,8 +73,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     store = open_store(place)
 
     async def feedback(request: Request) -> Answer:
-        query = request.query
-        model = service.find(request, query.get("model", ""), query.get("version", ""))
+        model = service.find(request, *which(request))
         if request.media_type != JSON:
             raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
         labels = _labels(await request.body())

@@ -16,7 +16,7 @@ from eyas.core.errors import InputError, StoreError
 from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction, open_store
 from eyas.monitor.store.rows import MOST_CHARACTERS
 from eyas.serve.endpoints.feedback import class_index
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.monitoring.keeping import place_of
@@ -92,12 +92,8 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return ()
     store = open_store(place)
 
-    def which(query: Mapping[str, str]) -> Model:
-        return service.models.find(query.get("model", ""), query.get("version", ""))
-
     async def kept(request: Request) -> Answer:
-        query = request.query
-        model = which(query)
+        query, model = request.query, service.models.find(*which(request))
         limit, where, older = _limit(query), _filter(query, model), _older(query)
         if names := query.get("id", ""):
             rows, rest = await _ask(lambda: _named(store, names.split(","), model)), None
@@ -108,7 +104,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(KeptPredictions(model.name, model.version, told, str(rest) if rest else None))
 
     async def confusion(request: Request) -> Answer:
-        model = which(request.query)
+        model = service.models.find(*which(request))
         found = await _ask(lambda: store.confusion(Filter(model.name, model.version)))
         pairs = [[one.true_class, one.predicted, one.count] for one in found]
         return json_answer(KeptConfusion(model.name, model.version, pairs))
