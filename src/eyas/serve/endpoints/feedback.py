@@ -10,6 +10,7 @@ import msgspec
 
 from eyas.core.errors import InputError, StoreError
 from eyas.monitor.store import Feedback, PredictionStore, open_store
+from eyas.serve.endpoints.classes import class_index
 from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.monitoring.keeping import place_of
@@ -111,26 +112,6 @@ def _labels(body: bytes) -> list[Label]:
     if not 1 <= len(labels) <= MOST:
         raise InputError(f"feedback must hold 1 to {MOST} labels, got {len(labels)}")
     return labels
-
-
-def class_index(label: str | int, classes: tuple[str, ...], named: str = "label") -> int:
-    """Of a class by its name, else by its index.
-
-    Args:
-        named: what is asked for, in the words of an error.
-
-    Raises:
-        InputError: there is no such class.
-    """
-    if label in classes:
-        return classes.index(str(label))
-    index = int(label) if isinstance(label, int) or (label.isdecimal() and len(label) < 10) else -1
-    if not 0 <= index < len(classes):
-        names = ", ".join(classes[:20]) + ("…" if len(classes) > 20 else "")
-        raise InputError(
-            f"{named} must be a class ({names}) or an index in [0, {len(classes)}), got {str(label)[:80]!r}"
-        )
-    return index
 
 
 def _write(store: PredictionStore, records: list[Feedback]) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from eyas.core.errors import InputError, StoreError
 from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction, open_store
 from eyas.monitor.store.rows import MOST_CHARACTERS
-from eyas.serve.endpoints.feedback import class_index
+from eyas.serve.endpoints.classes import class_index
 from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
