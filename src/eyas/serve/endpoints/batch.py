@@ -19,7 +19,7 @@ from eyas.serve.http.problems import from_exception
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Coded, decode_file
 from eyas.serve.reading import BodyReader, JsonReader, Reading
-from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE, MULTIPART
+from eyas.serve.reading.bodies import MULTIPART
 from eyas.serve.reading.forms import read_form
 from eyas.serve.reading.json_text import decode
 from eyas.serve.request_schemas import FORM
@@ -137,7 +137,7 @@ def _read_line(line: bytes, reader: BodyReader) -> Reading:
     if b'"b64"' in line[:100]:
         return reader.file(_file_in(line))
     pixels = JsonReader(reader.policy, max_images=1)
-    return Reading(len(line) * JSON_SECONDS_PER_BYTE, 1, lambda: pixels.read(line))
+    return reader.numbers(len(line), lambda: pixels.read(line), images=1)
 
 
 def _file_in(line: bytes) -> bytes:

@@ -24,8 +24,6 @@ from eyas.serve.protocols.metadata import (
     outputs_of,
 )
 from eyas.serve.protocols.tensors import IMAGES
-from eyas.serve.reading import Reading
-from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE
 from eyas.serve.request_schemas import Schema, pixels
 from eyas.serve.service import Service
 
@@ -125,8 +123,8 @@ async def _infer(service: Service, route: Route, request: Request) -> Answer:
         return oip.parse(body, header, policy, outputs_of(model), most)
 
     asked = await service.open(int(header) if header.isdecimal() else len(body), parse)
-    cost = 0.0 if asked.binary is not None else len(body) * JSON_SECONDS_PER_BYTE
-    reading = Reading(cost, asked.tensor.shape[0], lambda: asked.images(policy))
+    size = 0 if asked.binary is not None else len(body)
+    reading = service.reader(model).numbers(size, lambda: asked.images(policy), asked.tensor.shape[0])
 
     def tell(prediction: Any) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)

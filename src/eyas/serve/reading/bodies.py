@@ -65,15 +65,28 @@ class BodyReader:
         if media_type == JSON:
             body = await request.body()
             reader = JsonReader(self.policy, self.config.max_images)
-            images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(self.policy.shape)))
-            return Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: reader.read(body))
+            return self.numbers(len(body), lambda: reader.read(body))
         if media_type == MULTIPART:
             body = await request.body()
             content_type = request.header("content-type")
-            return Reading(several(len(body)), 1, lambda: self._form(body, content_type))
+            return self.several(len(body), lambda: self._form(body, content_type))
         if media_type.startswith("image/") or media_type == FILES[1]:
             return self.file(await request.body())
         raise Problem(415, _not_accepted(media_type), headers={"Accept": ", ".join(ACCEPTED)})
+
+    def numbers(self, size: int, decode: Callable[[], Images], images: int = 0) -> Reading:
+        """Pixels in JSON.
+
+        Args:
+            size: in bytes.
+            images: how many there are; 0: that is not known.
+        """
+        about = size // (JSON_BYTES_PER_VALUE * prod(self.policy.shape))
+        return Reading(size * JSON_SECONDS_PER_BYTE, images or max(1, about), decode)
+
+    def several(self, size: int, decode: Callable[[], Images]) -> Reading:
+        """Image files, in `size` bytes."""
+        return Reading(max(FILES_SECONDS, size * FILES_SECONDS_PER_BYTE), 1, decode)
 
     def file(self, content: bytes) -> Reading:
         """One image file."""
@@ -115,11 +128,6 @@ class BodyReader:
             raise InputError("the image file is empty")
         image = open_image(content, max_pixels=max_pixels, formats=SERVED_FORMATS)
         return to_array(image, self.policy), image.width * image.height
-
-
-def several(size: int) -> float:
-    """Seconds that reading files of so many bytes costs, roughly."""
-    return max(FILES_SECONDS, size * FILES_SECONDS_PER_BYTE)
 
 
 def _not_accepted(media_type: str) -> str:
