@@ -15,7 +15,7 @@ from eyas.infer import Prediction
 from eyas.serve.dealing import Route
 from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import PREDICT_ERRORS, Answer, Endpoint, Problem, Request
-from eyas.serve.http.problems import from_exception
+from eyas.serve.http.problems import from_exception, unexpected
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Coded, decode_file
 from eyas.serve.reading import BodyReader, JsonReader, Reading
@@ -87,8 +87,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
     async def batch(request: Request) -> Answer:
         route = service.route(request, *which(request))
-        if request.media_type not in TAKEN:
-            raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {request.media_type or 'none'}")
+        request.require_type(*TAKEN)
         readings = await _readings(service, route.model, request)
         return Answer(media_type=NDJSON, pieces=_answers(service, route, readings, request))
 
@@ -196,5 +195,5 @@ def _fault(error: Exception, image: int, request_id: str) -> BatchFault:
     problem = from_exception(error)
     if problem is None:
         log.error("request %s, image %d failed", request_id, image, exc_info=error)
-        problem = Problem(500, f"the server failed; its log has the cause under request id {request_id}")
+        problem = unexpected(request_id)
     return BatchFault(problem.detail, problem.status, image, problem.pointer)

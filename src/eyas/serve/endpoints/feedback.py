@@ -75,8 +75,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
     async def feedback(request: Request) -> Answer:
         model = service.find(request, *which(request))
-        if request.media_type != JSON:
-            raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
+        request.require_type(JSON)
         labels = _labels(await request.body())
         source, now = request.subject or "", time()
         records = [Feedback(one.id, class_index(one.label, model.bundle.classes), now, source) for one in labels]
