@@ -12,6 +12,7 @@ import msgspec
 from eyas.core.errors import InputError
 from eyas.explain import METHODS, Explanation, OutOfTimeError
 from eyas.explain.picture import draw
+from eyas.image import PNG
 from eyas.serve.endpoints.classes import class_index
 from eyas.serve.endpoints.predict import predict_body
 from eyas.serve.endpoints.which import WHICH, which
@@ -21,7 +22,6 @@ from eyas.serve.reading import Images
 from eyas.serve.service import Service
 
 DIGITS = 5
-PNG = "image/png"
 
 
 class Explained(msgspec.Struct):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from eyas.core.errors import InputError, StoreError
+from eyas.image import PNG
 from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction, open_store
 from eyas.monitor.store.rows import MOST_CHARACTERS
 from eyas.serve.endpoints.classes import class_index
@@ -23,7 +24,6 @@ from eyas.serve.monitoring.keeping import place_of
 from eyas.serve.service import Service
 from eyas.serve.trust.near import require_near
 
-PNG = "image/png"
 MOST, USUAL = 100, 24
 ERRORS = (403, 404, 422, 500, 503)
 CURSOR = r"^([0-9]{1,12}([.][0-9]{1,9})?:[0-9]{1,18})?$"

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.serve.dealing import Route
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
@@ -144,7 +145,7 @@ def infer_body(model: Model | None) -> dict[str, Any]:
     Args:
         model: the only one that there can be; None: there may be others, of other sizes.
     """
-    outputs = {"enum": outputs_of(model) if model else (*oip.OUTPUTS, oip.CAM, oip.NEEDS_REVIEW, oip.UNKNOWN)}
+    outputs = {"enum": outputs_of(model) if model else (*OUTPUTS, CAM, oip.NEEDS_REVIEW, oip.UNKNOWN)}
     request = {
         "type": "object",
         "properties": {

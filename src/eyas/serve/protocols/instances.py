@@ -33,6 +33,7 @@ from eyas.serve.reading.faults import Place, kind
 from eyas.serve.reading.json_text import decode
 from eyas.serve.reading.lists import read_lists
 from eyas.serve.reading.pixels import flat_shape, scaled
+from eyas.serve.request_schemas import RANGES
 
 T = TypeVar("T")
 NO_REQUEST = "the body is not such a request"
@@ -258,7 +259,7 @@ def _count(images: int, reader: BodyReader, at: str) -> None:
 
 
 def _top(parameters: Parameters, name: str) -> int:
-    if parameters.range not in (1, 255):
+    if parameters.range not in RANGES:
         raise InputError(f"/{name}/range must be 1 or 255, got {parameters.range:g}", f"/{name}/range")
     return int(parameters.range)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy
 from eyas.infer import Prediction
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.serve.http import Answer, Problem
 from eyas.serve.numbers import short
 from eyas.serve.protocols import tensors
@@ -26,8 +27,6 @@ from eyas.serve.reading.json_text import decode
 from eyas.serve.reading.pixels import MAX_MEMBERS
 
 HEADER = "inference-header-content-length"
-OUTPUTS = ("logits", "probabilities", "features")
-CAM = "cam"
 NEEDS_REVIEW, UNKNOWN = "needs_review", "unknown"
 BY_CLASS = ("logits", "probabilities")
 SHARED = "shared memory is not offered: send and ask for tensors in the body"

@@ -35,9 +35,9 @@ from eyas.serve.http.problems import Problem
 from eyas.serve.reading.faults import find_fault, kind, searchable
 from eyas.serve.reading.json_text import decode
 from eyas.serve.reading.lists import read_lists
+from eyas.serve.request_schemas import RANGES
 
 KEYS = ("data", "range")
-RANGES = (1, 255)
 SYNONYMS = {"instances": "data", "inputs": "data", "image": "data", "images": "data", "pixels": "data", "x": "data"}
 MIN_FLAT_SIDE = 8
 MAX_MEMBERS = 10_000  # of all objects: two are enough, and a colon costs a hundred times its size
