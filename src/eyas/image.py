@@ -57,6 +57,7 @@ DAMAGE = (
     NotImplementedError,
     struct.error,
 )
+PNG = "image/png"
 PNG_LEVEL = 6  # Pillow's own default
 WHITE = (255, 255, 255, 255)
 

@@ -109,7 +109,7 @@ def open_server(repository: Repository) -> Iterator[Server]:
 @pytest.mark.parametrize(
     ("path", "content", "status", "said"),
     [
-        ("/admin/models/digits/live", b"{", 400, "the body must be JSON"),
+        ("/admin/models/digits/live", b"{", 400, "the body is not valid JSON"),
         ("/admin/models/digits/live", b"[]", 422, 'the body must be {"version": "\u2026"}'),
         ("/admin/models/digits/live", b"{}", 422, "missing required field `version`"),
         ("/admin/models/digits/live", b'{"version": 1}', 422, "Expected `str`"),

@@ -4,6 +4,7 @@ import io
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,14 @@ def test_probabilities_are_written_short_and_exact(client: Client, grey: Bundle)
     assert max(len(re.sub(r"e.*|\.", "", number).lstrip("0")) for number in written) <= 9
     expected = Predictor(grey).run(images).probabilities
     np.testing.assert_array_equal(np.array(response.json()["probabilities"], np.float32), expected)
+
+
+def test_an_answer_asks_for_review_where_its_prediction_does(grey: Bundle) -> None:
+    model = Model(grey, 1)
+    prediction = model.predict(grey.golden().images[:1])
+    between = float(np.nextafter(float(prediction.confidence[0]), 1.0))  # of two float32
+    near = replace(prediction, threshold=between)
+    assert [row.needs_review for row in model.rows(near)] == near.needs_review.tolist()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "WEBP"])

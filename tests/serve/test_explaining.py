@@ -65,8 +65,8 @@ def test_a_picture_is_given_where_it_is_asked_for(explaining: Server, grey: Bund
     ("query", "says"),
     [
         ({"method": "gradcam"}, "method must be one of cam, occlusion, rise, lime, shap, got gradcam"),
-        ({"class": "9" * 5000}, "class must be the name of a class or an index"),
-        ({"class": "ten"}, "class must be the name of a class or an index"),
+        ({"class": "9" * 5000}, "class must be a class (zero, one, "),
+        ({"class": "ten"}, "class must be a class (zero, one, "),
         ({"version": "9"}, "9"),
     ],
 )

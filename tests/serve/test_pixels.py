@@ -140,7 +140,10 @@ def test_channels_first_is_refused_with_a_hint() -> None:
             read({"data": np.zeros(shape).tolist()}, RGB)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"data": [0.5,]}', b'{"data": [0.5]', b"\xff", b'{"a": NaN}', b"nul"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"data": [0.5,]}', b'{"data": [0.5]', b"\xff", b'{"a": NaN}', b"nul", b'\xef\xbb\xbf{"data": [0.5]}'],
+)
 def test_what_is_not_json_is_a_malformed_request(body: bytes) -> None:
     with pytest.raises(Problem, match="not valid JSON") as caught:
         read(body)

@@ -11,6 +11,7 @@ from eyas.bundle.manifest import (
     Parity,
     Precision,
     Quantisation,
+    needs_review,
 )
 from eyas.bundle.repository import Live, Repository, is_repository
 
@@ -30,6 +31,7 @@ __all__ = [
     "Quantisation",
     "Repository",
     "is_repository",
+    "needs_review",
     "open_bundle",
     "signature_of",
     "write_bundle",

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from eyas.core.schema import Section
@@ -43,6 +45,19 @@ class Conformal(Section):
     """Calibration images: the validation split, which also chose the epoch, so that coverage is approximate."""
     measured: float | None = Field(default=None, ge=0, le=1)
     """Share of the test split whose set holds the true class."""
+
+
+def needs_review(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Whether the conformal set {k : p_k ≥ threshold} does not hold exactly one class.
+
+    Args:
+        probabilities: (N, K) float32.
+
+    Returns:
+        (N,) bool.
+    """
+    members: NDArray[np.intp] = (probabilities >= threshold).sum(axis=1)
+    return np.not_equal(members, 1)
 
 
 class Parity(Section):

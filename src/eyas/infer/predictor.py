@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.bundle import Bundle
+from eyas.bundle import Bundle, needs_review
 from eyas.core.errors import InputError, IntegrityError
 from eyas.infer.session import CAM, OUTPUTS, Session
 
@@ -72,8 +72,7 @@ class Prediction:
     @property
     def needs_review(self) -> NDArray[np.bool_]:
         """(N,) bool: the conformal set {k : p_k ≥ threshold} does not hold exactly one class."""
-        members: NDArray[np.intp] = (self.probabilities >= self.threshold).sum(axis=1)
-        return np.not_equal(members, 1)
+        return needs_review(self.probabilities, self.threshold)
 
     @property
     def unknown(self) -> NDArray[np.bool_] | None:

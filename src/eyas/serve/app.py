@@ -53,7 +53,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
-    limits = Limits(int(config.max_body_mb * 1_000_000), config.body_seconds)
+    limits = Limits(config.max_body, config.body_seconds)
     every = gate.extend((*table, *described, *ui.endpoints(service, table)))
 
     def shed(request: Request, endpoint: Endpoint) -> None:

@@ -78,12 +78,9 @@ class Model:
     def rows(self, prediction: Prediction) -> list[Row]:
         """A prediction image by image, as the platforms want it."""
         rows = short(prediction.probabilities)
-        if prediction.probabilities.size <= FEW:
-            classes = [row.index(max(row)) for row in rows]
-            reviews = [sum(p >= prediction.threshold for p in row) != 1 for row in prediction.probabilities.tolist()]
-        else:
-            classes, reviews = prediction.classes.tolist(), prediction.needs_review.tolist()
-        told = prediction.unknown
+        few = prediction.probabilities.size <= FEW
+        classes = [row.index(max(row)) for row in rows] if few else prediction.classes.tolist()
+        reviews, told = prediction.needs_review.tolist(), prediction.unknown
         unknown = [None] * len(rows) if told is None else told.tolist()
         return [
             Row(k, self.bundle.classes[k], row[k], row, *said)

@@ -24,6 +24,7 @@ FORM: Schema = {
     "description": "One or several parts, each an image file with a file name, under any name.",
 }
 RANGES = (1, 255)
+"""Values that may stand for white."""
 
 
 def pixels(top: int, depth: int, number: str = "number") -> Schema:

@@ -35,6 +35,11 @@ class ServeConfig(Section):
         workers = self.workers or cores
         return workers, self.threads or max(1, cores // workers)
 
+    @property
+    def max_body(self) -> int:
+        """Bytes of a request body, at most."""
+        return int(self.max_body_mb * 1_000_000)
+
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5000

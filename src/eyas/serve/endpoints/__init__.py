@@ -8,12 +8,12 @@ from eyas.serve.endpoints import (
     card,
     explain,
     feedback,
-    listing,
     mlflow,
+    models,
     monitor,
+    predict,
     predictions,
     rollout,
-    source,
     v2,
     vertex,
 )
@@ -23,7 +23,7 @@ from eyas.serve.service import Service
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """Every documented endpoint. Where Vertex AI is to predict on a path of ours, the path is Vertex AI's."""
-    ours = (source, card, batch, explain, v2, mlflow, listing, monitor, feedback, predictions, admin, rollout)
+    ours = (predict, card, batch, explain, v2, mlflow, models, monitor, feedback, predictions, admin, rollout)
     table = {(one.method, one.path): one for module in ours for one in module.endpoints(service)}
     for one in vertex.endpoints(service):
         if one.method == "POST" or (one.method, one.path) not in table:

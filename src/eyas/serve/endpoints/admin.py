@@ -14,6 +14,7 @@ import msgspec
 from eyas.core.schema import ServeConfig
 from eyas.serve.asking import Action, Asking
 from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
+from eyas.serve.reading.json_text import decode
 from eyas.serve.schemas import AdminModel, AdminModels
 from eyas.serve.service import Service
 from eyas.serve.trust import audit
@@ -38,6 +39,9 @@ class _Version(msgspec.Struct, forbid_unknown_fields=True):
     version: str
 
 
+_decoder = msgspec.json.Decoder(_Version)
+
+
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """None, where no repository is served or `serve.admin` is off."""
     asking = service.asking
@@ -48,8 +52,8 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return await ask(asking, request, "state")
 
     async def live(request: Request) -> Answer:
-        version = _version(await request.body())
-        return await audited(asking, request, "live", version)
+        wanted = decode(_decoder, await request.body(), 'the body must be {"version": "…"}')
+        return await audited(asking, request, "live", wanted.version)
 
     async def rollback(request: Request) -> Answer:
         return await audited(asking, request, "rollback")
@@ -122,12 +126,3 @@ def _guarded(handler: Handler, config: ServeConfig) -> Callable[[Request], Await
         return await handler(request)
 
     return guarded
-
-
-def _version(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Version).version
-    except msgspec.ValidationError as error:
-        raise Problem(422, f'the body must be {{"version": "…"}}: {error}') from error
-    except msgspec.DecodeError as error:
-        raise Problem(400, f"the body must be JSON: {error}") from error

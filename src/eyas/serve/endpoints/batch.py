@@ -13,14 +13,15 @@ import msgspec
 from eyas.core.errors import InputError
 from eyas.infer import Prediction
 from eyas.serve.dealing import Route
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import PREDICT_ERRORS, Answer, Endpoint, Problem, Request
-from eyas.serve.http.problems import from_exception
+from eyas.serve.http.problems import from_exception, unexpected
 from eyas.serve.model import Model
 from eyas.serve.protocols.instances import Coded, decode_file
 from eyas.serve.reading import BodyReader, JsonReader, Reading
-from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE, MULTIPART
+from eyas.serve.reading.bodies import MULTIPART
 from eyas.serve.reading.forms import read_form
+from eyas.serve.reading.json_text import decode
 from eyas.serve.request_schemas import FORM
 from eyas.serve.schemas import Row
 from eyas.serve.service import Service
@@ -85,10 +86,8 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     """The one endpoint."""
 
     async def batch(request: Request) -> Answer:
-        query = request.query
-        route = service.route(request, query.get("model", ""), query.get("version", ""))
-        if request.media_type not in TAKEN:
-            raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {request.media_type or 'none'}")
+        route = service.route(request, *which(request))
+        request.require_type(*TAKEN)
         readings = await _readings(service, route.model, request)
         return Answer(media_type=NDJSON, pieces=_answers(service, route, readings, request))
 
@@ -137,16 +136,11 @@ def _read_line(line: bytes, reader: BodyReader) -> Reading:
     if b'"b64"' in line[:100]:
         return reader.file(_file_in(line))
     pixels = JsonReader(reader.policy, max_images=1)
-    return Reading(len(line) * JSON_SECONDS_PER_BYTE, 1, lambda: pixels.read(line))
+    return reader.numbers(len(line), lambda: pixels.read(line), images=1)
 
 
 def _file_in(line: bytes) -> bytes:
-    try:
-        found = _line.decode(line)
-    except msgspec.ValidationError as error:
-        raise InputError(f"the line is no image: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, f"the line is not valid JSON: {error}") from None
+    found = decode(_line, line, "the line is no image", "the line")
     if found.image_bytes is not None:
         return decode_file(found.image_bytes.b64, "/image_bytes/b64")
     return decode_file(found.b64 or "", "/b64")
@@ -201,5 +195,5 @@ def _fault(error: Exception, image: int, request_id: str) -> BatchFault:
     problem = from_exception(error)
     if problem is None:
         log.error("request %s, image %d failed", request_id, image, exc_info=error)
-        problem = Problem(500, f"the server failed; its log has the cause under request id {request_id}")
+        problem = unexpected(request_id)
     return BatchFault(problem.detail, problem.status, image, problem.pointer)

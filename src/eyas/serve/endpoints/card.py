@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eyas.bundle import Bundle
 from eyas.bundle.folder import CARD
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import Answer, Endpoint, Request
 from eyas.serve.model import Model
 from eyas.serve.service import Service
@@ -62,8 +62,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     known: WeakKeyDictionary[Model, bytes] = WeakKeyDictionary()
 
     async def card(request: Request) -> Answer:
-        query = request.query
-        model = service.find(request, query.get("model", ""), query.get("version", ""))
+        model = service.find(request, *which(request))
         if model not in known:
             known[model] = await asyncio.to_thread(_encoded, model)
         return Answer(known[model])

@@ -12,15 +12,16 @@ import msgspec
 from eyas.core.errors import InputError
 from eyas.explain import METHODS, Explanation, OutOfTimeError
 from eyas.explain.picture import draw
-from eyas.serve.endpoints.source import WHICH, predict_body
+from eyas.image import PNG
+from eyas.serve.endpoints.classes import class_index
+from eyas.serve.endpoints.predict import predict_body
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.reading import Images
 from eyas.serve.service import Service
 
 DIGITS = 5
-LONGEST = 9  # digits of an index
-PNG = "image/png"
 
 
 class Explained(msgspec.Struct):
@@ -55,9 +56,9 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     work = _Work(service)
 
     async def explain(request: Request) -> Answer:
-        query = request.query
-        model = service.find(request, query.get("model", ""), query.get("version", ""))
-        method, index = query.get("method", "occlusion"), _index(query.get("class"), model.bundle.classes)
+        model, query = service.find(request, *which(request)), request.query
+        method, label = query.get("method", "occlusion"), query.get("class")
+        index = None if label is None else class_index(label, model.bundle.classes, "class")
         if method not in METHODS:
             raise InputError(f"method must be one of {', '.join(METHODS)}, got {method[:80]}")
         reading = await service.reader(model).read(request)
@@ -117,16 +118,6 @@ class _Work:
             return await asyncio.shield(work)  # a client that leaves ends nothing: the thread goes on
         except OutOfTimeError as error:
             raise Problem(504, f"{error} (serve.explain_seconds)") from None
-
-
-def _index(label: str | None, classes: tuple[str, ...]) -> int | None:
-    if label is None:
-        return None
-    if label in classes:
-        return classes.index(label)
-    if label.isdecimal() and len(label) <= LONGEST and int(label) < len(classes):
-        return int(label)
-    raise InputError(f"class must be the name of a class or an index in [0, {len(classes)}), got {label[:80]!r}")
 
 
 def _told(found: Explanation, model: Model) -> Explained:

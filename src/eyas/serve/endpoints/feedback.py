@@ -10,8 +10,10 @@ import msgspec
 
 from eyas.core.errors import InputError, StoreError
 from eyas.monitor.store import Feedback, PredictionStore
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.classes import class_index
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import JSON, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.reading.json_text import decode
 from eyas.serve.service import Service
 
 MOST = 1000  # labels in one request
@@ -68,10 +70,8 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return ()
 
     async def feedback(request: Request) -> Answer:
-        query = request.query
-        model = service.find(request, query.get("model", ""), query.get("version", ""))
-        if request.media_type != JSON:
-            raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
+        model = service.find(request, *which(request))
+        request.require_type(JSON)
         labels = _labels(await request.body())
         source, now = request.subject or "", time()
         records = [Feedback(one.id, class_index(one.label, model.bundle.classes), now, source) for one in labels]
@@ -95,12 +95,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
 def _labels(body: bytes) -> list[Label]:
     rule = 'the body must be {"id": …, "label": …}, or {"feedback": [those]}'
-    try:
-        told = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(422, f"{rule}: {error}") from error
-    except msgspec.DecodeError as error:
-        raise Problem(400, f"the body must be JSON: {error}") from error
+    told = decode(_decoder, body, rule)
     alone = told.id is not None and told.label is not None
     if alone == (told.feedback is not None) or (
         told.feedback is not None and not (told.id is None and told.label is None)
@@ -112,26 +107,6 @@ def _labels(body: bytes) -> list[Label]:
     if not 1 <= len(labels) <= MOST:
         raise InputError(f"feedback must hold 1 to {MOST} labels, got {len(labels)}")
     return labels
-
-
-def class_index(label: str | int, classes: tuple[str, ...], named: str = "label") -> int:
-    """Of a class by its name, else by its index.
-
-    Args:
-        named: what is asked for, in the words of an error.
-
-    Raises:
-        InputError: there is no such class.
-    """
-    if label in classes:
-        return classes.index(str(label))
-    index = int(label) if isinstance(label, int) or (label.isdecimal() and len(label) < 10) else -1
-    if not 0 <= index < len(classes):
-        names = ", ".join(classes[:20]) + ("…" if len(classes) > 20 else "")
-        raise InputError(
-            f"{named} must be a class ({names}) or an index in [0, {len(classes)}), got {str(label)[:80]!r}"
-        )
-    return index
 
 
 def _write(store: PredictionStore, records: list[Feedback]) -> None:

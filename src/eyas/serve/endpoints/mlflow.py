@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eyas import __version__
 from eyas.serve.endpoints.platforms import predict_instances, predict_reading
-from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.protocols.instances import open_csv, open_mlflow
 from eyas.serve.reading.bodies import FILES, MULTIPART
 from eyas.serve.request_schemas import FORM, Schema, by_range, instances
@@ -54,13 +54,11 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
     async def invocations(request: Request) -> Answer:
         route = service.route(request, request.params.get("name", ""))
-        media_type = request.media_type
+        media_type = request.require_type(*TAKEN)
         if media_type == JSON:
             return await predict_instances(service, route, request, open_mlflow)
         if media_type == CSV:
             return await predict_instances(service, route, request, open_csv)
-        if media_type != MULTIPART and media_type != FILES[1] and not media_type.startswith("image/"):
-            raise Problem(415, f"Content-Type must be one of {', '.join(TAKEN)}, got {media_type or 'none'}")
         return await predict_reading(service, route, await service.reader(route.model).read(request))
 
     def predicting(path: str, summary: str) -> Endpoint:

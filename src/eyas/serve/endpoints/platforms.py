@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 from eyas.infer import Prediction
 from eyas.serve.dealing import Route
 from eyas.serve.http import Answer, Request, json_answer
 from eyas.serve.protocols.instances import Instances
 from eyas.serve.reading import Reading
-from eyas.serve.reading.bodies import JSON_BYTES_PER_VALUE, JSON_SECONDS_PER_BYTE, several
 from eyas.serve.schemas import Predictions
 from eyas.serve.service import Service
 
@@ -26,12 +24,8 @@ async def predict_instances(
     body = await request.body()
     found = await service.open(len(body), lambda: opened(body))
     reader = service.reader(route.model)
-    if found.are_numbers:
-        images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(route.model.bundle.policy.shape)))
-        reading = Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: found.images(reader))
-    else:
-        reading = Reading(several(len(body)), 1, lambda: found.images(reader))
-    return await predict_reading(service, route, reading)
+    reading = reader.numbers if found.are_numbers else reader.several
+    return await predict_reading(service, route, reading(len(body), lambda: found.images(reader)))
 
 
 async def predict_reading(service: Service, route: Route, reading: Reading) -> Answer:

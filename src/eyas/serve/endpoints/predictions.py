@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from eyas.core.errors import InputError, StoreError
+from eyas.image import PNG
 from eyas.monitor.store import Cursor, Filter, PredictionStore, StoredPrediction
 from eyas.monitor.store.rows import MOST_CHARACTERS
-from eyas.serve.endpoints.feedback import class_index
-from eyas.serve.endpoints.source import WHICH
+from eyas.serve.endpoints.classes import class_index
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import Answer, Endpoint, Problem, Request, json_answer
 from eyas.serve.model import Model
 from eyas.serve.service import Service
 from eyas.serve.trust.near import require_near
 
-PNG = "image/png"
 MOST, USUAL = 100, 24
 ERRORS = (403, 404, 422, 500, 503)
 CURSOR = r"^([0-9]{1,12}([.][0-9]{1,9})?:[0-9]{1,18})?$"
@@ -88,12 +88,8 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
     if (store := service.store) is None:
         return ()
 
-    def which(query: Mapping[str, str]) -> Model:
-        return service.models.find(query.get("model", ""), query.get("version", ""))
-
     async def kept(request: Request) -> Answer:
-        query = request.query
-        model = which(query)
+        query, model = request.query, service.models.find(*which(request))
         limit, where, older = _limit(query), _filter(query, model), _older(query)
         if names := query.get("id", ""):
             rows, rest = await _ask(lambda: _named(store, names.split(","), model)), None
@@ -104,7 +100,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(KeptPredictions(model.name, model.version, told, str(rest) if rest else None))
 
     async def confusion(request: Request) -> Answer:
-        model = which(request.query)
+        model = service.models.find(*which(request))
         found = await _ask(lambda: store.confusion(Filter(model.name, model.version)))
         pairs = [[one.true_class, one.predicted, one.count] for one in found]
         return json_answer(KeptConfusion(model.name, model.version, pairs))

@@ -11,6 +11,7 @@ from eyas.rollout.actions import ELSEWHERE
 from eyas.serve.asking import Action
 from eyas.serve.endpoints.admin import BODY_ERRORS, LOOK_ERRORS, admin, ask, audited
 from eyas.serve.http import JSON, Answer, Endpoint, Handler, Problem, Request
+from eyas.serve.reading.json_text import decode
 from eyas.serve.schemas import AdminRollout
 from eyas.serve.service import Service
 
@@ -84,12 +85,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
 
 
 def _read(body: bytes, kind: type[Body]) -> Body:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise Problem(422, f"the body is not what is described: {error}") from error
-    except msgspec.DecodeError as error:
-        raise Problem(400, f"the body must be JSON: {error}") from error
+    return decode(msgspec.json.Decoder(kind), body, "the body is not what is described")
 
 
 def _body(properties: dict[str, Any], *required: str) -> dict[str, Any]:

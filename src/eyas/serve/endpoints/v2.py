@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.serve.dealing import Route
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.model import Model
@@ -24,8 +25,6 @@ from eyas.serve.protocols.metadata import (
     outputs_of,
 )
 from eyas.serve.protocols.tensors import IMAGES
-from eyas.serve.reading import Reading
-from eyas.serve.reading.bodies import JSON_SECONDS_PER_BYTE
 from eyas.serve.request_schemas import Schema, pixels
 from eyas.serve.service import Service
 
@@ -125,8 +124,8 @@ async def _infer(service: Service, route: Route, request: Request) -> Answer:
         return oip.parse(body, header, policy, outputs_of(model), most)
 
     asked = await service.open(int(header) if header.isdecimal() else len(body), parse)
-    cost = 0.0 if asked.binary is not None else len(body) * JSON_SECONDS_PER_BYTE
-    reading = Reading(cost, asked.tensor.shape[0], lambda: asked.images(policy))
+    size = 0 if asked.binary is not None else len(body)
+    reading = service.reader(model).numbers(size, lambda: asked.images(policy), asked.tensor.shape[0])
 
     def tell(prediction: Any) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
@@ -146,7 +145,7 @@ def infer_body(model: Model | None) -> dict[str, Any]:
     Args:
         model: the only one that there can be; None: there may be others, of other sizes.
     """
-    outputs = {"enum": outputs_of(model) if model else (*oip.OUTPUTS, oip.CAM, oip.NEEDS_REVIEW, oip.UNKNOWN)}
+    outputs = {"enum": outputs_of(model) if model else (*OUTPUTS, CAM, oip.NEEDS_REVIEW, oip.UNKNOWN)}
     request = {
         "type": "object",
         "properties": {

@@ -6,7 +6,7 @@ https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirement
 from __future__ import annotations
 
 from eyas.serve.endpoints.platforms import predict_instances
-from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Problem, Request, json_answer
+from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.protocols.instances import open_vertex
 from eyas.serve.request_schemas import by_range, instances
 from eyas.serve.schemas import Predictions, Ready
@@ -29,8 +29,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(Ready())
 
     async def predict(request: Request) -> Answer:
-        if request.media_type != JSON:
-            raise Problem(415, f"Content-Type must be {JSON}, got {request.media_type or 'none'}")
+        request.require_type(JSON)
         return await predict_instances(service, service.route(request), request, open_vertex)
 
     table = []

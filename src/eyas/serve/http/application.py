@@ -15,7 +15,7 @@ from typing import Protocol
 from eyas.serve.http.answer import Answer
 from eyas.serve.http.asgi import Receive, Scope, Send, carry
 from eyas.serve.http.endpoint import Endpoint
-from eyas.serve.http.problems import Problem, from_exception
+from eyas.serve.http.problems import from_exception, unexpected
 from eyas.serve.http.request import Limits, Request
 from eyas.serve.http.router import Router
 
@@ -104,7 +104,7 @@ class Application:
         problem = from_exception(error)
         if problem is None:
             log.error("request %s failed", request.id, exc_info=error)
-            problem = Problem(500, f"the server failed; its log has the cause under request id {request.id}")
+            problem = unexpected(request.id)
         return problem.answer(request.path, request.id)
 
 

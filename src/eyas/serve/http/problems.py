@@ -91,3 +91,8 @@ def from_exception(error: Exception) -> Problem | None:
     if isinstance(error, UnsafeDataError):
         return Problem(413, str(error))
     return None
+
+
+def unexpected(request_id: str) -> Problem:
+    """A fault that is ours; the log says more."""
+    return Problem(500, f"the server failed; its log has the cause under request id {request_id}")

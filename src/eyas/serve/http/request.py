@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from fnmatch import fnmatchcase
 from os import urandom
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
@@ -11,12 +12,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from eyas.serve.http.answer import JSON
 from eyas.serve.http.problems import Problem
 
 if TYPE_CHECKING:
     from eyas.serve.http.endpoint import Endpoint
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")  # it goes into logs: no spaces, quotes or control characters
+_CURL = f"; curl -d sends that unless told otherwise: add -H 'Content-Type: {JSON}'"
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so the connection cannot serve another request
 
 
@@ -117,6 +120,20 @@ class Request:
     def media_type(self) -> str:
         """Of the body, in lower case, without parameters."""
         return self.header("content-type").partition(";")[0].strip().lower()
+
+    def require_type(self, *taken: str) -> str:
+        """The media type, where it is one of those `taken`; `*` stands for anything in these.
+
+        Raises:
+            Problem: 415, it is another.
+        """
+        got = self.media_type
+        if got in taken or any(fnmatchcase(got, one) for one in taken):
+            return got
+        types = ", ".join(taken)
+        rule = f"one of {types}" if len(taken) > 1 else types
+        hint = _CURL if got == "application/x-www-form-urlencoded" and JSON in taken else ""
+        raise Problem(415, f"Content-Type must be {rule}, got {got or 'none'}{hint}", headers={"Accept": types})
 
     @property
     def query(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
-from eyas.image import to_png
+from eyas.image import PNG, to_png
 from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
 from eyas.serve.monitor_status import StoreStatus
@@ -73,7 +73,7 @@ class Keeper:
         self._writer.put(*_records(rows, predicted, confidence, review))
         for row in rows.image_bytes:
             if (image := rows.image(row)) is not None:
-                self._writer.put(Image(rows.ids[row], float(rows.times[row]), "image/png", to_png(image)))
+                self._writer.put(Image(rows.ids[row], float(rows.times[row]), PNG, to_png(image)))
 
     def status(self) -> StoreStatus:
         """Of this moment."""

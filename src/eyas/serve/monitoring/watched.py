@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.bundle import Bundle
+from eyas.bundle import Bundle, needs_review
 from eyas.core import io
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
@@ -84,7 +84,7 @@ class Watched:
     def take(self, rows: Rows) -> None:
         """Predictions have been answered."""
         scores = _scores(rows)
-        review = (scores.probabilities >= self.bundle.manifest.conformal.threshold).sum(axis=1) != 1
+        review = needs_review(scores.probabilities, self.bundle.manifest.conformal.threshold)
         reviews, unknown = int(review.sum()), int(scores.unknown.sum())
         self._predictions += len(rows)
         self._latencies.extend(rows.scores[:, 0].tolist())

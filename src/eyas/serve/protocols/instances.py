@@ -28,13 +28,15 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy
-from eyas.serve.http.problems import Problem
 from eyas.serve.reading import BodyReader, Images
 from eyas.serve.reading.faults import Place, kind
+from eyas.serve.reading.json_text import decode
 from eyas.serve.reading.lists import read_lists
 from eyas.serve.reading.pixels import flat_shape, scaled
+from eyas.serve.request_schemas import RANGES
 
 T = TypeVar("T")
+NO_REQUEST = "the body is not such a request"
 MOST_MEMBERS = 500_000  # of all objects: each becomes an object of Python's
 FORMATS = ("instances", "inputs", "dataframe_split", "dataframe_records")
 NUMERIC = re.compile(rb"[\d\s.,eE+-]+")
@@ -156,7 +158,7 @@ def open_mlflow(body: bytes) -> Instances:
         Problem: 400, no JSON.
         InputError: not exactly one of `FORMATS`, or an unknown parameter.
     """
-    request = _envelope(_mlflow, body)
+    request = decode(_mlflow, body, NO_REQUEST)
     found = {name: text for name in FORMATS if (text := bytes(getattr(request, name)))}
     if len(found) != 1:
         got = ", ".join(found) or "none of them"
@@ -181,7 +183,7 @@ def open_vertex(body: bytes) -> Instances:
         Problem: 400, no JSON.
         InputError: no `instances`, or an unknown parameter.
     """
-    request = _envelope(_vertex, body)
+    request = decode(_vertex, body, NO_REQUEST)
     place = Place("/instances", 'send "parameters": {"range": 255} for bytes')
     return Instances(bytes(request.instances), _top(request.parameters, "parameters"), place)
 
@@ -257,18 +259,9 @@ def _count(images: int, reader: BodyReader, at: str) -> None:
 
 
 def _top(parameters: Parameters, name: str) -> int:
-    if parameters.range not in (1, 255):
+    if parameters.range not in RANGES:
         raise InputError(f"/{name}/range must be 1 or 255, got {parameters.range:g}", f"/{name}/range")
     return int(parameters.range)
-
-
-def _envelope(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise InputError(f"the body is not such a request: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, f"the body is not valid JSON: {error}") from None
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], text: bytes, pointer: str) -> T:

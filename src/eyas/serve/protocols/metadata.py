@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from eyas import __version__
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.serve.model import Model
 from eyas.serve.protocols import oip
 from eyas.serve.protocols.tensors import IMAGES
@@ -84,8 +85,8 @@ def metadata(model: Model, versions: tuple[str, ...]) -> ModelMetadata:
 
 def outputs_of(model: Model) -> tuple[str, ...]:
     """Names of the outputs that may be asked for."""
-    maps = [oip.CAM] if oip.CAM in model.bundle.manifest.outputs else []
-    return (*oip.OUTPUTS, *maps, oip.NEEDS_REVIEW, *([oip.UNKNOWN] if model.tells_unknown else []))
+    maps = [CAM] if CAM in model.bundle.manifest.outputs else []
+    return (*OUTPUTS, *maps, oip.NEEDS_REVIEW, *([oip.UNKNOWN] if model.tells_unknown else []))
 
 
 def configuration(model: Model, most: int) -> ModelConfig:
@@ -106,7 +107,7 @@ def configuration(model: Model, most: int) -> ModelConfig:
 
 def _dims(model: Model, name: str) -> tuple[int, ...]:
     classes = len(model.bundle.classes)
-    by_name = {"features": (-1,), oip.CAM: (classes, -1, -1), oip.NEEDS_REVIEW: (1,), oip.UNKNOWN: (1,)}
+    by_name = {"features": (-1,), CAM: (classes, -1, -1), oip.NEEDS_REVIEW: (1,), oip.UNKNOWN: (1,)}
     return by_name.get(name, (classes,))
 
 

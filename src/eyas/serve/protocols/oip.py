@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from eyas.core.errors import InputError
 from eyas.image import ImagePolicy
 from eyas.infer import Prediction
+from eyas.infer.session import CAM, OUTPUTS
 from eyas.serve.http import Answer, Problem
 from eyas.serve.numbers import short
 from eyas.serve.protocols import tensors
+from eyas.serve.reading.json_text import decode
 from eyas.serve.reading.pixels import MAX_MEMBERS
 
 HEADER = "inference-header-content-length"
-OUTPUTS = ("logits", "probabilities", "features")
-CAM = "cam"
 NEEDS_REVIEW, UNKNOWN = "needs_review", "unknown"
 BY_CLASS = ("logits", "probabilities")
 SHARED = "shared memory is not offered: send and ask for tensors in the body"
@@ -155,7 +155,7 @@ def parse(body: bytes, header: str, policy: ImagePolicy, outputs: Sequence[str],
         InputError: a tensor is not what the model takes or gives.
     """
     size = _json_size(body, header)
-    request = _decode(body if size == len(body) else memoryview(body)[:size])
+    request = _decode(body[:size])
     tensor, wanted = checked(request, policy, outputs, most)
     return Asked(request.id, tensor, _binary(tensor, memoryview(body)[size:]), wanted)
 
@@ -246,16 +246,10 @@ def _json_size(body: bytes, header: str) -> int:
     return int(header)
 
 
-def _decode(text: bytes | memoryview) -> InferRequest:
-    colons = (text if isinstance(text, bytes) else bytes(text)).count(b":")
-    if colons > MAX_MEMBERS:
+def _decode(text: bytes) -> InferRequest:
+    if (colons := text.count(b":")) > MAX_MEMBERS:
         raise InputError(f"the request must be an object with numbers in lists, got {colons:,} colons")
-    try:
-        return _decoder.decode(text)
-    except msgspec.ValidationError as error:
-        raise InputError(f"the request is not one of the Open Inference Protocol: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, f"the body is not valid JSON: {error}") from None
+    return decode(_decoder, text, "the request is not one of the Open Inference Protocol")
 
 
 def _binary(tensor: InputTensor, rest: memoryview) -> memoryview | None:

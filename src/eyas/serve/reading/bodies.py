@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eyas.core.errors import InputError, UnsafeDataError
 from eyas.core.schema import ServeConfig
 from eyas.image import SERVED_FORMATS, ImagePolicy, count_pixels, open_image, to_array
-from eyas.serve.http import JSON, Problem, Request
+from eyas.serve.http import JSON, Request
 from eyas.serve.reading.forms import read_form
 from eyas.serve.reading.pixels import JsonReader
 
@@ -61,19 +61,30 @@ class BodyReader:
         Raises:
             Problem: 413, the body is above the limit; 415, of a kind not accepted; 400, a malformed form.
         """
-        media_type = request.media_type
+        media_type = request.require_type(*ACCEPTED)
         if media_type == JSON:
             body = await request.body()
             reader = JsonReader(self.policy, self.config.max_images)
-            images = max(1, len(body) // (JSON_BYTES_PER_VALUE * prod(self.policy.shape)))
-            return Reading(len(body) * JSON_SECONDS_PER_BYTE, images, lambda: reader.read(body))
+            return self.numbers(len(body), lambda: reader.read(body))
         if media_type == MULTIPART:
             body = await request.body()
             content_type = request.header("content-type")
-            return Reading(several(len(body)), 1, lambda: self._form(body, content_type))
-        if media_type.startswith("image/") or media_type == FILES[1]:
-            return self.file(await request.body())
-        raise Problem(415, _not_accepted(media_type), headers={"Accept": ", ".join(ACCEPTED)})
+            return self.several(len(body), lambda: self._form(body, content_type))
+        return self.file(await request.body())
+
+    def numbers(self, size: int, decode: Callable[[], Images], images: int = 0) -> Reading:
+        """Pixels in JSON.
+
+        Args:
+            size: in bytes.
+            images: how many there are; 0: that is not known.
+        """
+        about = size // (JSON_BYTES_PER_VALUE * prod(self.policy.shape))
+        return Reading(size * JSON_SECONDS_PER_BYTE, images or max(1, about), decode)
+
+    def several(self, size: int, decode: Callable[[], Images]) -> Reading:
+        """Image files, in `size` bytes."""
+        return Reading(max(FILES_SECONDS, size * FILES_SECONDS_PER_BYTE), 1, decode)
 
     def file(self, content: bytes) -> Reading:
         """One image file."""
@@ -115,16 +126,3 @@ class BodyReader:
             raise InputError("the image file is empty")
         image = open_image(content, max_pixels=max_pixels, formats=SERVED_FORMATS)
         return to_array(image, self.policy), image.width * image.height
-
-
-def several(size: int) -> float:
-    """Seconds that reading files of so many bytes costs, roughly."""
-    return max(FILES_SECONDS, size * FILES_SECONDS_PER_BYTE)
-
-
-def _not_accepted(media_type: str) -> str:
-    got = media_type or "none"
-    hint = ""
-    if media_type == "application/x-www-form-urlencoded":
-        hint = "; curl -d sends that unless told otherwise: add -H 'Content-Type: application/json'"
-    return f"Content-Type must be one of {', '.join(ACCEPTED)}, got {got}{hint}"

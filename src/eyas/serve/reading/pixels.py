@@ -33,10 +33,11 @@ from eyas.core.errors import InputError
 from eyas.image import ImagePolicy, from_pixels
 from eyas.serve.http.problems import Problem
 from eyas.serve.reading.faults import find_fault, kind, searchable
+from eyas.serve.reading.json_text import decode
 from eyas.serve.reading.lists import read_lists
+from eyas.serve.request_schemas import RANGES
 
 KEYS = ("data", "range")
-RANGES = (1, 255)
 SYNONYMS = {"instances": "data", "inputs": "data", "image": "data", "images": "data", "pixels": "data", "x": "data"}
 MIN_FLAT_SIDE = 8
 MAX_MEMBERS = 10_000  # of all objects: two are enough, and a colon costs a hundred times its size
@@ -96,11 +97,11 @@ def _open(body: bytes) -> tuple[bytes, int]:
     if (members := body.count(b":")) > MAX_MEMBERS:
         raise InputError(f'the body must be an object {{"data": …}} of numbers in lists, got {members:,} colons')
     try:
-        envelope = _envelope.decode(body)
-    except msgspec.ValidationError:
+        envelope = decode(_envelope, body, "")
+    except InputError:
         raise InputError(f'the body must be an object {{"data": …}}, got {kind(body)}') from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _malformed(body, error) from None
+    except Problem as malformed:
+        raise _non_finite(body) or malformed from None
     for key in envelope:
         if key not in KEYS:
             shown = key[:MAX_KEY]
@@ -165,14 +166,14 @@ def _channels_rule(shape: tuple[int, ...]) -> str:
     return f"/data must end in 1 or 3 channels, as (h, w, c), got the shape {shape}{hint}"
 
 
-def _malformed(body: bytes, error: Exception) -> Exception:
+def _non_finite(body: bytes) -> InputError | None:
     """Python writes NaN and Infinity, which JSON does not have: those are told as numbers out of range."""
     try:
-        values = json.loads(body, parse_int=float) if searchable(body) else None
+        values = json.loads(body.decode(), parse_int=float) if searchable(body) else None
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) or not isinstance(data := values.get("data"), list):
-        return Problem(400, f"the body is not valid JSON: {error}")
+        return None
     text = json.dumps(data).encode()
     depth = len(text) - len(text.lstrip(b"["))
     return find_fault(text, depth, 255 if values.get("range") == 255 else 1)

@@ -44,10 +44,7 @@ async def start(service: Service) -> Any:
         ServingError: the port cannot be listened on.
     """
     config = service.config
-    options = [
-        ("grpc.so_reuseport", 1),
-        ("grpc.max_receive_message_length", int(config.max_body_mb * 1_000_000)),
-    ]
+    options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", config.max_body)]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_AT_ONCE)
     handlers = {name: _method(name, call) for name, call in _calls(service).items()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from eyas.infer import Prediction
+from eyas.serve.endpoints.which import WHICH, which
 from eyas.serve.http import JSON, PREDICT_ERRORS, Answer, Endpoint, Request, json_answer
 from eyas.serve.reading.bodies import MULTIPART
 from eyas.serve.request_schemas import FORM, by_range, pixels
 from eyas.serve.schemas import Alive, Health, ModelInfo, Ready
 from eyas.serve.schemas import Answer as Predicted
 from eyas.serve.service import Service
-
-WHICH: dict[str, str | dict[str, Any]] = {
-    "model": "Name of the model; the default one's where it is left out.",
-    "version": "Of the model; the live one where it is left out.",
-}
 
 
 def endpoints(service: Service) -> tuple[Endpoint, ...]:
@@ -33,10 +29,10 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         return json_answer(Ready())
 
     async def model_info(request: Request) -> Answer:
-        return json_answer(service.find(request, *_which(request)).info)
+        return json_answer(service.find(request, *which(request)).info)
 
     async def predict(request: Request) -> Answer:
-        route = service.route(request, *_which(request))
+        route = service.route(request, *which(request))
         model = route.model
         reading = await service.reader(model).read(request)
 
@@ -64,11 +60,6 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             scope="predict",
         ),
     )
-
-
-def _which(request: Request) -> tuple[str, str]:
-    query = request.query
-    return query.get("model", ""), query.get("version", "")
 
 
 def predict_body(service: Service, *, one: bool = False) -> dict[str, Any]:
