@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.core.schema.addresses import shown_database
 from eyas.image import to_png
 from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
@@ -80,7 +81,7 @@ class Keeper:
         state = self._writer.state()
         dropped = {str(reason): count for reason, count in state.dropped.items()}
         trouble = state.last_error if state.failing_since else self._trouble
-        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dropped, trouble, self._read)
+        return StoreStatus(shown_database(self._place), state.predictions, state.waiting, dropped, trouble, self._read)
 
     def close(self) -> None:
         """Write what waits, as far as that goes soon."""
@@ -134,12 +135,6 @@ def _records(
         yield Prediction(name, at, *about, *answer, energy, distance, 1e3 * latency)
 
 
-def _shown(place: str) -> str:
-    """Without a password."""
-    scheme, mark, rest = place.partition("://")
-    return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if mark and "@" in rest else place
-
-
 def unopened(place: str) -> StoreStatus:
     """Of a store that could not be opened."""
-    return StoreStatus(_shown(place), 0, 0, {}, "it could not be opened, the log says why", labels_read=False)
+    return StoreStatus(shown_database(place), 0, 0, {}, "it could not be opened, the log says why", labels_read=False)
