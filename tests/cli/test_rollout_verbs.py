@@ -134,6 +134,11 @@ def test_data_that_are_not_there(home: Path, tmp_path: Path) -> None:
     assert "give one of them" in rollout(home, "start", *words, "--ab", "5%", "--data", "x", "--ungated", code=2)
 
 
+def test_a_key_without_a_value_that_can_be_read_is_refused(home: Path) -> None:
+    for word, said in (("margin=[", "the value of margin is not valid YAML: '['"), ("margin", "--set must be key=value")):
+        assert said in rollout(home, "start", "models", "digits", "2", "--shadow", "--set", word, code=2)
+
+
 def test_the_serving_half_alone_says_what_is_missing(home: Path) -> None:
     def bare(*words: str, code: int) -> str:
         command = [sys.executable, "-c", BARE, "rollout", *words]

@@ -260,15 +260,9 @@ def _mode(shadow: bool, canary: str | None, ab: str | None) -> dict[str, Any]:
 
 def _values(words: list[str]) -> dict[str, Any]:
     """The keys of the plan, their values as YAML has them."""
-    import yaml
+    from eyas.core.config import parse_override
 
-    found = {}
-    for word in words:
-        name, mark, value = word.partition("=")
-        if not mark:
-            raise ConfigError(f"--set must be KEY=VALUE, got {word}")
-        found[name] = yaml.safe_load(value)
-    return found
+    return dict(parse_override(word, "--set") for word in words)
 
 
 def _who() -> str:
