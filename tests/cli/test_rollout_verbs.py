@@ -83,7 +83,7 @@ def test_a_start_asks_the_gate_and_keeps_what_it_said(home: Path) -> None:
     assert history(home) == []
     said = rollout(home, "start", "models", "digits", "2", "--canary", "5%", *ENOUGH, "--why", "sharper")
     assert "passed  accuracy: " in said
-    assert "rollout 1, 1 to 2: running at 5% (canary)" in said
+    assert "rollout 1, 1 to 2: running at 5 % (canary)" in said
     (entry,) = history(home)
     assert (entry["why"], entry["after"]["plan"]["gated"]) == (["sharper"], True)
     assert entry["evidence"]["gate"]["passed"] is True
@@ -106,7 +106,9 @@ def test_without_the_gate_the_history_says_so_and_a_promotion_asks(home: Path) -
 
 
 def test_a_promotion_by_the_gate(home: Path) -> None:
-    rollout(home, "start", "models", "digits", "2", "--canary", "5%", *ENOUGH, "--ungated")
+    said = rollout(home, "start", "models", "digits", "2", "--canary", "0.5%,100%", *ENOUGH, "--ungated")
+    assert "running at 0.5 % (canary)" in said
+    assert "start → 0.5 %, by " in rollout(home, "status", "models", "digits")
     rollout(home, "promote", "models", "digits", "--data", "digits")
     last = history(home)[-1]
     assert (last["move"], last["why"], last["evidence"]["gate"]["passed"]) == ("promote", ["by hand"], True)

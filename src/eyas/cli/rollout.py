@@ -272,12 +272,16 @@ def _who() -> str:
 
 
 def _said(rollout: Rollout) -> str:
+    from eyas.rollout.plan import percent
+
     plan = rollout.plan
-    at = "" if rollout.over else f" at {rollout.share or rollout.shadow_share:.0%} ({plan.mode})"
+    at = "" if rollout.over else f" at {percent(rollout.dealt)} ({plan.mode})"
     return f"rollout {rollout.number}, {plan.champion} to {plan.challenger}: {rollout.status}{at}"
 
 
 def _line(entry: Entry) -> str:
+    from eyas.rollout.plan import percent
+
     when = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="seconds")
-    at = "" if entry.after.over else f" → {entry.after.share or entry.after.shadow_share:.0%}"
+    at = "" if entry.after.over else f" → {percent(entry.after.dealt)}"
     return f"{when}  {entry.move}{at}, by {entry.by}: {'; '.join(entry.why)}"
