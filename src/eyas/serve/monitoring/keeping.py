@@ -17,7 +17,16 @@ from eyas.core.schema import MonitoringConfig
 from eyas.core.schema.addresses import shown_database
 from eyas.image import to_png
 from eyas.monitor.folder import PREDICTIONS
-from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
+from eyas.monitor.store import (
+    Image,
+    Outcome,
+    Prediction,
+    PredictionStore,
+    Retention,
+    StoreWriter,
+    open_store,
+    pack_scores,
+)
 from eyas.serve.monitoring.status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
 
@@ -131,7 +140,7 @@ def _records(
         rows.ids, rows.times.tolist(), rows.scores.tolist(), said, strict=True
     ):
         latency, energy, distance, _, unknown = scores
-        answer = index, confident, probabilities.tobytes(), reviewed, unknown == 1
+        answer = index, confident, pack_scores(probabilities), reviewed, unknown == 1
         yield Prediction(name, at, *about, *answer, energy, distance, 1e3 * latency)
 
 
