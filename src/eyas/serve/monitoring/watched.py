@@ -63,7 +63,7 @@ class Watched:
         self._monitor: Monitor | None = None
         self._untested: list[tuple[list[str], ImageScores, NDArray[np.float32]]] = []
         self._saved = 0
-        self._described = False
+        self._described = self._failed = False
         self._rules = MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
         try:
             calibration = read_calibration(bundle.reference())
@@ -98,10 +98,12 @@ class Watched:
             return
         self._untested = []
         ids, scores, pixels = zip(*untested, strict=True)
-        outcomes = monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels))
-        for outcome in outcomes:
-            if outcome.alarm:
-                self._raised(outcome.alarm)
+        for alarm in monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels)):
+            if alarm:
+                self._raised(alarm)
+        if monitor.last_failure and not self._failed:
+            self._failed = True
+            log.warning(f"{self.model} {self.version}: answers cannot be compared: {monitor.last_failure}")
         self._counts.watched(monitor.requests, monitor.failures)
 
     def status(self, feedback: AccuracyStatus | None) -> VersionStatus:
