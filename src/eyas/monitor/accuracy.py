@@ -14,7 +14,7 @@ TEST = "test"
 
 @dataclass(frozen=True)
 class HeldOutAccuracy:
-    """Measured before the version was served."""
+    """The accuracy on the test images, measured before the version was served."""
 
     accuracy: float
     lower: float

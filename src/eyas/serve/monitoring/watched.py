@@ -23,7 +23,7 @@ from eyas.monitor.folder import ABOUT, ALARMS, STATE, describe_version
 from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, read_calibration
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
-from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, BundleAccuracy, Drift, VersionStatus, alarm_status
+from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
 from eyas.serve.monitoring.wire import Rows
 
 SHOWN = 20  # alarms in the status
@@ -57,8 +57,7 @@ class Watched:
         self._predictions = self._reviews = self._unknown = 0
         self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
         self._latencies: deque[float] = deque(maxlen=TIMED)
-        known = held_out_accuracy(bundle.manifest)
-        self._tested = BundleAccuracy(known.accuracy, known.lower, known.upper) if known else None
+        self._tested = held_out_accuracy(bundle.manifest)
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._untested: list[tuple[list[str], ImageScores, NDArray[np.float32]]] = []
