@@ -24,10 +24,10 @@ from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, r
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
 from eyas.serve.monitoring.status import AccuracyStatus, AlarmStatus, Drift, VersionStatus, alarm_status
+from eyas.serve.monitoring.trial import TIMED
 from eyas.serve.monitoring.wire import Rows
 
 SHOWN = 20  # alarms in the status
-TIMED = 2000  # answers whose latency is remembered
 TOGETHER = 64  # answers that the drift tests wait for: one alone costs three times as much
 log = logging.getLogger("eyas.serve")
 
