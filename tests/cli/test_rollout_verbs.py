@@ -137,7 +137,10 @@ def test_data_that_are_not_there(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_key_without_a_value_that_can_be_read_is_refused(home: Path) -> None:
-    for word, said in (("margin=[", "the value of margin is not valid YAML: '['"), ("margin", "--set must be key=value")):
+    for word, said in (
+        ("margin=[", "the value of margin is not valid YAML: '['"),
+        ("margin", "--set must be key=value"),
+    ):
         assert said in rollout(home, "start", "models", "digits", "2", "--shadow", "--set", word, code=2)
 
 
