@@ -135,13 +135,14 @@ def _records(
     rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
 ) -> Iterator[Prediction]:
     about = rows.model, rows.version, rows.arm
-    said = zip(predicted.tolist(), confidence.tolist(), rows.probabilities, review.tolist(), strict=True)
-    for name, at, scores, (index, confident, probabilities, reviewed) in zip(
+    said = zip(predicted.tolist(), confidence.tolist(), map(pack_scores, rows.probabilities), review.tolist(), strict=True)
+    for name, at, scores, (index, confident, packed, reviewed) in zip(
         rows.ids, rows.times.tolist(), rows.scores.tolist(), said, strict=True
     ):
         latency, energy, distance, _, unknown = scores
-        answer = index, confident, pack_scores(probabilities), reviewed, unknown == 1
-        yield Prediction(name, at, *about, *answer, energy, distance, 1e3 * latency)
+        yield Prediction(
+            name, at, *about, index, confident, packed, reviewed, unknown == 1, energy, distance, 1e3 * latency
+        )
 
 
 def unopened(place: str) -> StoreStatus:
