@@ -135,7 +135,9 @@ def _records(
     rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
 ) -> Iterator[Prediction]:
     about = rows.model, rows.version, rows.arm
-    said = zip(predicted.tolist(), confidence.tolist(), map(pack_scores, rows.probabilities), review.tolist(), strict=True)
+    said = zip(
+        predicted.tolist(), confidence.tolist(), map(pack_scores, rows.probabilities), review.tolist(), strict=True
+    )
     for name, at, scores, (index, confident, packed, reviewed) in zip(
         rows.ids, rows.times.tolist(), rows.scores.tolist(), said, strict=True
     ):
