@@ -98,8 +98,8 @@ def _first(monitor: Monitor, answers: Answers) -> int | None:
         part = answers[start : start + TOGETHER]
         scores = scoring.score(part.probabilities, part.logits, part.features)
         names = [str(start + row) for row in range(len(part))]
-        for row, outcome in enumerate(monitor.observe_many(names, scores, part.pixels), start=1):
-            if outcome.alarm:
+        for row, alarm in enumerate(monitor.observe_many(names, scores, part.pixels), start=1):
+            if alarm:
                 return start + row
     return None
 
@@ -133,7 +133,7 @@ def _cost(calibration: Calibration, clean: Answers) -> None:
         part = clean[row : row + 1]
         began = perf_counter()
         scores = scoring.score(part.probabilities, part.logits, part.features)
-        monitor.observe(str(row), scores, part.pixels[0])
+        monitor.observe_many((str(row),), scores, part.pixels)
         took.append(1e6 * (perf_counter() - began))
     middle, high = np.percentile(took, [50, 99])
     print(f"scores and tests of one request alone: p50 {middle:.0f} µs, p99 {high:.0f} µs", flush=True)

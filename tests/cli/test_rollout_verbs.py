@@ -83,7 +83,7 @@ def test_a_start_asks_the_gate_and_keeps_what_it_said(home: Path) -> None:
     assert history(home) == []
     said = rollout(home, "start", "models", "digits", "2", "--canary", "5%", *ENOUGH, "--why", "sharper")
     assert "passed  accuracy: " in said
-    assert "rollout 1, 1 to 2: running at 5% (canary)" in said
+    assert "rollout 1, 1 to 2: running at 5 % (canary)" in said
     (entry,) = history(home)
     assert (entry["why"], entry["after"]["plan"]["gated"]) == (["sharper"], True)
     assert entry["evidence"]["gate"]["passed"] is True
@@ -106,7 +106,9 @@ def test_without_the_gate_the_history_says_so_and_a_promotion_asks(home: Path) -
 
 
 def test_a_promotion_by_the_gate(home: Path) -> None:
-    rollout(home, "start", "models", "digits", "2", "--canary", "5%", *ENOUGH, "--ungated")
+    said = rollout(home, "start", "models", "digits", "2", "--canary", "0.5%,100%", *ENOUGH, "--ungated")
+    assert "running at 0.5 % (canary)" in said
+    assert "start → 0.5 %, by " in rollout(home, "status", "models", "digits")
     rollout(home, "promote", "models", "digits", "--data", "digits")
     last = history(home)[-1]
     assert (last["move"], last["why"], last["evidence"]["gate"]["passed"]) == ("promote", ["by hand"], True)
@@ -132,6 +134,14 @@ def test_data_that_are_not_there(home: Path, tmp_path: Path) -> None:
     assert "the gate has no test images: " in said
     assert said.endswith("; --data DATA names them; --ungated starts without the gate\n")
     assert "give one of them" in rollout(home, "start", *words, "--ab", "5%", "--data", "x", "--ungated", code=2)
+
+
+def test_a_key_without_a_value_that_can_be_read_is_refused(home: Path) -> None:
+    for word, said in (
+        ("margin=[", "the value of margin is not valid YAML: '['"),
+        ("margin", "--set must be key=value"),
+    ):
+        assert said in rollout(home, "start", "models", "digits", "2", "--shadow", "--set", word, code=2)
 
 
 def test_the_serving_half_alone_says_what_is_missing(home: Path) -> None:

@@ -7,7 +7,7 @@ import yaml
 
 from eyas.core.config import dump_yaml, load_config
 from eyas.core.errors import ConfigError
-from eyas.core.schema.addresses import shown
+from eyas.core.schema.addresses import shown, shown_database
 from eyas.core.template import commented_yaml
 
 HOOK = "https://hooks.example.com/services/T00/B00/pS3cret"
@@ -26,6 +26,27 @@ HOOK = "https://hooks.example.com/services/T00/B00/pS3cret"
 )
 def test_what_is_shown_holds_no_secret(url: str, says: str) -> None:
     assert shown(url) == says
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://eyas:pS3cret@db:5432/eyas?sslmode=require", "postgresql://eyas@db:5432/eyas"),
+        ("postgresql://db/eyas?user=eyas&password=pS3cret", "postgresql://db/eyas"),
+        ("postgresql://eyas@db/eyas?password=pS3cret", "postgresql://eyas@db/eyas"),
+        ("postgresql://eyas:pS3cret@one:5432,[::1]:5433/eyas", "postgresql://eyas@one:5432,[::1]:5433/eyas"),
+        ("postgresql:///eyas?service=eyas", "postgresql:///eyas"),
+        ("postgresql://eyas:p/S3cret@db/eyas", "postgresql://…"),
+        ("postgresql://eyas:1/pS3cret@db/eyas", "postgresql://…"),
+        ("postgresql://eyas:1?pS3cret@db/eyas", "postgresql://…"),
+        ("postgresql://eyas:[pS3cret@db/eyas", "postgresql://…"),
+        ("postgresql://eyas:pS3cret", "postgresql://…"),
+        ("sqlite:////srv/a@b/predictions.db", "sqlite:////srv/a@b/predictions.db"),
+        ("/srv/predictions.db", "/srv/predictions.db"),
+    ],
+)
+def test_what_is_shown_of_a_database_holds_no_password(url: str, says: str) -> None:
+    assert shown_database(url) == says
 
 
 def test_a_configuration_travels_without_its_webhooks_paths() -> None:

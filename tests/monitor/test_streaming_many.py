@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.monitor import build_reference
-from eyas.monitor.streaming import Calibration, ImageScores, Monitor, MonitorConfig, Outcome, Scoring, read_calibration
+from eyas.monitor.streaming import Alarm, Calibration, ImageScores, Monitor, MonitorConfig, Scoring, read_calibration
 
 CLASSES, WIDTH, HELD_OUT, REQUESTS = 5, 12, 400, 480
 
 
 Stream = tuple[ImageScores, np.ndarray]
-Fed = tuple[Monitor, list[Outcome]]
+Fed = tuple[Monitor, list[Alarm | None]]
 
 
 def answers(rng: np.random.Generator, count: int, apart: float = 0.0) -> tuple[np.ndarray, ...]:
@@ -52,13 +52,13 @@ def stream(calibration: Calibration) -> Stream:
     return replace(scores, distance=distance), pixels
 
 
-def fed(monitor: Monitor, stream: Stream, cuts: list[int]) -> list[Outcome]:
+def fed(monitor: Monitor, stream: Stream, cuts: list[int]) -> list[Alarm | None]:
     scores, pixels = stream
-    outcomes: list[Outcome] = []
+    alarms: list[Alarm | None] = []
     for start, end in zip([0, *cuts], [*cuts, len(scores)], strict=True):
         ids = [f"request-{number}" for number in range(start, end)]
-        outcomes += monitor.observe_many(ids, scores[start:end], pixels[start:end])
-    return outcomes
+        alarms += monitor.observe_many(ids, scores[start:end], pixels[start:end])
+    return alarms
 
 
 def assert_same_state(one: Monitor, other: Monitor) -> None:
@@ -75,10 +75,7 @@ def assert_same_state(one: Monitor, other: Monitor) -> None:
 def one_by_one(request: pytest.FixtureRequest, calibration: Calibration, stream: Stream) -> Fed:
     config = MonitorConfig(false_alarms=0.2, horizon=1000, remembered=request.param)
     monitor = Monitor(calibration, config)
-    outcomes = [
-        monitor.observe(f"request-{row}", stream[0][row : row + 1], pixels) for row, pixels in enumerate(stream[1])
-    ]
-    return monitor, outcomes
+    return monitor, fed(monitor, stream, [*range(1, REQUESTS)])
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
@@ -86,20 +83,20 @@ def one_by_one(request: pytest.FixtureRequest, calibration: Calibration, stream:
 def test_many_at_once_are_what_they_are_one_by_one(
     calibration: Calibration, stream: Stream, one_by_one: Fed, cuts: list[int]
 ) -> None:
-    expected, outcomes = one_by_one
+    expected, alarms = one_by_one
     monitor = Monitor(calibration, expected.config)
-    assert repr(fed(monitor, stream, cuts)) == repr(outcomes)
+    assert repr(fed(monitor, stream, cuts)) == repr(alarms)
     assert_same_state(monitor, expected)
 
 
 def test_the_stream_has_alarms_ends_and_failures(one_by_one: Fed) -> None:
-    monitor, outcomes = one_by_one
-    assert sum(outcome.alarm is not None for outcome in outcomes) >= 1
+    monitor, alarms = one_by_one
+    assert sum(alarm is not None for alarm in alarms) >= 1
     assert monitor.failures == 3
     assert monitor.ever_drifted
     assert monitor.requests == REQUESTS - 3
     if monitor.config.remembered == 8:
-        assert len({outcome.alarm.at for outcome in outcomes if outcome.alarm}) >= 2  # a change ended, another began
+        assert len({alarm.at for alarm in alarms if alarm}) >= 2  # a change ended, another began
 
 
 def test_counts_are_scaled_back_in_the_middle_of_many(calibration: Calibration, stream: Stream) -> None:
@@ -109,8 +106,7 @@ def test_counts_are_scaled_back_in_the_middle_of_many(calibration: Calibration, 
         shares._unit = shares._recent_total = 0.9e100
         shares.recent[0] = 0.9e100
     scores, pixels = stream[0][:120], stream[1][:120]
-    for row in range(120):
-        one.observe(f"request-{row}", scores[row : row + 1], pixels[row])
+    fed(one, (scores, pixels), [*range(1, 120)])
     fed(many, (scores, pixels), [60])
     assert_same_state(one, many)
     assert one._streams.shares._unit < 1e10

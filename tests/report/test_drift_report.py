@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from eyas.bundle import Bundle
 from eyas.cli import app
-from eyas.core.errors import ConfigError, DataError
+from eyas.core.errors import ConfigError, DataError, StoreError
 from eyas.core.language import LANGUAGES, Phrases
 from eyas.image import ImagePolicy
 from eyas.monitor.accuracy import held_out_accuracy
@@ -358,7 +358,8 @@ def test_the_store_may_lie_in_postgresql(drifted: Left, tmp_path: Path) -> None:
         (None, (), "must be a run, a study or the folder of a service's monitor; it is none of them"),
         ("", (), "must be a run, a study or the folder of a service's monitor; it is none of them"),
         ("", ("--days", "3"), "--days, --model and --version need the folder of a service's monitor"),
-        ("", ("--store", "nowhere.db"), "--store must be the file or URL of a prediction store, got nowhere.db"),
+        ("", ("--store", "nowhere.db"), "there is no prediction store at nowhere.db"),
+        ("", ("--store", "sqlite:///no/where.db"), "there is no prediction store at no/where.db"),
         ("digits/1/alarms.jsonl", (), "has no predictions.db: --store must name the store"),
     ],
 )
@@ -371,8 +372,9 @@ def test_what_is_no_monitors_folder_is_said(
         folder.mkdir(exist_ok=True)
     if made:
         (folder / made).touch()
-    with pytest.raises(ConfigError, match=re.escape(says)):
+    with pytest.raises((ConfigError, StoreError), match=re.escape(says)):
         CliRunner().invoke(app, ["report", str(folder), *words], catch_exceptions=False)
+    assert not Path("no").exists()
 
 
 def test_both_languages_have_the_same_phrases_with_the_same_values() -> None:

@@ -1,4 +1,4 @@
-"""Arms are kept, dealt fairly, and only ever gained."""
+"""Arms are kept, and dealt fairly."""
 
 from __future__ import annotations
 
@@ -9,20 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
 from eyas.core.errors import ConfigError
-from eyas.rollout.assignment import Arm, Assignment, new_salt
+from eyas.rollout.assignment import Assignment, new_salt
 
 SALT = "a salt of the tests"
 KEYS = [f"user-{number}" for number in range(20_000)]
-
-
-@given(key=st.text(), request=st.text(), one=st.floats(0, 1), other=st.floats(0, 1))
-def test_a_larger_share_never_moves_a_user_back(key: str, request: str, one: float, other: float) -> None:
-    assignment = Assignment(SALT)
-    small, large = sorted((one, other))
-    if assignment.arm(small, key, request) is Arm.CHALLENGER:
-        assert assignment.arm(large, key, request) is Arm.CHALLENGER
-    assert assignment.arm(0, key, request) is Arm.CHAMPION
-    assert assignment.arm(1, key, request) is Arm.CHALLENGER
 
 
 @given(key=st.text(min_size=1), request=st.text(), another=st.text())
@@ -47,14 +37,6 @@ def test_places_are_uniform_and_another_salt_deals_anew() -> None:
     for first, second in ((one, other), (one, without)):
         together = np.histogram2d(first, second, bins=10, range=[(0, 1)] * 2)[0]
         assert chisquare(together.ravel()).pvalue > 0.001
-
-
-def test_a_pseudonym_tells_keys_apart_and_nothing_else() -> None:
-    assignment = Assignment(SALT)
-    names = {assignment.pseudonym(key) for key in KEYS}
-    assert len(names) == len(KEYS)
-    assert all(len(name) == 16 for name in names)
-    assert Assignment("another salt").pseudonym(KEYS[0]) not in names
 
 
 def test_a_salt_must_be_hard_to_guess() -> None:

@@ -141,7 +141,7 @@ def test_a_shadow_answers_nobody(tmp_path: Path) -> None:
     store = started(tmp_path, make_plan({**PLAN.model_dump(exclude={"stages"}), "mode": "shadow"}))
     now = store.current()
     assert now is not None
-    assert (now.share, now.shadow_share) == (0.0, 1.0)
+    assert (now.share, now.shadow_share, now.dealt) == (0.0, 1.0, 1.0)
     done = store.move(Move.PROMOTE, by="ann", why="it agrees", now=20.0)
     assert (done.share, done.shadow_share) == (0.0, 0.0)
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from eyas.core.schema import MonitoringConfig
+from eyas.monitor.accuracy import HeldOutAccuracy
 from eyas.rollout import Move, RolloutStore, make_plan
 from eyas.rollout.state import FOLDER, HISTORY
 from eyas.serve.alerts import Alerts
@@ -22,7 +23,6 @@ from eyas.serve.messages import Served, Version
 from eyas.serve.monitor_status import (
     AccuracyStatus,
     AlarmStatus,
-    BundleAccuracy,
     Drift,
     MonitorStatus,
     StoreStatus,
@@ -70,7 +70,7 @@ def version(drift: Drift = "none", *alarms: AlarmStatus, **more: Any) -> Version
 
 def accuracy(upper: float, labels: int = 100) -> VersionStatus:
     known = AccuracyStatus(labels, labels // 2, 0.5, 0.4, upper, 0.95)
-    return version(feedback=known, tested=BundleAccuracy(0.9, 0.85, 0.94))
+    return version(feedback=known, tested=HeldOutAccuracy(0.9, 0.85, 0.94))
 
 
 def monitor(*versions: VersionStatus, trouble: str | None = None, labels_read: bool = True) -> MonitorStatus:

@@ -183,8 +183,10 @@ def test_images_that_a_store_has_kept_are_replayed(grey: Bundle, folder: Path) -
 
 
 def test_a_store_without_images_cannot_be_replayed(tmp_path: Path) -> None:
-    nowhere = run("replay", str(tmp_path / "nowhere.db"), "--shift", "noise")
-    assert "there is nothing of that name" in str(nowhere.exception)
+    for place in (tmp_path / "no" / "where.db", f"sqlite:///{tmp_path / 'no' / 'where.db'}"):
+        nowhere = run("replay", str(place), "--shift", "noise")
+        assert f"no prediction store at {tmp_path}/no/where.db, and no folder of images" in str(nowhere.exception)
+    assert not (tmp_path / "no").exists()
     store = open_store(tmp_path / "empty.db")
     store.check()
     store.close()

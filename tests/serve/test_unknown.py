@@ -119,7 +119,9 @@ def test_where_nothing_can_be_called_unknown_the_answer_is_null(grey: Bundle, tm
     assert outputs[-1] == "needs_review"
 
 
-def test_a_failure_of_scoring_fails_no_prediction_and_is_counted(grey: Bundle, tmp_path: Path) -> None:
+def test_a_failure_of_scoring_fails_no_prediction_is_counted_and_logged_once(
+    grey: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     other = {"distance_means": np.zeros((10, 7), np.float16), "distance_axes": np.zeros((7, 3), np.float32)}
     bundle = altered(grey, tmp_path / "other", **other)
     with asgi_client(create_app(bundle, ServeConfig())) as client:
@@ -133,6 +135,7 @@ def test_a_failure_of_scoring_fails_no_prediction_and_is_counted(grey: Bundle, t
     assert tensors["outputs"][0]["data"] == [True]  # the protocol has no null
     (family,) = (one for one in text_string_to_metric_families(metrics) if one.name == "eyas_model_unscored")
     assert [sample.value for sample in family.samples] == [2]
+    assert caplog.text.count("images cannot be scored, ") == caplog.text.count("DataError('features must have") == 1
 
 
 @given(rows=st.lists(st.integers(0, 15), min_size=1, max_size=8))

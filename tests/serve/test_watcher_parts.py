@@ -11,14 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eyas.bundle import Bundle
 from eyas.core.errors import IntegrityError
+from eyas.core.schema import MonitoringConfig
 from eyas.rollout import RolloutStore, make_plan
 from eyas.rollout.state import CURRENT, FOLDER
 from eyas.serve.messages import Served, Version
 from eyas.serve.metrics import Tables
 from eyas.serve.monitoring.board import Board
 from eyas.serve.monitoring.channel import HELD, LONGEST, Channel, Outbox
+from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.trials import Trials
+from eyas.serve.monitoring.watched import Watched
 from eyas.serve.monitoring.wire import COLUMNS, Rows, decode, encode
 from eyas.serve.split import Split
 from support.tracking import wait_until
@@ -31,6 +35,20 @@ def channel():
     made = Channel()
     yield made
     made.close()
+
+
+def test_why_answers_cannot_be_compared_is_logged_once(grey: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    counts = VersionCounts(Tables(1).counts(0), "digits", "1", grey.classes)
+    watched = Watched("digits", grey, MonitoringConfig(), counts, None, None)
+    numbers = np.full((1, COLUMNS + len(grey.classes)), np.nan, np.float32).tobytes()
+    pixels = np.zeros((1, 2), np.float32).tobytes()
+    for _ in range(2):
+        watched.take(
+            Rows("digits", "1", "champion", 0, 0, ["a"], bytes(8), numbers, [0], pixels, (8, 8, 1), {}, champion=[])
+        )
+        watched.test()
+    assert watched.status(None).failures == 2
+    assert caplog.text.count("answers cannot be compared: DataError: logits and probabilities must be finite") == 1
 
 
 def received(channel: Channel) -> list[bytes]:

@@ -94,7 +94,7 @@ def test_aliases_follow_rollouts_and_stories_are_kept(repository: Repository) ->
     start(repository, "2", stages=[0.1, 1.0])
     assert mirror.once().news == ["digits: challenger is 2"]
     assert aliases() == {CHAMPION: "1", CHALLENGER: "2"}
-    assert versions()["2"].tags["eyas.rollout"].startswith("running at 10% since 20")
+    assert versions()["2"].tags["eyas.rollout"].startswith("running at 10 % since 20")
     move_by_hand(repository, "digits", Move.PROMOTE, by="bob", why="it is better")
     assert mirror.once().news == ["digits: champion is 2", "digits: challenger is nobody"]
     assert aliases() == {CHAMPION: "2"}

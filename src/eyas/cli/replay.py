@@ -13,7 +13,7 @@ import typer
 
 from eyas.cli.monitor import Url
 from eyas.cli.words import AsJson, print_json, tell
-from eyas.core.errors import InputError, ServiceError, needs_extra
+from eyas.core.errors import InputError, ServiceError, StoreError, needs_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,21 +148,23 @@ def _in_folder(folder: Path) -> list[_Picture]:
 def _in_store(place: str) -> list[_Picture]:
     """The newest images that a service's store has kept."""
     with needs_extra("client"):
-        from eyas.monitor.store import Filter, open_store
+        from eyas.monitor.store import Filter, open_store, require_there
 
-    if "://" not in place and not Path(place).is_file():
-        raise InputError(f"{place} must be a folder of images or a prediction store, there is nothing of that name")
+    try:
+        require_there(place)
+    except StoreError as error:
+        raise StoreError(f"{error}, and no folder of images") from error
     store = open_store(place)
     rows = store.recent(MOST_KEPT, Filter(has_image=True)).rows
     found = [row for row in rows if row.prediction.arm != "shadow"]
     if len(models := {row.prediction.model for row in found}) > 1:
-        raise InputError(f"{place} must hold images of one model, has those of {', '.join(sorted(models))}")
+        raise InputError(f"{store.where} must hold images of one model, has those of {', '.join(sorted(models))}")
     if not found:
-        raise InputError(f"{place} must hold images, has none: serve.monitor.keep_images keeps a share of them")
+        raise InputError(f"{store.where} must hold images, has none: serve.monitor.keep_images keeps a share of them")
 
     def content(id_: str) -> bytes:
         if (image := store.image(id_)) is None:
-            raise InputError(f"{place} no longer has the image of {id_}")
+            raise InputError(f"{store.where} no longer has the image of {id_}")
         return image.content
 
     return [

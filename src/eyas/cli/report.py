@@ -93,13 +93,13 @@ def _of_monitor(path: Path, lang: str, folder: Path, on: date, asked: Asked, sto
     from time import time
 
     from eyas.monitor.folder import PREDICTIONS
-    from eyas.monitor.store import open_store
+    from eyas.monitor.store import open_store, require_there
     from eyas.report.monitoring import gather, monitor_document
 
     if store is None and not (path / PREDICTIONS).is_file():
         raise ConfigError(f"{path} has no {PREDICTIONS}: --store must name the store, as serve.monitor.store does")
-    if store and "://" not in store and not Path(store).is_file():
-        raise ConfigError(f"--store must be the file or URL of a prediction store, got {store}")
+    if store:
+        require_there(store)
     opened = open_store(store or path / PREDICTIONS)
     try:
         return monitor_document(gather(path, opened, asked, time()), lang, folder, on)

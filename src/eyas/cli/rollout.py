@@ -260,15 +260,9 @@ def _mode(shadow: bool, canary: str | None, ab: str | None) -> dict[str, Any]:
 
 def _values(words: list[str]) -> dict[str, Any]:
     """The keys of the plan, their values as YAML has them."""
-    import yaml
+    from eyas.core.config import parse_override
 
-    found = {}
-    for word in words:
-        name, mark, value = word.partition("=")
-        if not mark:
-            raise ConfigError(f"--set must be KEY=VALUE, got {word}")
-        found[name] = yaml.safe_load(value)
-    return found
+    return dict(parse_override(word, "--set") for word in words)
 
 
 def _who() -> str:
@@ -278,12 +272,16 @@ def _who() -> str:
 
 
 def _said(rollout: Rollout) -> str:
+    from eyas.rollout.plan import percent
+
     plan = rollout.plan
-    at = "" if rollout.over else f" at {rollout.share or rollout.shadow_share:.0%} ({plan.mode})"
+    at = "" if rollout.over else f" at {percent(rollout.dealt)} ({plan.mode})"
     return f"rollout {rollout.number}, {plan.champion} to {plan.challenger}: {rollout.status}{at}"
 
 
 def _line(entry: Entry) -> str:
+    from eyas.rollout.plan import percent
+
     when = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="seconds")
-    at = "" if entry.after.over else f" → {entry.after.share or entry.after.shadow_share:.0%}"
+    at = "" if entry.after.over else f" → {percent(entry.after.dealt)}"
     return f"{when}  {entry.move}{at}, by {entry.by}: {'; '.join(entry.why)}"

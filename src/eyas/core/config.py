@@ -140,15 +140,18 @@ def _apply(values: dict[str, Any], override: str) -> str:
     return key
 
 
-def parse_override(override: str) -> tuple[str, Any]:
+def parse_override(override: str, what: str = "an override") -> tuple[str, Any]:
     """The key and the value of `key=value`; the value is YAML.
+
+    Args:
+        what: it is, for the message.
 
     Raises:
         ConfigError: no `=`, or a value that is no YAML.
     """
     key, equals, text = override.partition("=")
     if not equals:
-        raise ConfigError(f"an override must be key=value, got {override!r}")
+        raise ConfigError(f"{what} must be key=value, got {override!r}")
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:

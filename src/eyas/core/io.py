@@ -54,6 +54,19 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cut_half_line(file: Path) -> None:
+    """Cut off what a killed writer has left after the last whole line; nothing, where there is no file."""
+    try:
+        with file.open("rb+") as opened:
+            content = opened.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                opened.truncate(whole)
+                os.fsync(opened.fileno())
+    except FileNotFoundError:
+        return
+
+
 @contextmanager
 def new_folder(target: Path, error: type[EyasError] = EyasError, mode: int = 0o755) -> Iterator[Path]:
     """Fill a folder beside `target` and rename it into place at the end; on any failure nothing stays.

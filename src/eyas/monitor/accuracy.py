@@ -10,11 +10,13 @@ from eyas.bundle import Manifest
 
 Z = 1.959964  # of a normal distribution, 2.5 % lie above
 TEST = "test"
+ALPHA = 0.05
+"""Of the confidence sequence of an accuracy by labels: what a report says is what the service said."""
 
 
 @dataclass(frozen=True)
 class HeldOutAccuracy:
-    """Measured before the version was served."""
+    """The accuracy on the test images, measured before the version was served."""
 
     accuracy: float
     lower: float

@@ -13,21 +13,15 @@ AT_ONCE = 32
 """Images, so that what is computed of them stays in the processor's cache."""
 
 
-def image_statistics(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mean and deviation of each channel on [0, 1].
+def all_statistics(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean and deviation of each channel of each image on [0, 1].
 
     Args:
-        image: (H, W, C) uint8, as the graph takes it.
+        images: (N, H, W, C) uint8, as the graph takes them.
 
     Returns:
-        (2C,) float32: C means, then C deviations.
+        (N, 2C) float32: C means, then C deviations.
     """
-    found: NDArray[np.float32] = all_statistics(image[None])[0]
-    return found
-
-
-def all_statistics(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """`image_statistics` of each of (N, H, W, C) images: (N, 2C) float32."""
     found = np.empty((len(images), 2 * images.shape[3]), np.float32)
     for start in range(0, len(images), AT_ONCE):
         found[start : start + AT_ONCE] = _statistics(images[start : start + AT_ONCE])

@@ -6,30 +6,26 @@ gate ─► plan ─► assignment ─► evidence ─► verdict ─► moves, 
 """
 
 from eyas.rollout.actions import begin, move_by_hand, plan_for, pointing
-from eyas.rollout.assignment import Arm, Assignment, new_salt
-from eyas.rollout.burn import Burn, BurnMeter
+from eyas.rollout.assignment import Assignment
+from eyas.rollout.burn import BurnMeter
 from eyas.rollout.evidence import ArmEvidence, Evidence
 from eyas.rollout.gate import Check, GateReport, GateRule, judge
-from eyas.rollout.moves import Move, Rollout, Status, moved
+from eyas.rollout.moves import Move, Rollout, Status
 from eyas.rollout.pairs import time_pairs
-from eyas.rollout.plan import BurnWindow, Mode, RolloutPlan, make_plan, parse_share, parse_stages
+from eyas.rollout.plan import RolloutPlan, make_plan, parse_stages
 from eyas.rollout.state import Entry, RolloutStore, rollouts_of
 from eyas.rollout.verdict import Action, Verdict, decide
 
 __all__ = [
     "Action",
-    "Arm",
     "ArmEvidence",
     "Assignment",
-    "Burn",
     "BurnMeter",
-    "BurnWindow",
     "Check",
     "Entry",
     "Evidence",
     "GateReport",
     "GateRule",
-    "Mode",
     "Move",
     "Rollout",
     "RolloutPlan",
@@ -41,9 +37,6 @@ __all__ = [
     "judge",
     "make_plan",
     "move_by_hand",
-    "moved",
-    "new_salt",
-    "parse_share",
     "parse_stages",
     "plan_for",
     "pointing",

@@ -9,7 +9,6 @@ salt and guesses.
 from __future__ import annotations
 
 import secrets
-from enum import StrEnum
 from hashlib import blake2b
 
 from eyas.core.errors import ConfigError
@@ -17,13 +16,6 @@ from eyas.core.errors import ConfigError
 PLACES = 1 << 53  # so that a place is a float exactly
 BY_KEY, BY_REQUEST = b"eyas.user", b"eyas.request"
 SHORTEST_SALT, LONGEST_SALT = 8, 64  # bytes; 64 is what BLAKE2b takes as a key
-
-
-class Arm(StrEnum):
-    """Who answers."""
-
-    CHAMPION = "champion"
-    CHALLENGER = "challenger"
 
 
 class Assignment:
@@ -52,16 +44,6 @@ class Assignment:
         hashed = self._by_key.copy() if key else self._by_request.copy()
         hashed.update((key or request_id).encode("utf-8", "surrogatepass"))
         return (int.from_bytes(hashed.digest()) >> 11) / PLACES
-
-    def arm(self, share: float, key: str | None, request_id: str = "") -> Arm:
-        """Who answers, where the challenger has this share in [0, 1]."""
-        return Arm.CHALLENGER if self.place(key, request_id) < share else Arm.CHAMPION
-
-    def pseudonym(self, key: str) -> str:
-        """16 hexadecimal digits that stand for a key within this rollout, for counting each once."""
-        hashed = self._by_key.copy()
-        hashed.update(key.encode("utf-8", "surrogatepass"))
-        return hashed.hexdigest()
 
 
 def new_salt() -> str:

@@ -94,6 +94,11 @@ class Rollout(Section):
         """Of the requests that the challenger is asked as well, its answers unseen."""
         return 0.0 if self.over or self.plan.mode != "shadow" else self.plan.stages[self.stage]
 
+    @property
+    def dealt(self) -> float:
+        """Of the requests that the challenger gets, its answers seen or not."""
+        return self.share or self.shadow_share
+
 
 def moved(rollout: Rollout, move: Move, now: float, stage: int | None = None, *, early: bool = False) -> Rollout:
     """The rollout after a move.

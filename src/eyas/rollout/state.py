@@ -199,7 +199,7 @@ class RolloutStore:
         """The rollout as it stands, once what a killed writer has left is taken away; under the lock."""
         for left in self.folder.glob(f".{CURRENT}.*"):
             left.unlink()
-        _mend(self.folder / HISTORY)
+        io.cut_half_line(self.folder / HISTORY)
         return self.current()
 
     def _write(self, entry: Entry) -> Rollout:
@@ -248,16 +248,3 @@ def _last_line(file: Path) -> bytes | None:
         return None
     lines = tail.split(b"\n")[:-1]
     return lines[-1] if lines else None
-
-
-def _mend(file: Path) -> None:
-    """Cut off what comes after the last whole line."""
-    try:
-        with file.open("rb+") as open_file:
-            content = open_file.read()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                open_file.truncate(whole)
-                os.fsync(open_file.fileno())
-    except FileNotFoundError:
-        return

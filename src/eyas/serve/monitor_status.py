@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from eyas.monitor.accuracy import HeldOutAccuracy
 from eyas.monitor.streaming import Alarm
 
 Drift = Literal["none", "now", "once", "not watched"]
@@ -62,15 +63,6 @@ class AccuracyStatus(msgspec.Struct):
     confidence: float
 
 
-class BundleAccuracy(msgspec.Struct):
-    """The accuracy on the test images, measured before the version was served."""
-
-    accuracy: float
-    lower: float
-    """With `upper`: the 95 % interval of Wilson (1927), by the number of test images."""
-    upper: float
-
-
 class VersionStatus(msgspec.Struct):
     """A version of a model."""
 
@@ -96,7 +88,7 @@ class VersionStatus(msgspec.Struct):
     """The last ones, the newest first."""
     p95_seconds: float | None
     """Of the last 2,000 answers; None where there was none."""
-    tested: BundleAccuracy | None
+    tested: HeldOutAccuracy | None
     """None where the bundle does not say it."""
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
 )
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
+from eyas.core.io import cut_half_line
 from eyas.core.lives import LOCK
 
 JOURNAL = "journal.log"
@@ -217,9 +218,7 @@ def _mend(file: Path, lock: KernelLock) -> None:
         return
     lock.acquire()
     try:
-        if _is_cut_off(file):
-            with file.open("r+b") as opened:
-                opened.truncate(file.read_bytes().rfind(b"\n") + 1)
+        cut_half_line(file)
     finally:
         lock.release()
 

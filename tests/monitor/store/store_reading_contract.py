@@ -18,7 +18,6 @@ from eyas.monitor.store import (
     Image,
     PredictionStore,
     Scored,
-    VersionAccuracy,
     VersionTotals,
     open_store,
 )
@@ -127,15 +126,15 @@ class ReadingContract:
         store.write(
             [
                 prediction("a", time=start, needs_review=True),
-                prediction("b", time=start + 3599.9, confidence=0.5, latency_ms=2.5, unknown=True),
+                prediction("b", time=start + 3599.9, confidence=0.5, unknown=True),
                 prediction("c", time=start + 7200),
                 label("a", 1),
                 label("b", 0),
             ]
         )
         first, last = store.buckets(3600)
-        assert first == Bucket(start, 2, 1, 1, 2, 1, pytest.approx(0.6), 2.0)
-        assert last == Bucket(start + 7200, 1, 0, 0, 0, 0, pytest.approx(0.7), 1.5)
+        assert first == Bucket(start, 2, 1, 1, 2, 1, pytest.approx(0.6))
+        assert last == Bucket(start + 7200, 1, 0, 0, 0, 0, pytest.approx(0.7))
         assert store.buckets(3600, most=1) == (last,)
         assert store.buckets(3600, Filter(unknown=True))[0].predictions == 1
         with pytest.raises(InputError, match="above 0"):
@@ -143,12 +142,10 @@ class ReadingContract:
 
     def test_counts_of_right_and_wrong(self, store: PredictionStore) -> None:
         store.write([*predictions(4), *predictions(4, version="2", arm="shadow", predicted=0)])
-        assert store.accuracy_by_version() == store.accuracy_by_class() == store.confusion() == ()
+        assert store.accuracy_by_class() == store.confusion() == ()
         store.write([label("0", 1), label("1", 1), label("2", 0)])
-        first = VersionAccuracy("digits", "1", "champion", 3, 2)
-        assert store.accuracy_by_version() == (first, VersionAccuracy("digits", "2", "shadow", 3, 1))
+        assert store.accuracy_by_class() == (ClassAccuracy(0, 2, 1), ClassAccuracy(1, 4, 2))
         one = Filter(version="1")
-        assert store.accuracy_by_version(one) == (first,)
         assert store.accuracy_by_class(one) == (ClassAccuracy(0, 1, 0), ClassAccuracy(1, 2, 2))
         assert store.confusion(one) == (Confusion(0, 1, 1), Confusion(1, 1, 2))
 

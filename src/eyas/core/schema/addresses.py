@@ -16,6 +16,8 @@ WITH_SECRETS = {"secrets": True}
 
 
 LEFT_OUT = "/…"
+HOSTS = r"(([^:,\[\]]*|\[[^\]]*\])(:[0-9]*)?(,|$))+"
+"""Of a database, one or more; PostgreSQL's driver tries one after the other."""
 
 
 def shown(url: str) -> str:
@@ -24,6 +26,25 @@ def shown(url: str) -> str:
     host = address.netloc.rpartition("@")[2]
     bare = f"{address.scheme}://{host}"
     return url if url in (bare, f"{bare}/") else f"{bare}{LEFT_OUT}"
+
+
+def shown_database(url: str) -> str:
+    """A database's URL as it may be told: scheme, user, host, port and path, without password and options.
+
+    Of one in which the password's end cannot be told, the scheme alone; a file's path as it is.
+    """
+    scheme, mark, _ = url.partition("://")
+    if not mark:
+        return url
+    try:
+        address = urlsplit(url)
+    except ValueError:  # brackets that hold no address
+        return f"{scheme}://…"
+    login, at, hosts = address.netloc.rpartition("@")
+    after = address.path + address.query + address.fragment
+    if address.netloc and ("@" in after or not re.fullmatch(HOSTS, hosts)):  # a /, ? or # of the password cut it short
+        return f"{scheme}://…"
+    return f"{scheme}://{login.partition(':')[0]}{at}{hosts}{address.path}"
 
 
 def is_left_out(url: str) -> bool:

@@ -7,7 +7,7 @@
 | `DifferenceSequence` | two shares of independent streams, however unequal: A/B | balanced bets |
 | `SampleRatio` | whether the arms get what was planned | Dirichlet mixture |
 
-All are exact for any number of observations, need NumPy alone, and keep a state of constant size as plain JSON.
+All are exact for any number of observations, need NumPy alone, and are of constant size.
 """
 
 from eyas.monitor.sequences.difference import Counts, DifferenceSequence

@@ -26,9 +26,9 @@ A pair that is far off costs much, so a block is never larger than all before it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,22 +128,6 @@ class DifferenceSequence(ConfidenceSequence):
             raise DataError(f"{difference} must be on the grid; name it in `also`")
         below, above = log_mean(self._won + LOG_WEIGHTS)[:, at[0]].tolist()
         return below, above
-
-    def state(self) -> dict[str, Any]:
-        """What `restore` goes on with, as plain JSON."""
-        arrays = {"grid": self._grid, "won": self._won, "paid": self._paid, "waiting": self._waiting}
-        return {**self._head(), **{name: array.tolist() for name, array in arrays.items()}}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where another one of the same arguments stood.
-
-        Raises:
-            DataError: the state is of another kind, level or grid.
-        """
-        if state.get("grid") != self._grid.tolist():
-            raise DataError(f"the state must be on the same grid of {len(self._grid)} differences")
-        self._take_head(state)
-        self._won, self._paid, self._waiting = (np.array(state[name]) for name in ("won", "paid", "waiting"))
 
     def _pay(self) -> None:
         rng = np.random.default_rng(self._paid[:, 1].astype(int).tolist())  # the outcomes play no part

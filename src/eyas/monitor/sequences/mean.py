@@ -21,9 +21,7 @@ Source: Waudby-Smith & Ramdas 2024, *Estimating means of bounded random variable
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,19 +47,6 @@ class _Bets(ConfidenceSequence):
     def count(self) -> int:
         """Observations so far."""
         return round(float(self._counts.sum()))
-
-    def state(self) -> dict[str, Any]:
-        """What `restore` goes on with, as plain JSON."""
-        return {**self._head(), "counts": self._counts.tolist()}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where another one of the same kind and level stood.
-
-        Raises:
-            DataError: the state is of another kind or level.
-        """
-        self._take_head(state)
-        self._counts = np.array(state["counts"], np.float64)
 
     def _bounds(self, level: float) -> Interval:
         return Interval(_lower(self._counts, level), 1 - _lower(self._counts[::-1], level))

@@ -7,8 +7,6 @@ the intersections of all intervals so far, which are never wider.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
 
 from eyas.core.errors import DataError
 from eyas.evaluate.bootstrap import Interval
@@ -46,36 +44,12 @@ class ConfidenceSequence(ABC):
     def _bounds(self, level: float) -> Interval:
         """What is known now: each end fails, ever, with probability at most `level`."""
 
-    @abstractmethod
-    def state(self) -> dict[str, Any]:
-        """What `restore` goes on with, as plain JSON."""
-
-    @abstractmethod
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where another sequence of the same arguments stood."""
-
     def _narrow(self) -> None:
         for name, level in ((BOTH, self.alpha / 2), (SINGLE, self.alpha)):
             now, kept = self._bounds(level), self._kept[name]
             both = Interval(max(now.low, kept.low), min(now.high, kept.high))
             self.steady &= both.low <= both.high
             self._kept[name] = both if both.low <= both.high else now
-
-    def _head(self) -> dict[str, Any]:
-        return {
-            "kind": type(self).__name__,
-            "alpha": self.alpha,
-            "steady": self.steady,
-            **{name: list(kept) for name, kept in self._kept.items()},
-        }
-
-    def _take_head(self, state: Mapping[str, Any]) -> None:
-        """Raises DataError: the state is that of another kind or level."""
-        own, got = (type(self).__name__, self.alpha), (state.get("kind"), state.get("alpha"))
-        if own != got:
-            raise DataError(f"the state must be of {own[0]} at alpha {own[1]:g}, got {got[0]} at {got[1]}")
-        self.steady = bool(state["steady"])
-        self._kept = {name: Interval(*state[name]) for name in (BOTH, SINGLE)}
 
 
 def check_alpha(alpha: float) -> float:

@@ -15,9 +15,8 @@ Source: Lindon & Malek 2022, *Anytime-valid inference for multinomial count data
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, lgamma, log
-from typing import Any
 
 from eyas.core.errors import DataError
 from eyas.monitor.sequences.nested import check_alpha
@@ -77,21 +76,6 @@ class SampleRatio:
         checked = _checked(shares)
         self._before += self._log_factor()
         self.shares, self.counts = checked, [0] * len(checked)
-
-    def state(self) -> dict[str, Any]:
-        """What `restore` goes on with, as plain JSON."""
-        return {"shares": list(self.shares), "counts": list(self.counts), "before": self._before, "best": self._best}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where another one stood; the shares are those of the state.
-
-        Raises:
-            DataError: the state is of another number of arms.
-        """
-        if len(state["shares"]) != len(self.shares):
-            raise DataError(f"the state must be of {len(self.shares)} arms, got {len(state['shares'])}")
-        self.shares, self.counts = _checked(state["shares"]), [int(count) for count in state["counts"]]
-        self._before, self._best = float(state["before"]), float(state["best"])
 
     def _log_factor(self) -> float:
         """ln BF; infinite where an arm of share 0 got something, up to what a float holds."""

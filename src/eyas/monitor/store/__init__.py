@@ -8,7 +8,7 @@ for outcome in store.outcomes(Filter(version="3"), after=last):
     ...                              # each prediction that has met its label since
 """
 
-from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy, VersionTotals
+from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionTotals
 from eyas.monitor.store.engine import RefusedRowError, StoreContent, StoreSize
 from eyas.monitor.store.filters import Cursor, Filter
 from eyas.monitor.store.opening import open_store, require_there
@@ -43,7 +43,6 @@ __all__ = [
     "StoreSize",
     "StoreWriter",
     "StoredPrediction",
-    "VersionAccuracy",
     "VersionTotals",
     "WriterLimits",
     "WriterState",

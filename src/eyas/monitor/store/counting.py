@@ -1,4 +1,4 @@
-"""Counts over the tables: by time for a page, and of right and wrong answers by version and by class."""
+"""Counts over the tables: by time for a page, and of right and wrong answers by class."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from eyas.monitor.store.filters import EVERYTHING, Filter
 RIGHT = "COALESCE(SUM(CASE WHEN p.true_class = p.predicted THEN 1 ELSE 0 END), 0)"
 BUCKETS = f"""
     SELECT {{bucket}}, COUNT(*), SUM(CASE WHEN p.needs_review THEN 1 ELSE 0 END),
-        SUM(CASE WHEN p.unknown THEN 1 ELSE 0 END), COUNT(p.true_class), {RIGHT}, AVG(p.confidence), AVG(p.latency_ms)
+        SUM(CASE WHEN p.unknown THEN 1 ELSE 0 END), COUNT(p.true_class), {RIGHT}, AVG(p.confidence)
     FROM eyas_predictions p WHERE {{clauses}} GROUP BY 1 ORDER BY 1 DESC LIMIT ?"""
 LABELLED = "FROM eyas_predictions p WHERE p.true_class IS NOT NULL AND {clauses}"
-BY_VERSION = f"SELECT p.model, p.version, p.arm, COUNT(*), {RIGHT} {LABELLED} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
 BY_CLASS = f"SELECT p.true_class, COUNT(*), {RIGHT} {LABELLED} GROUP BY 1 ORDER BY 1"
 CONFUSION = f"SELECT p.true_class, p.predicted, COUNT(*) {LABELLED} GROUP BY 1, 2 ORDER BY 1, 2"
 TOTALS = """
@@ -36,7 +35,6 @@ class Bucket:
     labelled: int
     correct: int
     mean_confidence: float
-    mean_latency_ms: float
 
 
 @dataclass(frozen=True)
@@ -52,17 +50,6 @@ class VersionTotals:
     """Of the newest."""
     needs_review: int
     unknown: int
-
-
-@dataclass(frozen=True)
-class VersionAccuracy:
-    """How many labelled predictions of an arm's version were right."""
-
-    model: str
-    version: str
-    arm: str
-    labelled: int
-    correct: int
 
 
 @dataclass(frozen=True)
@@ -105,11 +92,6 @@ def buckets(engine: Engine, seconds: float, where: Filter = EVERYTHING, most: in
 def totals_by_version(engine: Engine, where: Filter = EVERYTHING) -> tuple[VersionTotals, ...]:
     """By model and version, all arms together; one without predictions is not there."""
     return tuple(VersionTotals(*row) for row in _counts(engine, TOTALS, where))
-
-
-def accuracy_by_version(engine: Engine, where: Filter = EVERYTHING) -> tuple[VersionAccuracy, ...]:
-    """By model, version and arm."""
-    return tuple(VersionAccuracy(*row) for row in _counts(engine, BY_VERSION, where))
 
 
 def accuracy_by_class(engine: Engine, where: Filter = EVERYTHING) -> tuple[ClassAccuracy, ...]:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from eyas.core.errors import ConfigError, StoreError
+from eyas.core.schema.addresses import shown_database
 from eyas.monitor.store.copying import copy_rows, settle
 from eyas.monitor.store.engine import Dialect, Held, RefusedRowError, StoreContent, StoreSize
 from eyas.monitor.store.sqlite import SqliteEngine
@@ -161,13 +162,11 @@ def address(url: str) -> str:
         ConfigError: a URL that is none. Its text is not shown: a part of it may be the password.
     """
     try:
-        parts = conninfo_to_dict(url)
+        conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         rule = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %XX"
         raise ConfigError(f"the prediction store's URL must be {rule}") from None
-    user = f"{parts['user']}@" if parts.get("user") else ""
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"postgresql://{user}{parts.get('host') or ''}{port}/{parts.get('dbname') or ''}"
+    return shown_database(url)
 
 
 @cache

@@ -8,7 +8,7 @@ from threading import Event
 
 from eyas.core.errors import StoreError
 from eyas.monitor.store import copying, counting, reading, retention, writing
-from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionAccuracy, VersionTotals
+from eyas.monitor.store.counting import Bucket, ClassAccuracy, Confusion, VersionTotals
 from eyas.monitor.store.engine import Engine, StoreContent, StoreSize
 from eyas.monitor.store.filters import EVERYTHING, Cursor, Filter
 from eyas.monitor.store.reading import Outcome, Page, Scored, StoredPrediction
@@ -68,10 +68,6 @@ class PredictionStore:
     def totals_by_version(self, where: Filter = EVERYTHING) -> tuple[VersionTotals, ...]:
         """See `counting.totals_by_version`."""
         return counting.totals_by_version(self._engine, where)
-
-    def accuracy_by_version(self, where: Filter = EVERYTHING) -> tuple[VersionAccuracy, ...]:
-        """See `counting.accuracy_by_version`."""
-        return counting.accuracy_by_version(self._engine, where)
 
     def accuracy_by_class(self, where: Filter = EVERYTHING) -> tuple[ClassAccuracy, ...]:
         """See `counting.accuracy_by_class`."""

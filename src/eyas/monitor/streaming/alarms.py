@@ -44,8 +44,6 @@ class Alarm:
     classes: tuple[ClassChange, ...]
     """Label shift: the classes that come more or less often. Otherwise those in which the scores changed, which are
     none where the change is not one of single classes."""
-    label_shares: tuple[float, ...]
-    """(K,) estimated shares of the true classes since then, by maximum likelihood."""
     outlier_share: float
     """Of the requests since then."""
     log10_evidence: float
@@ -54,14 +52,3 @@ class Alarm:
     """Ids of requests that show it, the clearest first."""
     since_id: str = ""
     """Id of the request at which it is thought to have begun; empty where that is no longer remembered."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the monitor says of one request."""
-
-    unknown: bool = False
-    """Like no held-out image; happens at the configured rate without any drift."""
-    outlier_score: float = 0.0
-    alarm: Alarm | None = None
-    """Raised by this request."""

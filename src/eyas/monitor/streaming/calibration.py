@@ -33,8 +33,6 @@ class Calibration:
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     """(P, K), of the first P ≤ R rows."""
-    confusion: NDArray[np.int64]
-    """(K, K) of all held-out images; row = true class."""
     prior: NDArray[np.float64]
     """(K,) shares of the true classes."""
     distance: FeatureDistance
@@ -86,7 +84,6 @@ def read_calibration(arrays: Mapping[str, NDArray[Any]]) -> Calibration:
         labels=arrays["row_label"].astype(np.int64),
         predicted=arrays["row_predicted"].astype(np.int64),
         probabilities=arrays["row_probabilities"].astype(np.float32),
-        confusion=arrays["confusion"].astype(np.int64),
         prior=arrays["class_prior"].astype(np.float64),
         distance=FeatureDistance(arrays["distance_means"].astype(np.float32), arrays["distance_axes"]),
         fingerprint=zlib.crc32(np.ascontiguousarray(scores).tobytes()),

@@ -71,7 +71,6 @@ def diagnose(
         since=since,
         ever=ever,
         classes=changed,
-        label_shares=tuple(shares.tolist()),
         outlier_share=float(window.unknown.mean()),
         log10_evidence=float(_averaged(capital)) / log(10),
         examples=_examples(window, streams, changed, kind),

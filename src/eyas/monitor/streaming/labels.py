@@ -13,27 +13,6 @@ MAX_STEPS = 200
 TOLERANCE = 1e-5
 
 
-def black_box_shares(confusion: NDArray[np.integer[Any]], predicted: Floats) -> NDArray[np.float64]:
-    """Shares of the true classes by black box shift estimation.
-
-    Solves C w = q for the ratio w_k of new to old share, C_ij = p(predicted i, true j) held out and q_i the new share
-    of predictions i, by least squares; negative w are set to 0.
-
-    Args:
-        confusion: (K, K) held-out images; row = true class, column = predicted class.
-        predicted: (K,) shares (or counts) of predicted classes among the new images.
-
-    Returns:
-        (K,) at least 0, sum 1. The old shares, where no w is above 0.
-
-    Source: Lipton, Wang & Smola 2018, *Detecting and Correcting for Label Shift with Black Box Predictors*, eq. 3.
-    """
-    joint = confusion.T / max(1, confusion.sum())
-    prior = joint.sum(axis=0)
-    ratio = np.linalg.lstsq(joint, predicted / max(float(predicted.sum()), 1e-300), rcond=1e-6)[0]
-    return _normalised(np.maximum(ratio, 0) * prior, prior)
-
-
 def likeliest_shares(probabilities: Floats, prior: Floats) -> NDArray[np.float64]:
     """Shares of the true classes that make the new images likeliest, by expectation maximisation.
 

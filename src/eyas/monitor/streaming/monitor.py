@@ -7,14 +7,12 @@ One rate of false alarms is shared by all tests: half for "has it ever drifted" 
 change" (in each `horizon` of requests), each split over the streams (Bonferroni). The tests of single classes are one
 stream together: their requests add up to all requests, and so do their bounds.
 
-Each process keeps a monitor of its own. Where several share a model's requests, each takes its part of the rate:
-`MonitorConfig(false_alarms=rate / workers)`. Two states can not be merged: the order of requests is lost.
+One monitor sees all requests of a model: two states can not be merged, since the order of requests is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from io import BytesIO
 from math import isfinite
 from random import Random
@@ -25,12 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import DataError
-from eyas.monitor.streaming.alarms import Alarm, Outcome
+from eyas.monitor.streaming.alarms import Alarm
 from eyas.monitor.streaming.calibration import Calibration
 from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, ClassTests, change_bar, ever_bar
 from eyas.monitor.streaming.config import MonitorConfig
 from eyas.monitor.streaming.diagnosis import diagnose
-from eyas.monitor.streaming.labels import black_box_shares
 from eyas.monitor.streaming.recent import Recent
 from eyas.monitor.streaming.scoring import ImageScores
 from eyas.monitor.streaming.streams import Ahead, Request, Streams
@@ -59,6 +56,7 @@ class Monitor:
         self.failures = 0
         """Requests that could not be compared; their predictions are not touched."""
         self.last_failure: str | None = None
+        """Why the last one could not."""
         self._lock = Lock()
         self._names = (*calibration.streams, PREDICTED)
         self._random = Random(self.config.seed)
@@ -73,34 +71,30 @@ class Monitor:
         self._changed: dict[int, int] = {}
         """Streams in a change that goes on, by the request that told so last; the predicted class at S, class k at
         S + 1 + k."""
-        self._last: Alarm | None = None
-
-    def observe(self, request_id: str, scores: ImageScores, pixels: NDArray[np.float32] | None = None) -> Outcome:
-        """Take one request in. Never raises: what goes wrong is counted in `failures`, and the outcome says nothing.
-
-        Args:
-            request_id: what an alarm names the request by.
-            scores: of one image.
-            pixels: (2C,) of `eyas.monitor.pixels.image_statistics`; without them no tests of the input.
-        """
-        return self.observe_many((request_id,), scores, None if pixels is None else pixels[None])[0]
+        self.last_alarm: Alarm | None = None
+        """The alarm raised last since the monitor began or was restored."""
 
     def observe_many(
         self, request_ids: Sequence[str], scores: ImageScores, pixels: NDArray[np.float32] | None = None
-    ) -> list[Outcome]:
-        """Take n requests in, as n calls of `observe` would, with the same outcome and state, but faster.
+    ) -> list[Alarm | None]:
+        """Take n requests in, as n calls with one each would, with the same alarms and state, but faster.
+
+        Never raises: what goes wrong is counted in `failures`, and raises no alarm.
 
         Args:
-            request_ids: n.
+            request_ids: n, what an alarm names the requests by.
             scores: of n images.
-            pixels: (n, 2C).
+            pixels: (n, 2C) of `eyas.monitor.pixels.all_statistics`; without them no tests of the input.
+
+        Returns:
+            What each request raised.
         """
         try:
             with self._lock:
                 return self._observe(request_ids, scores, pixels)
         except Exception as error:  # noqa: BLE001 - a prediction never fails because of its monitor
             self._fail(len(request_ids), f"{type(error).__name__}: {error}")
-            return [Outcome()] * len(request_ids)
+            return [None] * len(request_ids)
 
     @property
     def ever_drifted(self) -> tuple[str, ...]:
@@ -112,34 +106,14 @@ class Monitor:
         """Whether a change that was told of goes on."""
         return bool(self._changed)
 
-    @property
-    def last_alarm(self) -> Alarm | None:
-        """The alarm raised last since the monitor began or was restored."""
-        return self._last
-
-    def label_shares(self) -> NDArray[np.float64]:
-        """(K,) shares of the true classes lately, by black box shift estimation."""
-        with self._lock:
-            recent = self._streams.shares.recent_shares()
-        if not recent.any():
-            return self.calibration.prior.copy()
-        return black_box_shares(self.calibration.confusion, recent)
-
-    def diagnosis(self) -> Alarm | None:
-        """The last alarm as it looks with the requests since then; None where there was none."""
-        with self._lock:
-            last = self._last
-            return last and self._diagnose([self._names.index(name) for name in last.streams], last.since, last.ever)
-
     def _observe(
         self, request_ids: Sequence[str], scores: ImageScores, pixels: NDArray[np.float32] | None
-    ) -> list[Outcome]:
+    ) -> list[Alarm | None]:
         values = self._values(len(request_ids), scores, pixels)
-        outcomes = [Outcome(*said) for said in zip(scores.unknown.tolist(), scores.outlier.tolist(), strict=True)]
-        rows = list(range(len(outcomes)))
+        alarms: list[Alarm | None] = [None] * len(request_ids)
+        rows = list(range(len(alarms)))
         if not isfinite(float(values[:, :2].sum())):
             rows = self._sound_rows(values)
-            outcomes = [outcome if row in set(rows) else Outcome() for row, outcome in enumerate(outcomes)]
             request_ids, scores, values = [request_ids[row] for row in rows], scores[rows], values[rows]
         at, most = 0, self._most
         requests = self._requests(scores, values)
@@ -150,9 +124,8 @@ class Monitor:
             taken, alarm = self._take(request_ids[part], scores[part], requests[part], values[part])
             most = min(self._most, 2 * most) if taken == size else max(FEW + 1, taken)
             at += taken
-            if alarm is not None:
-                outcomes[rows[at - 1]] = replace(outcomes[rows[at - 1]], alarm=alarm)
-        return outcomes
+            alarms[rows[at - 1]] = alarm
+        return alarms
 
     def _sound_rows(self, values: NDArray[np.float32]) -> list[int]:
         """Those whose confidence and energy are finite; the others are counted."""
@@ -255,8 +228,8 @@ class Monitor:
             self._changed[stream] = self.requests
         if going_on:
             return None
-        self._last = self._diagnose(streams, since, all(ever for _, ever in found))
-        return self._last
+        self.last_alarm = self._diagnose(streams, since, all(ever for _, ever in found))
+        return self.last_alarm
 
     def _diagnose(self, streams: list[int], since: int, ever: bool) -> Alarm:
         count = len(self._names)

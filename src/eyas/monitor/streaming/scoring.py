@@ -7,6 +7,7 @@ features ─ distance to class ─┴─ outlier rule ┘
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -19,6 +20,8 @@ from eyas.core.errors import ConfigError, DataError
 from eyas.monitor.reference import energy
 from eyas.monitor.streaming.calibration import Calibration, has_rows, read_calibration
 from eyas.monitor.streaming.outliers import fit_outliers
+
+log = logging.getLogger("eyas.monitor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,7 @@ class Scoring:
     def __init__(self, calibration: Calibration, outlier_rate: float = 0.01) -> None:
         if not 0 <= outlier_rate < 1:
             raise ConfigError(f"outlier_rate must be at least 0 and less than 1, got {outlier_rate}")
-        self.outlier_rate = outlier_rate
-        self.failures = 0
-        """Calls of `attempt` in vain."""
-        self.last_failure: str | None = None
+        self._failed = False
         self._classes, self._distance = calibration.classes, calibration.distance
         self._rule = fit_outliers(calibration.scores[1], calibration.scores[2], outlier_rate)
         self.threshold = self._rule.threshold
@@ -116,12 +116,13 @@ class Scoring:
     def attempt(
         self, probabilities: NDArray[np.float32], logits: NDArray[np.float32], features: NDArray[np.float32]
     ) -> ImageScores | None:
-        """`score`, or None: what goes wrong is counted in `failures` and never raised."""
+        """`score`, or None: what goes wrong is never raised, and the first time logged."""
         try:
             return self.score(probabilities, logits, features)
         except Exception as error:  # noqa: BLE001 - a prediction never fails because of its scores
-            self.failures += 1
-            self.last_failure = f"{type(error).__name__}: {error}"
+            if not self._failed:
+                self._failed = True
+                log.warning(f"images cannot be scored, so that none is said to be unknown or not: {error!r}")
             return None
 
     def _distances(self, features: NDArray[np.float32] | None, predicted: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -153,10 +153,6 @@ class ShareBets:
         add = np.add.accumulate
         return ShareSteps(add(counts, axis=0), add(recent, axis=0), add(totals), units)
 
-    def recent_shares(self) -> NDArray[np.float64]:
-        """(K,) shares of the predicted classes in the window; 0 everywhere before the first request."""
-        return self.recent / max(self._recent_total, 1.0)
-
     def _stretch(self, predicted: int, u: float) -> int:
         """The class in whose stretch p lies: the predicted one, but for what this request adds to its width."""
         before, own = float(self.counts[:predicted].sum()), float(self.counts[predicted])

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from eyas.core.errors import ConfigError, DataError
+from eyas.monitor.accuracy import ALPHA
 from eyas.monitor.folder import KeptAlarm, KeptVersion, read_status, read_versions
 from eyas.monitor.sequences import MeanSequence
 from eyas.monitor.store import Bucket, ClassAccuracy, Confusion, Filter, PredictionStore, VersionTotals
 from eyas.report.monitoring.changes import Begun, Change, begin, look_around
 
 DAY = 86_400.0
-ALPHA = 0.05
 DETAILED = 8
 """Alarms of a version that are shown with their images, the newest ones."""
 SPANS = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 2 * DAY, 7 * DAY, 30 * DAY)

@@ -83,7 +83,7 @@ class Moves:
 
     def _told(self, model: str, entry: Entry) -> Event:
         after, plan = entry.after, entry.after.plan
-        at = "" if after.over else f" at {percent(after.share or after.shadow_share)} ({plan.mode})"
+        at = "" if after.over else f" at {percent(after.dealt)} ({plan.mode})"
         summary = f"{model}: the rollout of {plan.challenger} {SAID[entry.move]}{at}: {'; '.join(entry.why)}"
         details = {
             "kind": entry.move.value,
@@ -95,7 +95,7 @@ class Moves:
             "status": after.status.value,
             "stage": after.stage + 1,
             "stages": len(plan.stages),
-            "share": after.share or after.shadow_share,
+            "share": after.dealt,
         }
         return event(
             "rollout",

@@ -64,14 +64,15 @@ class Noticing:
         if known is None or tested is None:
             return
         standing = self._memory.standing.get(about("low_accuracy", who))
-        if standing is None and known.upper < tested.lower:
+        below = tested.place(known.lower, known.upper) == "below"
+        if standing is None and below:
             summary = (
                 f"accuracy is at most {known.upper:.1%} by {known.labels:,} labels, below the {tested.accuracy:.1%} "
                 f"({tested.lower:.1%} to {tested.upper:.1%}) of the held-out images"
             )
             details = {"feedback": msgspec.to_builtins(known), "tested": msgspec.to_builtins(tested)}
             yield self._begin("low_accuracy", who, summary, details, now)
-        elif standing and known.upper >= tested.lower and store and store.labels_read:
+        elif standing and not below and store and store.labels_read:
             yield from self._end("low_accuracy", who, f"accuracy may be {known.upper:.1%} again", now)
 
     def _store(self, store: StoreStatus | None, now: float) -> Iterator[Event]:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
 
+from eyas.monitor.accuracy import ALPHA
 from eyas.monitor.sequences import MeanSequence
 from eyas.monitor.store import Outcome
 from eyas.serve.monitor_status import AccuracyStatus
 
-ALPHA = 0.05
 Who = tuple[str, str]
 """A model and its version."""
 

@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import EyasError
 from eyas.core.schema import MonitoringConfig
+from eyas.core.schema.addresses import shown_database
 from eyas.image import PNG, to_png
 from eyas.monitor.folder import PREDICTIONS
-from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
+from eyas.monitor.store import (
+    Image,
+    Outcome,
+    Prediction,
+    PredictionStore,
+    Retention,
+    StoreWriter,
+    open_store,
+    pack_scores,
+)
 from eyas.serve.monitor_status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
 
@@ -80,7 +90,7 @@ class Keeper:
         state = self._writer.state()
         dropped = {str(reason): count for reason, count in state.dropped.items()}
         trouble = state.last_error if state.failing_since else self._trouble
-        return StoreStatus(_shown(self._place), state.predictions, state.waiting, dropped, trouble, self._read)
+        return StoreStatus(shown_database(self._place), state.predictions, state.waiting, dropped, trouble, self._read)
 
     def close(self) -> None:
         """Write what waits, as far as that goes soon."""
@@ -125,21 +135,18 @@ def _records(
     rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
 ) -> Iterator[Prediction]:
     about = rows.model, rows.version, rows.arm
-    said = zip(predicted.tolist(), confidence.tolist(), rows.probabilities, review.tolist(), strict=True)
-    for name, at, scores, (index, confident, probabilities, reviewed) in zip(
+    said = zip(
+        predicted.tolist(), confidence.tolist(), map(pack_scores, rows.probabilities), review.tolist(), strict=True
+    )
+    for name, at, scores, (index, confident, packed, reviewed) in zip(
         rows.ids, rows.times.tolist(), rows.scores.tolist(), said, strict=True
     ):
         latency, energy, distance, _, unknown = scores
-        answer = index, confident, probabilities.tobytes(), reviewed, unknown == 1
-        yield Prediction(name, at, *about, *answer, energy, distance, 1e3 * latency)
-
-
-def _shown(place: str) -> str:
-    """Without a password."""
-    scheme, mark, rest = place.partition("://")
-    return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if mark and "@" in rest else place
+        yield Prediction(
+            name, at, *about, index, confident, packed, reviewed, unknown == 1, energy, distance, 1e3 * latency
+        )
 
 
 def unopened(place: str) -> StoreStatus:
     """Of a store that could not be opened."""
-    return StoreStatus(_shown(place), 0, 0, {}, "it could not be opened, the log says why", labels_read=False)
+    return StoreStatus(shown_database(place), 0, 0, {}, "it could not be opened, the log says why", labels_read=False)

@@ -20,7 +20,7 @@ from eyas.monitor.store import Outcome
 from eyas.rollout import ArmEvidence, BurnMeter, Evidence, Rollout, Verdict, decide
 from eyas.serve.monitoring.wire import COLUMNS, Rows
 
-TIMED = 2000  # answers of an arm whose latencies are remembered
+TIMED = 2000  # answers of a version whose latencies are remembered
 PAIRED = 10_000  # images of a shadow that wait for the other arm's label
 Outcomes = Mapping[str, float]
 """Requests of a version by how they ended, as `/metrics` counts them."""

@@ -121,7 +121,7 @@ def _status(model: str, rollout: Rollout, verdict: Verdict, evidence: Evidence) 
         model,
         plan.mode,
         rollout.status.value,
-        rollout.share or rollout.shadow_share,
+        rollout.dealt,
         rollout.stage + 1,
         len(plan.stages),
         arms[0],

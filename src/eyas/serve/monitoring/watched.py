@@ -24,7 +24,6 @@ from eyas.monitor.streaming import Alarm, ImageScores, Monitor, MonitorConfig, r
 from eyas.serve.monitor_status import (
     AccuracyStatus,
     AlarmStatus,
-    BundleAccuracy,
     Drift,
     VersionStatus,
     alarm_status,
@@ -32,10 +31,10 @@ from eyas.serve.monitor_status import (
 )
 from eyas.serve.monitoring.counts import VersionCounts
 from eyas.serve.monitoring.keeping import Keeper
+from eyas.serve.monitoring.trial import TIMED
 from eyas.serve.monitoring.wire import Rows
 
 SHOWN = 20  # alarms in the status
-TIMED = 2000  # answers whose latency is remembered
 TOGETHER = 64  # answers that the drift tests wait for: one alone costs three times as much
 log = logging.getLogger("eyas.serve")
 
@@ -65,13 +64,12 @@ class Watched:
         self._predictions = self._reviews = self._unknown = 0
         self._alarms: deque[AlarmStatus] = deque(maxlen=SHOWN)
         self._latencies: deque[float] = deque(maxlen=TIMED)
-        known = held_out_accuracy(bundle.manifest)
-        self._tested = BundleAccuracy(known.accuracy, known.lower, known.upper) if known else None
+        self._tested = held_out_accuracy(bundle.manifest)
         self._why_not: str | None = None
         self._monitor: Monitor | None = None
         self._untested: list[tuple[list[str], ImageScores, NDArray[np.float32]]] = []
         self._saved = 0
-        self._described = False
+        self._described = self._failed = False
         self._rules = MonitorConfig(false_alarms=config.false_alarms, horizon=config.horizon)
         try:
             calibration = read_calibration(bundle.reference())
@@ -106,10 +104,12 @@ class Watched:
             return
         self._untested = []
         ids, scores, pixels = zip(*untested, strict=True)
-        outcomes = monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels))
-        for outcome in outcomes:
-            if outcome.alarm:
-                self._raised(outcome.alarm)
+        for alarm in monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels)):
+            if alarm:
+                self._raised(alarm)
+        if monitor.last_failure and not self._failed:
+            self._failed = True
+            log.warning(f"{self.model} {self.version}: answers cannot be compared: {monitor.last_failure}")
         self._counts.watched(monitor.requests, monitor.failures)
 
     def status(self, feedback: AccuracyStatus | None) -> VersionStatus:

@@ -64,7 +64,7 @@ class Rows(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def pixels(self) -> NDArray[np.float32]:
-        """(w, 2C) of `eyas.monitor.pixels.image_statistics`."""
+        """(w, 2C) of `eyas.monitor.pixels.all_statistics`."""
         return np.frombuffer(self.pixel_bytes, np.float32).reshape(-1, 2 * self.shape[2])
 
     def image(self, row: int) -> NDArray[np.uint8] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from eyas.bundle import Repository
 from eyas.rollout import Move, Rollout, RolloutStore, begin, move_by_hand, plan_for, pointing, rollouts_of
+from eyas.rollout.plan import percent
 from eyas.serve.asking import Ask
 from eyas.serve.messages import Decided
 from eyas.serve.schemas import AdminMove, AdminRollout
@@ -98,15 +99,15 @@ class Rollouts:
                 list(entry.why),
                 entry.move.value,
                 entry.after.status.value,
-                entry.after.share or entry.after.shadow_share,
+                entry.after.dealt,
                 entry.evidence,
             )
             for entry in store.history()
             if entry.after.number == rollout.number
         ]
         plan = rollout.plan.model_dump(mode="json", exclude={"salt"})
-        share = rollout.share or rollout.shadow_share
-        return AdminRollout(model, rollout.number, rollout.status.value, rollout.stage + 1, share, plan, moves)
+        stage = rollout.stage + 1
+        return AdminRollout(model, rollout.number, rollout.status.value, stage, rollout.dealt, plan, moves)
 
     def _end(self, model: str, rollout: Rollout, live: str) -> None:
         """The pointer was moved by somebody else, or by a promotion that was killed half-way."""
@@ -120,7 +121,7 @@ class Rollouts:
         self._tell(model, after, *why)
 
     def _tell(self, model: str, after: Rollout, *why: str) -> None:
-        at = f" at {after.share or after.shadow_share:.0%}" if not after.over else ""
+        at = f" at {percent(after.dealt)}" if not after.over else ""
         log.warning(f"{model}: the rollout of {after.plan.challenger} is {after.status}{at}: {'; '.join(why)}")
 
     def _store(self, model: str) -> RolloutStore:

@@ -16,6 +16,7 @@ from eyas.bundle.folder import MANIFEST
 from eyas.core import io
 from eyas.core.errors import EyasError, IntegrityError, TrackingError
 from eyas.rollout import Entry, rollouts_of
+from eyas.rollout.plan import percent
 from eyas.track.delivery.mlflow_store import patient
 from eyas.track.delivery.sink import one_line
 from eyas.track.registry.registry import CHALLENGER, CHAMPION, Known, Registry
@@ -192,5 +193,5 @@ def _digest(manifest: Path) -> str:
 
 def _story(entry: Entry) -> str:
     when = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="seconds")
-    at = "" if entry.after.over else f" at {entry.after.share or entry.after.shadow_share:.0%}"
+    at = "" if entry.after.over else f" at {percent(entry.after.dealt)}"
     return f"{entry.after.status}{at} since {when}, by {entry.by}: {'; '.join(entry.why)}"[:LONGEST]
