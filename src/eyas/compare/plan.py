@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from eyas.core import io
+from eyas.core import io, plain_yaml
 from eyas.core.config import overlay, validate
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.schema import Config
@@ -174,7 +172,7 @@ def save_plan(plan: Plan, folder: Path) -> None:
             for study in plan.studies
         },
     }
-    io.write_text(folder / FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    io.write_text(folder / FILE, plain_yaml.dump(content))
 
 
 def load_plan(folder: Path) -> Plan:
@@ -188,13 +186,13 @@ def load_plan(folder: Path) -> Plan:
     if not file.is_file():
         raise ConfigError(f"{folder} is not a study (no {FILE} in it)")
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = plain_yaml.read(file.read_text(encoding="utf-8"))
         studies = tuple(
             Study(name, tuple(Arm(arm, settings) for arm, settings in about["arms"].items()), about["prefix"])
             for name, about in found["studies"].items()
         )
         return Plan(found["kind"], found["name"], found["settings"], studies, tuple(found["seeds"]), found["target"])
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResumeError(f"{file} is damaged: {error}") from error
 
 

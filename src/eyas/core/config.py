@@ -12,9 +12,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from eyas.core import plain_yaml
 from eyas.core.errors import ConfigError
 from eyas.core.schema import ARCHITECTURES, Config
 from eyas.core.schema.addresses import SECRET
@@ -89,7 +89,7 @@ def validate(values: dict[str, Any], where: str, overridden: Collection[str] = (
 
 def dump_yaml(config: Config) -> str:
     """The resolved configuration, every key written out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return plain_yaml.dump(config.model_dump(mode="json"))
 
 
 def is_override(argument: str) -> bool:
@@ -117,12 +117,10 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
+        values = plain_yaml.read_file(file, "the configuration", ConfigError)
+    except ConfigError as error:
         known = f"; recipes that ship: {', '.join(recipes())}" if not file.exists() else ""
-        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}{known}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2024-13-45
-        raise ConfigError(f"{file} is not valid YAML: {error}") from error
+        raise ConfigError(f"{error}{known}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -150,8 +148,8 @@ def parse_override(override: str) -> tuple[str, Any]:
     if not equals:
         raise ConfigError(f"an override must be key=value, got {override!r}")
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+        value = plain_yaml.read(text)
+    except ValueError as error:
         raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
     keeps_text = key in TEXT_KEYS and value is not None and not isinstance(value, str)
     return key, text if keeps_text else value

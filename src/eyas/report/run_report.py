@@ -9,9 +9,9 @@ from shlex import quote
 from typing import Any
 
 import numpy as np
-import yaml
 from pydantic import BaseModel
 
+from eyas.core import plain_yaml
 from eyas.core.language import Phrases
 from eyas.core.schema import Config
 from eyas.diagnose.findings import Finding
@@ -227,7 +227,7 @@ def _reproduce(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block
     yield Table(say_it("reproduce.environment"), _columns(say_it, "reproduce", "name", "value"), rows)
     yield Text(say_it("reproduce.config"))
     plain = facts.config.model_dump(mode="json", exclude={"export", "serve"})
-    yield Code(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=90).rstrip())
+    yield Code(plain_yaml.dump(plain, default_flow_style=None, width=90).rstrip())
 
 
 def _callout(finding: Finding, language: str, more: str = "") -> Callout:
@@ -269,5 +269,5 @@ def _flat(section: BaseModel, prefix: str = "") -> dict[str, str]:
         if isinstance(value, BaseModel):
             found |= _flat(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = yaml.safe_dump(plain[name], default_flow_style=True).split("\n...")[0].strip()
+            found[prefix + name] = plain_yaml.one_line(plain[name])
     return found
