@@ -17,9 +17,10 @@ from eyas.bundle import Repository
 from eyas.bundle.manifest import digest_of
 from eyas.core import io
 from eyas.core.errors import BackupError, IntegrityError
+from eyas.core.marks import PREDICTIONS
 from eyas.core.schema import Section
 
-BACKUP, MODELS, STORE = "backup.json", "models", "predictions.db"
+BACKUP, MODELS, STORE = "backup.json", "models", PREDICTIONS
 SCHEMA_VERSION: Literal[1] = 1
 
 

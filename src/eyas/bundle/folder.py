@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from eyas.bundle.manifest import SCHEMA_VERSION, Manifest, digest_of
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
+from eyas.core.marks import MANIFEST, is_bundle, is_run
 from eyas.image import ImagePolicy
 
-MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.npz"
 REFERENCE = "reference.npz"
@@ -107,7 +107,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST
     if not file.is_file():
-        run = path if (path / "config.yaml").is_file() else "RUN"
+        run = path if is_run(path) else "RUN"
         raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export {run}` makes one")
     return _parse(file)
 
@@ -118,7 +118,7 @@ def temperature_in(path: Path) -> float | None:
     Raises:
         IntegrityError: as `read_manifest`.
     """
-    return read_manifest(path).temperature if (path / MANIFEST).is_file() else None
+    return read_manifest(path).temperature if is_bundle(path) else None
 
 
 def signature_of(bundle: Path) -> Path:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from eyas.bundle.folder import MANIFEST, Bundle
+from eyas.bundle.folder import Bundle
 from eyas.core.errors import BundleError
+from eyas.core.marks import LOCK, MANIFEST
 
-LOCK = ".lock"
 PAUSE = 0.02  # seconds between two tries
 
 

@@ -11,11 +11,10 @@ from typing import Any, Literal
 from eyas.core import io, plain_yaml
 from eyas.core.config import overlay, validate
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.marks import COMPARISON
 from eyas.core.schema import Config
 
 Kind = Literal["compare", "learning-curve"]
-FILE = "study.yaml"
-RUNS = "runs"
 # What the study itself decides, or what would give arms other images to be judged on.
 NOT_FOR_ARMS = (
     "name",
@@ -172,7 +171,7 @@ def save_plan(plan: Plan, folder: Path) -> None:
             for study in plan.studies
         },
     }
-    io.write_text(folder / FILE, plain_yaml.dump(content))
+    io.write_text(folder / COMPARISON, plain_yaml.dump(content))
 
 
 def load_plan(folder: Path) -> Plan:
@@ -182,9 +181,9 @@ def load_plan(folder: Path) -> Plan:
         ConfigError: there is no such file.
         ResumeError: it is damaged.
     """
-    file = folder / FILE
+    file = folder / COMPARISON
     if not file.is_file():
-        raise ConfigError(f"{folder} is not a study (no {FILE} in it)")
+        raise ConfigError(f"{folder} is not a study (no {COMPARISON} in it)")
     try:
         found = plain_yaml.read(file.read_text(encoding="utf-8"))
         studies = tuple(

@@ -16,12 +16,13 @@ from pydantic import BaseModel, ValidationError
 
 from eyas.core import plain_yaml
 from eyas.core.errors import ConfigError
+from eyas.core.marks import SETTINGS
 from eyas.core.schema import ARCHITECTURES, Config
 from eyas.core.schema.addresses import SECRET
 
 # Their values are words whatever they look like: `export.version=1.10` is not the number 1.1.
 TEXT_KEYS = ("name", "runs_dir", "data.source", "data.fixes", "export.version", "serve.host")
-DEFAULT_FILE = Path("eyas.yaml")
+DEFAULT_FILE = Path(SETTINGS)
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 # Keys that people bring from other tools.

@@ -20,9 +20,8 @@ from typing import Any, Literal
 from eyas.core import io
 from eyas.core.console import err
 from eyas.core.errors import ResumeError
+from eyas.core.marks import LOCK, STATE
 
-STATE = "state.json"
-LOCK = ".lock"
 Ended = Literal["finished", "paused", "stopped", "failed"]
 ATTEMPTS, PAUSE_SECONDS = 5, 0.01
 """To take the lock; who only looks has it for an instant."""

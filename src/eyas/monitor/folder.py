@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from eyas.bundle import Manifest
 from eyas.core import io
 from eyas.core.errors import DataError
+from eyas.core.marks import PREDICTIONS, STATUS
 from eyas.monitor.accuracy import HeldOutAccuracy, held_out_accuracy
 from eyas.monitor.streaming import Calibration, MonitorConfig
 
-PREDICTIONS, STATUS = "predictions.db", "status.json"
 ABOUT, ALARMS, STATE = "about.json", "alarms.jsonl", "state.npz"
 LEVELS = np.linspace(0, 1, 101)
 """Of the quantiles of the held-out scores."""

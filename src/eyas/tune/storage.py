@@ -27,9 +27,8 @@ from sqlalchemy.exc import (
 )
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
-from eyas.core.lives import LOCK
+from eyas.core.marks import JOURNAL, LOCK
 
-JOURNAL = "journal.log"
 VARIABLE = "EYAS_TUNE_STORAGE"
 MASK = "***"
 DIALECTS = ("sqlite", "postgresql")

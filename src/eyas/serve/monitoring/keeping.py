@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import EyasError
+from eyas.core.marks import PREDICTIONS
 from eyas.core.schema import MonitoringConfig
 from eyas.image import to_png
-from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import Image, Outcome, Prediction, PredictionStore, Retention, StoreWriter, open_store
 from eyas.serve.monitoring.status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
