@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from eyas.arrays import load_arrays
 from eyas.bundle.manifest import SCHEMA_VERSION, Manifest, digest_of
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
@@ -181,8 +180,6 @@ def _parse(file: Path) -> Manifest:
 
 def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile, zlib.error, MemoryError) as error:
-        # What NumPy raises on no archive, a damaged one, pickled objects, a lone array (.npy), and an absurd shape.
+        return load_arrays(file)
+    except ValueError as error:
         raise IntegrityError(f"{file} is not an archive of plain arrays: {error}") from error
