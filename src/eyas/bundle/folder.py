@@ -18,6 +18,7 @@ from eyas.bundle.manifest import SCHEMA_VERSION, Manifest, digest_of
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.marks import MANIFEST, is_bundle, is_run
+from eyas.core.schema.section import first_fault
 from eyas.image import ImagePolicy
 
 MODEL = "model.onnx"
@@ -170,9 +171,7 @@ def _parse(file: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(map(str, first["loc"]))
-        raise IntegrityError(f"{file}: {path}: {first['msg']}, got {first['input']!r}") from error
+        raise IntegrityError(f"{file}: {first_fault(error)}") from error
     if manifest.digest != digest_of(values):
         raise IntegrityError(f"{file} has changed since it was written: its digest no longer fits its content")
     return manifest

@@ -28,7 +28,7 @@ from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.marks import LIVE, MANIFEST, counted, is_bundle
 from eyas.core.schema import Section
-from eyas.core.schema.section import NAME
+from eyas.core.schema.section import NAME, first_fault
 
 LEFTOVERS = (".*.partial-*", ".*.removed-*", f".{LIVE}.*")
 REMEMBERED = 20  # versions that were live before, in live.json
@@ -90,9 +90,7 @@ class Repository:
         except FileNotFoundError:
             return None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "it"
-            raise IntegrityError(f"{file}: {where}: {first['msg']}, got {first['input']!r}") from error
+            raise IntegrityError(f"{file}: {first_fault(error)}") from error
 
     def folder(self, model: str, version: str) -> Path:
         """Where a version lies.

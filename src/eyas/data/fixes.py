@@ -21,6 +21,7 @@ from eyas.core import plain_yaml
 from eyas.core.errors import DataError
 from eyas.core.io import write_text
 from eyas.core.schema import DataConfig
+from eyas.core.schema.section import first_fault
 from eyas.data.splits import Rows
 from eyas.data.survey import Survey
 
@@ -122,9 +123,7 @@ def read_fixes(file: str) -> Fixes:
     try:
         return Fixes.model_validate(plain_yaml.read_file(Path(file), "data.fixes", DataError))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(f"{file} is no file of fixes: {place}: {first['msg']}, got {first['input']!r}") from error
+        raise DataError(f"{file} is no file of fixes: {first_fault(error)}") from error
 
 
 def write_fixes(fixes: Fixes, file: Path) -> None:
