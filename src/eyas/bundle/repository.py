@@ -17,7 +17,6 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,6 +26,7 @@ from eyas.bundle.writing import copy_bundle, only_writer, sync
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.marks import LIVE, MANIFEST, counted, is_bundle
+from eyas.core.moments import iso
 from eyas.core.schema import Section
 from eyas.core.schema.section import NAME, first_fault
 
@@ -183,7 +183,7 @@ class Repository:
             last, *earlier = self._before(model)
             self.open(model, last.version)
             return self._write(
-                model, Live(version=last.version, since=_now(), by=by or whoever(), before=tuple(earlier))
+                model, Live(version=last.version, since=iso(), by=by or whoever(), before=tuple(earlier))
             )
 
     def remove(self, model: str, version: str) -> None:
@@ -227,7 +227,7 @@ class Repository:
         if now and now.version == version:
             return now
         before = (Turn(version=now.version, since=now.since, by=now.by), *now.before) if now else ()
-        return self._write(model, Live(version=version, since=_now(), by=by or whoever(), before=before[:REMEMBERED]))
+        return self._write(model, Live(version=version, since=iso(), by=by or whoever(), before=before[:REMEMBERED]))
 
     def _write(self, model: str, live: Live) -> Live:
         io.write_json(self.path / model / LIVE, live.model_dump(mode="json"))
@@ -272,10 +272,6 @@ def _folders(path: Path) -> Iterator[Path]:
 
 def _is_model(folder: Path) -> bool:
     return (folder / LIVE).is_file() or any(folder.glob(f"*/{MANIFEST}"))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def whoever() -> str:
