@@ -107,6 +107,17 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[st
             yield from known_keys(section, f"{prefix}{name}.")
 
 
+def flat_values(section: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """Dotted key → plain value. A dict stays one value: its keys are class names, not the schema's."""
+    found: dict[str, Any] = {}
+    plain = section.model_dump(mode="json")
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        inside = isinstance(value, BaseModel)
+        found |= flat_values(value, f"{prefix}{name}.") if inside else {prefix + name: plain[name]}
+    return found
+
+
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
     """The section types inside an annotation such as `PlateauConfig | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
