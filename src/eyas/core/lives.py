@@ -19,6 +19,7 @@ from typing import Any, Literal
 from eyas.core import io
 from eyas.core.console import err
 from eyas.core.errors import ResumeError
+from eyas.core.locks import try_hold
 from eyas.core.marks import LOCK, STATE
 from eyas.core.moments import iso
 
@@ -173,13 +174,11 @@ def _hold(descriptor: int) -> bool:
     """Without waiting for a process that trains there too: the lock stays that one's."""
     for _ in range(ATTEMPTS):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sleep(PAUSE_SECONDS)
-        except OSError:
+            if try_hold(descriptor):
+                return True
+        except OSError:  # a file system without locks
             return False
-        else:
-            return True
+        sleep(PAUSE_SECONDS)
     return False
 
 
