@@ -17,33 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from eyas.core.errors import InputError, UnsafeDataError
+from eyas.core.marks import IMAGES
 
 MAX_PIXELS = 50_000_000
 # What a service accepts: formats whose decoders are widely fuzzed.
 SERVED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-# What is read from files, and how they are named. The order is that of the attempts: TGA has no magic number. Left out
-# is what starts other programs (EPS), what belongs to one program, and what hardly anybody fuzzes.
-READ_SUFFIXES = {
-    "PNG": (".png", ".apng"),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif", ".avifs"),
-    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-    "QOI": (".qoi",),
-    "ICO": (".ico",),
-    "DIB": (".dib",),
-    "DDS": (".dds",),
-    "PCX": (".pcx",),
-    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
-    "TGA": (".tga", ".icb", ".vda", ".vst"),
-}
 Image.init()
-READ_FORMATS = tuple(kind for kind in READ_SUFFIXES if kind in Image.OPEN)  # AVIF came with Pillow 11.3
-SUFFIXES = frozenset(suffix for kind in READ_FORMATS for suffix in READ_SUFFIXES[kind])
+READ_FORMATS = tuple(kind for kind in IMAGES if kind in Image.OPEN)  # AVIF came with Pillow 11.3
+SUFFIXES = frozenset(suffix for kind in READ_FORMATS for suffix in IMAGES[kind])
 JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 # What Pillow's decoders raise on damaged files.
 DAMAGE = (

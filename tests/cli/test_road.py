@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from eyas.bundle import Repository, is_repository
-from eyas.cli import marks
 from eyas.cli.road import Place, advise, look
 from eyas.cli.road.runs import ACTIVE_SECONDS
 from eyas.cli.road.telling import tell
@@ -50,10 +49,10 @@ def make_run(here, values, epochs=5, patience=10, age=0.0, first=1):
     return run
 
 
-def make_classes(folder):
+def make_classes(folder, file="1.png"):
     for name in ("cat", "dog"):
         (folder / name).mkdir(parents=True)
-        Image.new("L", (8, 8)).save(folder / name / "1.png")
+        Image.new("L", (8, 8)).save(folder / name / file)
 
 
 def test_an_empty_folder_is_told_how_to_begin(tmp_path):
@@ -61,9 +60,9 @@ def test_an_empty_folder_is_told_how_to_begin(tmp_path):
     assert "nothing of eyas yet" in said(tmp_path)
 
 
-@pytest.mark.parametrize("inside", ["", "train"])
-def test_a_folder_of_images_is_looked_at_and_trained_on(tmp_path, inside):
-    make_classes(tmp_path / "my photos" / inside)
+@pytest.mark.parametrize(("inside", "file"), [("", "1.png"), ("train", "1.png"), ("Training", "1.jfif"), ("", "1.PGM")])
+def test_a_folder_of_images_is_looked_at_and_trained_on(tmp_path, inside, file):
+    make_classes(tmp_path / "my photos" / inside, file)
     assert commands(tmp_path) == ["eyas data check 'my photos'", "eyas train 'my photos' model=cnn"]
     assert look(tmp_path / "my photos").data == (".",)
 
@@ -158,7 +157,7 @@ def test_a_run_is_no_repository(tmp_path, files, whether):
     for file in files:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
-    assert [marks.is_repository(tmp_path), is_repository(tmp_path)] == [whether, whether]
+    assert is_repository(tmp_path) is whether
 
 
 def test_a_rollout_that_is_under_way_comes_first(tmp_path):

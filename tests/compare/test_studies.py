@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from eyas.compare.folder import RESULTS
 from eyas.compare.job import PREDICTIONS
 from eyas.compare.plan import load_plan
 from eyas.compare.running import begin_study, finish_comparison, train_all
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError
+from eyas.core.marks import RESULTS
 from eyas.core.runs import RunFolder
 from eyas.data import open_dataset
 from eyas.train import evaluate_run

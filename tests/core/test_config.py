@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from eyas.core.schema import (
     ServeConfig,
     TrainConfig,
 )
+from eyas.core.schema.section import first_fault
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +137,15 @@ def test_a_missing_or_binary_file_is_refused_by_name() -> None:
     assert said.startswith("cannot read the configuration none.yaml: No such file or directory; recipes that ship: ")
     Path("my.yaml").write_bytes(b"\xff\xfe\x00")
     assert refusal([], Path("my.yaml")).startswith("my.yaml is not valid YAML: ")
+
+
+def test_a_fault_in_a_file_of_ours_is_one_sentence_whatever_stands_there() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate({"train": {"epochs": "x" * 10_000}})
+    assert re.fullmatch(r"train\.epochs: Input should be .*, got 'x{199}", first_fault(caught.value))
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate([])
+    assert first_fault(caught.value).startswith("it: ")
 
 
 def test_a_configuration_is_frozen() -> None:

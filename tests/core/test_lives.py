@@ -13,7 +13,8 @@ import pytest
 
 from eyas.core.errors import ResumeError
 from eyas.core.io import read_json
-from eyas.core.lives import LOCK, STATE, is_held, living, require_idle, standing
+from eyas.core.lives import is_held, living, require_idle, standing
+from eyas.core.marks import LOCK, STATE
 
 HERE = {"state": "running", "locked": True, "host": socket.gethostname()}
 

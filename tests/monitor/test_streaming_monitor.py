@@ -247,6 +247,11 @@ def test_the_state_of_another_model_is_refused(digits: Digits) -> None:
         digits.monitor().restore(Monitor(read_calibration(other)).state())
 
 
+def test_a_damaged_state_is_refused(digits: Digits) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        digits.monitor().restore(digits.monitor().state()[:-30])
+
+
 def test_a_bundle_from_before_the_rows_is_told_so(digits: Digits) -> None:
     old = {name: array for name, array in digits.reference.items() if not name.startswith(("row_", "distance_"))}
     with pytest.raises(DataError, match="older than the streaming tests"):

@@ -11,9 +11,10 @@ from time import monotonic, time
 
 import pytest
 
+from eyas.core.moments import iso
 from eyas.serve.alerts import courier, posting
 from eyas.serve.alerts.courier import Courier
-from eyas.serve.alerts.events import Event, event, iso
+from eyas.serve.alerts.events import Event, event
 from eyas.serve.alerts.posting import Address, DeliveryError, post
 from eyas.serve.alerts.receivers import Webhook, alert
 from support.receiver import Receiver

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from eyas.core.moments import iso
 from eyas.core.schema import MonitoringConfig
 from eyas.monitor.accuracy import HeldOutAccuracy
 from eyas.rollout import Move, RolloutStore, make_plan
 from eyas.rollout.state import FOLDER, HISTORY
 from eyas.serve.alerts import Alerts
-from eyas.serve.alerts.events import Event, event, iso
+from eyas.serve.alerts.events import Event, event
 from eyas.serve.alerts.memory import FILE, Kept, Memory
 from eyas.serve.alerts.moves import Moves
 from eyas.serve.alerts.noticing import LEFT_SECONDS, TROUBLE_SECONDS, Noticing

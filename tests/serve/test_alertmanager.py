@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from eyas.bundle import Bundle
+from eyas.core.moments import iso
 from eyas.image import ImagePolicy
 from eyas.serve.alerts import receivers
 from eyas.serve.alerts.courier import Courier
-from eyas.serve.alerts.events import ended, event, iso, seconds_of
+from eyas.serve.alerts.events import ended, event, seconds_of
 from eyas.serve.alerts.posting import Address
 from eyas.serve.alerts.receivers import Alertmanager
 from support.alertmanager import Running, alertmanager, needs_alertmanager

@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import eyas
 from eyas.bundle import Bundle, open_bundle, write_bundle
-from eyas.bundle.folder import MANIFEST, REFERENCE
+from eyas.bundle.folder import REFERENCE
 from eyas.core.errors import ConfigError
+from eyas.core.marks import MANIFEST
 from eyas.core.schema import ServeConfig
 from eyas.infer import Predictor
 from eyas.monitor.streaming import Scoring, open_scoring, read_calibration

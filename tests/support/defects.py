@@ -10,9 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from eyas.bundle.folder import GOLDEN, MANIFEST, MODEL
+from eyas.bundle.folder import GOLDEN, MODEL
 from eyas.bundle.manifest import digest_of
 from eyas.core import io
+from eyas.core.marks import MANIFEST
 
 
 def corrupt(path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eyas.cli.track import sync
 from eyas.track.curve import StepCurve
 from eyas.track.delivery.sender import Sender
 from eyas.track.delivery.sink import Sink, one_line
@@ -31,6 +32,18 @@ def test_a_line_that_a_kill_cut_is_left_out_and_counted(tmp_path: Path) -> None:
     assert kinds(spool) == [(1, "start"), (2, "metrics"), (4, "resume")]
     assert kinds(spool, after=2) == [(4, "resume")]
     assert spool.trackers() == ["mlflow", "wandb"]
+
+
+def test_all_that_a_stopped_search_has_to_send_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tune.yaml").touch()
+    folders = [tmp_path, *(tmp_path / name for name in ("runs/0000-1", "runs/0001-1", "final/runs/best-seed0-1"))]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        Spool(folder).append({"kind": "start", "trackers": ["mlflow"]})
+    sent: list[Path] = []
+    monkeypatch.setattr("eyas.track.delivery.process.deliver", lambda spool: sent.append(spool.run) or [])
+    sync(tmp_path)
+    assert sent == folders
 
 
 def test_numbers_that_json_has_not_are_no_records(tmp_path: Path) -> None:

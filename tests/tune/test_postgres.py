@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from eyas.cli import app
 from eyas.core.errors import TrainingError
-from eyas.tune.results import FILE
+from eyas.core.marks import FOUND
 from eyas.tune.running import read_trials
 from support.postgres import PASSWORD, Postgres, needs_postgres, running_postgres
 from support.tuning import start
@@ -86,7 +86,7 @@ def test_two_searches_make_one_study(home, url):
     for folder in folders:  # each trained its own, and those alone
         mine = {str(one.run): one.epochs for one in kept if str(one.owner).startswith(folder.name)}
         assert {run.name: epochs_of(run) for run in (folder / "runs").iterdir()} == mine
-        found = json.loads((folder / FILE).read_text())
+        found = json.loads((folder / FOUND).read_text())
         assert found["storage"] == url.replace(PASSWORD, "***")
         assert {one.number for one in new} <= {one["number"] for one in found["trials"]}
     moves = [json.dumps(dict(one.params), sort_keys=True) for one in new if not one.baseline]

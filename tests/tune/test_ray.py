@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from eyas.cli import app
 from eyas.core.config import load_config
 from eyas.core.errors import EyasError
+from eyas.core.marks import FOUND
 from eyas.tune.executors.carrying import Changes, read_files, replace_folder, write_files
-from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
 from support.ray_start import ease_ray
 from support.waiting import wait_until
@@ -74,7 +74,7 @@ def test_a_study_outlives_a_node(home, cluster):
     assert {config.runs_dir for config in configs} == {str(folder / "runs")}
     givers = {str(folder / "runs" / str(one.run)) for one in records if not one.baseline}
     assert configs[3].train.start_from in givers  # whose weights came along
-    assert len(json.loads((folder / FILE).read_text())["trials"]) == 4
+    assert len(json.loads((folder / FOUND).read_text())["trials"]) == 4
 
 
 def refused(*words: str) -> str:

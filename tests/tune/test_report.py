@@ -15,12 +15,13 @@ from eyas.compare.plan import load_plan
 from eyas.compare.statistics import Estimate
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.language import LANGUAGES
+from eyas.core.marks import FOUND
 from eyas.report.document import Callout, Figure, Table
 from eyas.tune.document import tune_document
 from eyas.tune.final import earlier_comparisons, set_aside
 from eyas.tune.pictures import DRAWERS, Scene
 from eyas.tune.plan import load_plan as load_search
-from eyas.tune.results import FILE, read_results
+from eyas.tune.results import read_results
 from eyas.tune.verdict import STANDINGS, Verdict, standing
 
 ON = date(2026, 1, 2)
@@ -96,16 +97,16 @@ def test_french_leaves_no_english_behind(document):
 
 
 def test_a_search_that_is_not_over_is_reported_as_such(searched, tmp_path):
-    folder, found = tmp_path / "study", json.loads((searched / FILE).read_text())
+    folder, found = tmp_path / "study", json.loads((searched / FOUND).read_text())
     folder.mkdir()
     shutil.copy(searched / "tune.yaml", folder)
     with pytest.raises(ConfigError, match=r"has no optimization_results.json yet; .* eyas tune --resume"):
         tune_document(folder, "en", tmp_path, ON)
     few = [one for one in found["trials"] if one["number"] < 2]
-    (folder / FILE).write_text(json.dumps(found | {"final": None, "trials": few, "conclusion": standing("open")}))
+    (folder / FOUND).write_text(json.dumps(found | {"final": None, "trials": few, "conclusion": standing("open")}))
     said = blocks(tune_document(folder, "fr", tmp_path, ON), Callout)[0].paragraphs
     assert said == ["La recherche n'est pas terminée."]
-    (folder / FILE).write_text("{}")
+    (folder / FOUND).write_text("{}")
     with pytest.raises(ResumeError, match="is damaged"):
         tune_document(folder, "en", tmp_path, ON)
 
@@ -161,7 +162,7 @@ def test_the_sentence_says_no_more_than_the_numbers():
 )
 def test_the_summary_names_the_images_that_there_are(searched, tmp_path, kept, says):
     folder = shutil.copytree(searched, tmp_path / "study")
-    found = json.loads((folder / FILE).read_text())
+    found = json.loads((folder / FOUND).read_text())
     better = Estimate(0.02, 0.01, 0.03, 0.0004).to_json()
     if kept == "none":
         found["final"] = None
@@ -169,7 +170,7 @@ def test_the_summary_names_the_images_that_there_are(searched, tmp_path, kept, s
         found["final"] |= {"val_difference": better, "test_difference": better if kept == "all" else None}
         for arm in found["final"]["arms"].values() if kept == "val" else ():
             arm["test_accuracy"] = None
-    (folder / FILE).write_text(json.dumps(found))
+    (folder / FOUND).write_text(json.dumps(found))
     (tmp_path / "pictures").mkdir()
     made = tune_document(folder, "en", tmp_path / "pictures", ON)
     assert says in str(made.sections[0].blocks[0].to_json())

@@ -9,10 +9,11 @@ import pytest
 from optuna.study import StudyDirection
 
 from eyas.core.errors import ConfigError
+from eyas.core.marks import JOURNAL
 from eyas.tune.beginning import Wishes, check_wishes, go_on
 from eyas.tune.plan import TunePlan, load_plan, save_plan
 from eyas.tune.space import Float, Space
-from eyas.tune.storage import JOURNAL, KernelLock, masked, open_storage, sole_use
+from eyas.tune.storage import KernelLock, masked, open_storage, sole_use
 
 
 @pytest.mark.parametrize(

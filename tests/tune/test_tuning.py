@@ -18,11 +18,10 @@ from eyas.cli.road import look
 from eyas.core.config import load_config
 from eyas.core.errors import EyasError
 from eyas.core.io import read_json
-from eyas.core.lives import STATE
+from eyas.core.marks import FOUND, STATE
 from eyas.core.runs import RunFolder
 from eyas.train import read_result
 from eyas.tune.plan import load_plan, save_plan
-from eyas.tune.results import FILE
 from eyas.tune.running import read_trials
 from support.tracking import store
 from support.tuning import start
@@ -42,7 +41,7 @@ SLOW_SPACE = "model.hidden: [[128], [256]]\nmodel.dropout: {low: 0.0, high: 0.5}
 
 
 def test_what_a_search_leaves(searched, digits):
-    found = json.loads((searched / FILE).read_text())
+    found = json.loads((searched / FOUND).read_text())
     plan, records = load_plan(searched), read_trials(searched)
     assert found["schema_version"] == 1
     assert [one["number"] for one in found["trials"]] == list(range(len(records)))
@@ -66,7 +65,7 @@ def test_what_a_search_leaves(searched, digits):
 
 
 def test_the_best_is_compared_with_the_baseline_for_the_same_seeds(searched, digits):
-    found = json.loads((searched / FILE).read_text())["final"]
+    found = json.loads((searched / FOUND).read_text())["final"]
     assert found["seeds"] == [1, 2]  # not the one that the search trained with
     assert set(found["arms"]) == {"baseline", "tuned"}
     tuned, base = found["arms"]["tuned"], found["arms"]["baseline"]
@@ -84,7 +83,7 @@ def test_a_search_that_is_over_is_not_repeated(searched, monkeypatch):
     before = {file: file.stat().st_mtime_ns for file in searched.rglob("*.pt")}
     again = json.loads(CliRunner().invoke(app, ["tune", "--resume", "runs/digits-tune-1", "--json"]).stdout)
     assert before == {file: file.stat().st_mtime_ns for file in searched.rglob("*.pt")}
-    assert again["final"] == json.loads((searched / FILE).read_text())["final"]
+    assert again["final"] == json.loads((searched / FOUND).read_text())["final"]
     said = refused("--resume", "runs/digits-tune-1", "--sampler", "random", "train.epochs=9", code=2)
     assert "leave train.epochs=9 and --sampler out" in said
 

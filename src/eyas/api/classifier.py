@@ -16,9 +16,10 @@ from eyas.api.material import Data, material
 from eyas.api.results import classifier_html
 from eyas.api.settings import SHORT, Model, Settings, settings_of, told_as_keywords
 from eyas.api.training import require_main_guard, run_training
-from eyas.bundle.folder import MANIFEST, read_manifest, temperature_in
+from eyas.bundle.folder import read_manifest, temperature_in
 from eyas.core import console
 from eyas.core.errors import EyasError, TrainingError
+from eyas.core.marks import is_bundle
 from eyas.core.runs import RunFolder, open_run
 from eyas.data import Dataset
 from eyas.diagnose.history import read_history
@@ -165,7 +166,7 @@ class Classifier(Asking):
             IntegrityError: a bundle that has changed.
         """
         path = Path(path)
-        if (path / MANIFEST).is_file():
+        if is_bundle(path):
             manifest = read_manifest(path)
             made = cls(manifest.training.get("model", manifest.architecture))
             made._take(Exported(path))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from eyas.compare.plan import flatten
 from eyas.core.config import did_you_mean, known_keys, load_config, overlay, recipes, validate
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.schema import Config
@@ -91,7 +92,7 @@ def settings_of(model: Model, short: Mapping[str, object], keywords: Mapping[str
             raise ConfigError(f"{name} and {key.replace('.', '__')} are one key; give one of them")
         keys[key] = seed if name == "random_state" else _plain(short[name])
     of_model = {"model": model} if isinstance(model, Mapping) else {"model.name": model}
-    return Settings(overlay(_beginning(model), keys), tuple(_leaves(of_model | keys)), seed)
+    return Settings(overlay(_beginning(model), keys), tuple(flatten(of_model | keys)), seed)
 
 
 def config_of(settings: dict[str, Any]) -> Config:
@@ -125,15 +126,6 @@ def as_keywords(message: str) -> str:
         message,
     )
     return re.sub(r"(?<!\S)--([a-z]+)\b(?!-)", lambda found: OPTIONS.get(found[1], found[0]), told)
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The dotted keys of nested values."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key
 
 
 def _beginning(model: Model) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from eyas.bundle import Repository
 from eyas.bundle.manifest import digest_of
 from eyas.core import io
 from eyas.core.errors import BackupError, IntegrityError
+from eyas.core.marks import PREDICTIONS
 from eyas.core.schema import Section
+from eyas.core.schema.section import first_fault
 
-BACKUP, MODELS, STORE = "backup.json", "models", "predictions.db"
+BACKUP, MODELS, STORE = "backup.json", "models", PREDICTIONS
 SCHEMA_VERSION: Literal[1] = 1
 
 
@@ -118,9 +120,7 @@ def _parse(file: Path) -> BackupManifest:
     try:
         manifest = BackupManifest.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise IntegrityError(f"{file}: {where}: {first['msg']}, got {first['input']!r:.200}") from error
+        raise IntegrityError(f"{file}: {first_fault(error)}") from error
     if manifest.digest != digest_of(values):
         raise IntegrityError(f"{file} has changed since it was written: its digest no longer fits its content")
     return manifest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import eyas
@@ -13,6 +12,7 @@ from eyas.bundle.repository import whoever
 from eyas.bundle.writing import sync
 from eyas.core import io
 from eyas.core.errors import BackupError
+from eyas.core.moments import iso
 from eyas.monitor.store import open_store, require_there
 
 
@@ -41,7 +41,7 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
             folder,
             BackupManifest(
                 eyas=eyas.__version__,
-                made=datetime.now(UTC).isoformat(timespec="seconds"),
+                made=iso(),
                 by=whoever(),
                 live=live,
                 store=_copy_store(store, folder / STORE) if store else None,

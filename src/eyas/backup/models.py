@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from eyas.bundle import Repository, open_bundle, signature_of
-from eyas.bundle.folder import MANIFEST
-from eyas.bundle.repository import LIVE, LOCK_SECONDS
+from eyas.bundle.repository import LOCK_SECONDS
 from eyas.bundle.writing import copy_bundle, only_writer, sync
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
+from eyas.core.marks import LIVE, MANIFEST
 from eyas.rollout import rollouts_of
 from eyas.rollout.state import CURRENT, FOLDER, HISTORY
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from eyas.backup.folder import STORE, Backup
 from eyas.backup.models import versions_of
 from eyas.bundle import Repository
-from eyas.bundle.repository import LIVE, LOCK_SECONDS, whoever
+from eyas.bundle.repository import LOCK_SECONDS, whoever
 from eyas.bundle.writing import only_writer, sync
 from eyas.core import io
 from eyas.core.errors import BackupError
+from eyas.core.marks import LIVE
 from eyas.monitor.store import open_store
 from eyas.rollout.state import CURRENT, FOLDER, HISTORY
 

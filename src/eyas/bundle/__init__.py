@@ -13,7 +13,8 @@ from eyas.bundle.manifest import (
     Quantisation,
     needs_review,
 )
-from eyas.bundle.repository import Live, Repository, is_repository
+from eyas.bundle.repository import Live, Repository
+from eyas.core.marks import is_repository
 
 __all__ = [
     "Bundle",

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from eyas.arrays import load_arrays
 from eyas.bundle.manifest import SCHEMA_VERSION, Manifest, digest_of
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
+from eyas.core.marks import MANIFEST, is_bundle, is_run
+from eyas.core.schema.section import first_fault
 from eyas.image import ImagePolicy
 
-MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.npz"
 REFERENCE = "reference.npz"
@@ -107,7 +107,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST
     if not file.is_file():
-        run = path if (path / "config.yaml").is_file() else "RUN"
+        run = path if is_run(path) else "RUN"
         raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export {run}` makes one")
     return _parse(file)
 
@@ -118,7 +118,7 @@ def temperature_in(path: Path) -> float | None:
     Raises:
         IntegrityError: as `read_manifest`.
     """
-    return read_manifest(path).temperature if (path / MANIFEST).is_file() else None
+    return read_manifest(path).temperature if is_bundle(path) else None
 
 
 def signature_of(bundle: Path) -> Path:
@@ -171,9 +171,7 @@ def _parse(file: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(map(str, first["loc"]))
-        raise IntegrityError(f"{file}: {path}: {first['msg']}, got {first['input']!r}") from error
+        raise IntegrityError(f"{file}: {first_fault(error)}") from error
     if manifest.digest != digest_of(values):
         raise IntegrityError(f"{file} has changed since it was written: its digest no longer fits its content")
     return manifest
@@ -181,8 +179,6 @@ def _parse(file: Path) -> Manifest:
 
 def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile, zlib.error, MemoryError) as error:
-        # What NumPy raises on no archive, a damaged one, pickled objects, a lone array (.npy), and an absurd shape.
+        return load_arrays(file)
+    except ValueError as error:
         raise IntegrityError(f"{file} is not an archive of plain arrays: {error}") from error

@@ -17,24 +17,22 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from eyas.bundle.folder import MANIFEST, Bundle, open_bundle, signature_of
-from eyas.bundle.writing import LOCK, copy_bundle, only_writer, sync
+from eyas.bundle.folder import Bundle, open_bundle, signature_of
+from eyas.bundle.writing import copy_bundle, only_writer, sync
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
+from eyas.core.marks import LIVE, MANIFEST, counted, is_bundle
+from eyas.core.moments import iso
 from eyas.core.schema import Section
-from eyas.core.schema.section import NAME
+from eyas.core.schema.section import NAME, first_fault
 
-LIVE = "live.json"
 LEFTOVERS = (".*.partial-*", ".*.removed-*", f".{LIVE}.*")
 REMEMBERED = 20  # versions that were live before, in live.json
 LOCK_SECONDS = 60.0
-TRAINED = ("config.yaml", "study.yaml", "tune.yaml")
-"""Of a run, a comparison and a search."""
 
 
 class Turn(Section):
@@ -76,8 +74,8 @@ class Repository:
         Raises:
             BundleError: there is no such model.
         """
-        found = (folder.name for folder in _folders(self._model(model)) if (folder / MANIFEST).is_file())
-        return tuple(sorted(found, key=_counted))
+        found = (folder.name for folder in _folders(self._model(model)) if is_bundle(folder))
+        return tuple(sorted(found, key=counted))
 
     def live(self, model: str) -> Live | None:
         """What is live of a model; None where nothing is.
@@ -92,9 +90,7 @@ class Repository:
         except FileNotFoundError:
             return None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "it"
-            raise IntegrityError(f"{file}: {where}: {first['msg']}, got {first['input']!r}") from error
+            raise IntegrityError(f"{file}: {first_fault(error)}") from error
 
     def folder(self, model: str, version: str) -> Path:
         """Where a version lies.
@@ -103,7 +99,7 @@ class Repository:
             BundleError: there is no such version.
         """
         path = self._model(model) / _named(version, "version")
-        if not (path / MANIFEST).is_file():
+        if not is_bundle(path):
             raise BundleError(
                 f"{model} has no version {version} in {self.path}; it has {', '.join(self.versions(model)) or 'none'}"
             )
@@ -187,7 +183,7 @@ class Repository:
             last, *earlier = self._before(model)
             self.open(model, last.version)
             return self._write(
-                model, Live(version=last.version, since=_now(), by=by or whoever(), before=tuple(earlier))
+                model, Live(version=last.version, since=iso(), by=by or whoever(), before=tuple(earlier))
             )
 
     def remove(self, model: str, version: str) -> None:
@@ -231,7 +227,7 @@ class Repository:
         if now and now.version == version:
             return now
         before = (Turn(version=now.version, since=now.since, by=now.by), *now.before) if now else ()
-        return self._write(model, Live(version=version, since=_now(), by=by or whoever(), before=before[:REMEMBERED]))
+        return self._write(model, Live(version=version, since=iso(), by=by or whoever(), before=before[:REMEMBERED]))
 
     def _write(self, model: str, live: Live) -> Live:
         io.write_json(self.path / model / LIVE, live.model_dump(mode="json"))
@@ -241,14 +237,6 @@ class Repository:
         """Take away what a killed writer has left; under the lock, so that there is no other."""
         for entry in [entry for pattern in LEFTOVERS for entry in folder.glob(pattern)]:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
-def is_repository(path: Path) -> bool:
-    """Whether a folder has been published to, or holds a live pointer. A run or a study has a lock of its own."""
-    if (path / MANIFEST).is_file():
-        return False
-    locked = (path / LOCK).is_file() and not any((path / name).is_file() for name in TRAINED)
-    return locked or any(path.glob(f"*/{LIVE}"))
 
 
 def open_version(path: Path, version: str) -> Bundle:
@@ -284,14 +272,6 @@ def _folders(path: Path) -> Iterator[Path]:
 
 def _is_model(folder: Path) -> bool:
     return (folder / LIVE).is_file() or any(folder.glob(f"*/{MANIFEST}"))
-
-
-def _counted(version: str) -> list[tuple[bool, int, str]]:
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def whoever() -> str:

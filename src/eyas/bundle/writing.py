@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from eyas.bundle.folder import MANIFEST, Bundle
+from eyas.bundle.folder import Bundle
 from eyas.core.errors import BundleError
+from eyas.core.locks import try_hold
+from eyas.core.marks import LOCK, MANIFEST
 
-LOCK = ".lock"
 PAUSE = 0.02  # seconds between two tries
 
 
@@ -30,7 +30,7 @@ def only_writer(folder: Path, seconds: float) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as file:
         deadline = monotonic() + seconds
-        while not _try_lock(file.fileno()):
+        while not try_hold(file):
             if monotonic() > deadline:
                 raise BundleError(f"another process has been writing to {folder} for {seconds:g} s; try again later")
             sleep(PAUSE)
@@ -54,11 +54,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -92,7 +92,7 @@ def cloudrun(
 
     Example: eyas deploy roll-out cloudrun cloudrun --bundle model --project shop --region europe-west1 --hold 300
     """
-    import yaml
+    from eyas.core import plain_yaml
 
     with needs_extra("client"):
         from eyas.deploy.rendering.clouds import CLOUDRUN_SERVICE
@@ -100,7 +100,7 @@ def cloudrun(
         from eyas.deploy.shifting.cloudrun import API, CloudRun, suffix_room
         from eyas.deploy.shifting.tokens import GOOGLE, find_token
 
-    wanted = _read(files / CLOUDRUN_SERVICE, yaml.safe_load)
+    wanted = _read(files / CLOUDRUN_SERVICE, plain_yaml.read)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait, as_json)
     api = Api(endpoint or API.format(region=region), partial(find_token, GOOGLE), poll_seconds=poll, patience=timeout)
     _run(CloudRun(api, project, wanted, _suffix(bundle, suffix_room(wanted))), smoke, hold, as_json)
@@ -129,7 +129,7 @@ def azure(
 
     Example: eyas deploy roll-out azure azure --bundle model --subscription ID --resource-group ml
     """
-    import yaml
+    from eyas.core import plain_yaml
 
     with needs_extra("client"):
         from eyas.deploy.rendering.clouds import CONTAINER_APP
@@ -137,7 +137,7 @@ def azure(
         from eyas.deploy.shifting.azure import API, ContainerApp, suffix_room
         from eyas.deploy.shifting.tokens import AZURE, find_token
 
-    wanted = _read(files / CONTAINER_APP, yaml.safe_load)
+    wanted = _read(files / CONTAINER_APP, plain_yaml.read)
     smoke = _smoke(bundle, latency_ms, requests, token, header, wait, as_json)
     api = Api(endpoint or API, partial(find_token, AZURE), poll_seconds=poll, patience=timeout)
     _run(
@@ -205,11 +205,9 @@ def _suffix(bundle: Path, room: int) -> str:
 
 
 def _read(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
-    import yaml
-
     try:
         value = parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {file}: {error}; `eyas deploy` writes it") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{file} must be an object, got {type(value).__name__}")

@@ -13,6 +13,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, find_bundle, print_json
+from eyas.core import marks
 from eyas.core.errors import BundleError, ConfigError, DataError, InputError, MissingExtraError, needs_extra
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ def _open(path: Path, wanted: tuple[str, ...], seconds: float, seed: int) -> _Op
     known = (*METHODS, *GRADIENTS, ALL)
     if unknown := [name for name in wanted if name not in known]:
         raise ConfigError(f"--method must be one of {', '.join(known)}, got {', '.join(unknown)}")
-    bundle, is_run = find_bundle(path), (path / "config.yaml").is_file()
-    is_bundle = (bundle / "manifest.json").is_file()
+    bundle, is_run = find_bundle(path), marks.is_run(path)
+    is_bundle = marks.is_bundle(bundle)
     methods = (*METHODS, *(GRADIENTS if is_run else ())) if ALL in wanted else wanted
     by_gradients = [name for name in methods if name in GRADIENTS]
     if not is_run and not is_bundle:

@@ -12,6 +12,7 @@ from eyas.cli import completion
 from eyas.cli.data import print_warnings, require_sound
 from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
 from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.marks import is_bundle
 
 if TYPE_CHECKING:
     from eyas.bundle import Precision
@@ -155,10 +156,10 @@ def evaluate(
         from eyas.report import write_evaluation
         from eyas.track.afterwards import record_evaluation
 
-    is_bundle = (path / "manifest.json").is_file()
-    record = out is None and not is_bundle
+    exported = is_bundle(path)
+    record = out is None and not exported
     averaged = clean = None
-    if is_bundle:
+    if exported:
         if flip:
             raise ConfigError("--flip is for a run: a bundle answers for the image that it is given")
         found = measure_bundle(path, overrides or [], split)

@@ -12,6 +12,7 @@ import typer
 from eyas.cli import completion
 from eyas.cli.words import AsJson, tell
 from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.marks import COMPARISON, PREDICTIONS, RUN, SEARCH
 
 if TYPE_CHECKING:
     from eyas.report.document import Document
@@ -80,11 +81,11 @@ def _document(path: Path, lang: str, folder: Path, asked: Asked, store: str | No
         return _of_monitor(path, lang, folder, today, asked, store)
     if asked != Asked():
         raise ConfigError(f"--days, --model and --version need the folder of a service's monitor, got {path}")
-    if (path / "tune.yaml").exists():
+    if (path / SEARCH).is_file():
         return _of_search(path, lang, folder, today)
-    if (path / "study.yaml").exists():
+    if (path / COMPARISON).is_file():
         return _of_study(path, lang, folder, today)
-    if not any(path.glob("config.yaml")) and not any(path.glob("*/config.yaml")):
+    if not any(path.glob(RUN)) and not any(path.glob(f"*/{RUN}")):
         raise ConfigError(f"{path} must be a run, a study or the folder of a service's monitor; it is none of them")
     return _of_run(path, lang, folder, today, record=record)
 
@@ -92,7 +93,6 @@ def _document(path: Path, lang: str, folder: Path, asked: Asked, store: str | No
 def _of_monitor(path: Path, lang: str, folder: Path, on: date, asked: Asked, store: str | None) -> Document:
     from time import time
 
-    from eyas.monitor.folder import PREDICTIONS
     from eyas.monitor.store import open_store, require_there
     from eyas.report.monitoring import gather, monitor_document
 

@@ -10,6 +10,7 @@ import typer
 from eyas.cli import completion
 from eyas.cli.words import AsJson, print_json
 from eyas.core.errors import ConfigError, TrackingError
+from eyas.core.marks import FINAL, RUNS, is_study
 
 if TYPE_CHECKING:
     from eyas.track.delivery.process import Outcome
@@ -78,6 +79,7 @@ def _spools(path: Path) -> list[Spool]:
     from eyas.core.runs import open_run
     from eyas.track.delivery.spool import Spool
 
-    is_study = (path / "study.yaml").is_file()
-    folders = [path, *sorted((path / "runs").glob("*/"))] if is_study else [open_run(path).path]
+    inside = (RUNS, f"{FINAL}/{RUNS}")
+    runs = [run for name in inside for run in sorted((path / name).glob("*/"))]
+    folders = [path, *runs] if is_study(path) else [open_run(path).path]
     return [spool for spool in map(Spool, folders) if spool.trackers()]

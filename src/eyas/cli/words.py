@@ -11,6 +11,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.core.errors import ConfigError
+from eyas.core.marks import is_bundle
 
 if TYPE_CHECKING:
     from eyas.core.schema import Config
@@ -77,7 +78,7 @@ def read_words(words: list[str] | None, file: Path | None = None) -> tuple[str |
 def find_bundle(path: Path) -> Path:
     """A bundle, or the bundle inside a run folder."""
     inside = path / "bundle"
-    return inside if (inside / "manifest.json").is_file() else path
+    return inside if is_bundle(inside) else path
 
 
 def print_json(value: Any, *, line: bool = False) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import yaml
-
 from eyas.compare.conclusion import conclude, say_p
 from eyas.compare.convergence import Speed
 from eyas.compare.picture import draw_studies
@@ -17,6 +15,7 @@ from eyas.compare.plan import Plan
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.statistics import Estimate
 from eyas.compare.words import words
+from eyas.core import plain_yaml
 from eyas.core.language import Phrases
 from eyas.report.document import Block, Callout, Code, Document, Figure, Section, Table, Text
 from eyas.report.environment import environment
@@ -70,11 +69,12 @@ def _summary(results: Sequence[StudyResult], say: Phrases) -> Iterator[Block]:
 def _arms(plan: Plan, say: Phrases) -> Iterator[Block]:
     for study in plan.studies:
         rows = [
-            [arm.name, ", ".join(f"{key}={_yaml(value)}" for key, value in arm.settings.items())] for arm in study.arms
+            [arm.name, ", ".join(f"{key}={plain_yaml.one_line(value)}" for key, value in arm.settings.items())]
+            for arm in study.arms
         ]
         yield Table(f"{say('arms.caption')} ({study.name})", [say("arms.arm"), say("arms.settings")], rows)
     yield Text(say("arms.base"))
-    yield Code(yaml.safe_dump(_plain(plan.settings), sort_keys=False, allow_unicode=True).rstrip())
+    yield Code(plain_yaml.dump(_plain(plan.settings)).rstrip())
 
 
 def _reproduce(folder: Path, say: Phrases) -> Iterator[Block]:
@@ -133,10 +133,6 @@ def _epochs(found: Speed, say: Phrases) -> str:
 
 def _span(found: Estimate, say: Phrases) -> str:
     return say("span", low=max(0.0, found.low), high=min(1.0, found.high))
-
-
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).split("\n...")[0].strip()
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

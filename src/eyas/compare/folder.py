@@ -12,8 +12,8 @@ from eyas.compare.conclusion import conclude
 from eyas.compare.picture import draw_studies
 from eyas.compare.results import ArmResult, StudyResult, to_json
 from eyas.core import io
+from eyas.core.marks import RESULTS
 
-RESULTS = "results.json"
 FILES = (RESULTS, "results.csv", "curves.png")
 
 

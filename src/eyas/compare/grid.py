@@ -24,9 +24,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eyas.compare.plan import Arm, Study, flatten
+from eyas.core import plain_yaml
 from eyas.core.errors import ConfigError
 
 KEYS = ("name", "seeds", "target", "settings", "arms", "grid")
@@ -51,7 +50,7 @@ def read_grid(file: Path) -> Written:
     Raises:
         ConfigError: unreadable, an unknown key, neither or both of `arms` and `grid`, or values of the wrong form.
     """
-    found = _read(file)
+    found = _section(plain_yaml.read_file(file, "the study", ConfigError), "a study", file)
     for key in found:
         if key not in KEYS:
             near = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.6)
@@ -66,16 +65,6 @@ def read_grid(file: Path) -> Written:
     arms = _arms(found["arms"], file) if "arms" in found else _grid(found["grid"], file)
     settings = _section(found.get("settings") or {}, "settings", file)
     return Written(Study(name, arms, name), flatten(settings), _seeds(found, file), _target(found, file))
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the study {file}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{file} is not valid YAML: {error}") from error
-    return _section(found, "a study", file)
 
 
 def _section(value: Any, what: str, file: Path) -> Mapping[str, Any]:
@@ -116,7 +105,7 @@ def _short_names(keys: list[str]) -> dict[str, str]:
 
 def _shown(value: Any) -> str:
     """As it would stand on the command line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip().replace(" ", "")
+    return plain_yaml.one_line(value).replace(" ", "")
 
 
 def _seeds(found: Mapping[str, Any], file: Path) -> int | list[int] | None:

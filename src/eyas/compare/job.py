@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eyas.core import io
 from eyas.core.errors import DivergenceError, ResumeError
+from eyas.core.marks import is_run
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config, DataConfig
 from eyas.data import Dataset, open_dataset
@@ -43,7 +44,7 @@ def find_run(config: Config) -> RunFolder | None:
     """The run that was begun for this configuration."""
     root, pattern = Path(config.runs_dir), re.compile(re.escape(str(config.name)) + r"-(\d+)")
     begun = {int(match[1]): path for path in root.glob(f"{config.name}-*") if (match := pattern.fullmatch(path.name))}
-    whole = [RunFolder(begun[number]) for number in sorted(begun) if (begun[number] / "config.yaml").exists()]
+    whole = [RunFolder(begun[number]) for number in sorted(begun) if is_run(begun[number])]
     return whole[-1] if whole else None
 
 

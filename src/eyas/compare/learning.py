@@ -20,11 +20,12 @@ from eyas.compare.running import read_all
 from eyas.compare.telling import close_parent
 from eyas.core import io
 from eyas.core.errors import TrainingError
+from eyas.core.marks import RESULTS
 from eyas.data import Dataset
 from eyas.diagnose.data_size import FACTORS, DataSize, conclude, data_size, redraw_images
 from eyas.report.canvas import BLUE, GREY, INK, ORANGE, clean, new_figure, save, short
 
-FILES = ("results.json", "results.csv", "learning_curve.png")
+FILES = (RESULTS, "results.csv", "learning_curve.png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def finish_learning_curve(folder: Path, plan: Plan, dataset: Dataset) -> Learnin
     curve = fit_learning_curve(read_all(folder, plan, dataset), dataset)
     draw(curve, folder / "learning_curve.png")
     io.write_text(folder / "results.csv", _csv(curve, plan.seeds))
-    io.write_json(folder / "results.json", curve.to_json())
+    io.write_json(folder / RESULTS, curve.to_json())
     gains = {f"gain_with_{factor}x_data": curve.overall.gains[factor].value for factor in FACTORS}
     close_parent(folder, {"val_error": float(curve.overall.errors[:, -1].mean()), **gains}, FILES)
     return curve

@@ -8,16 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from eyas.core import io
+from eyas.core import io, plain_yaml
 from eyas.core.config import overlay, validate
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.marks import COMPARISON
 from eyas.core.schema import Config
 
 Kind = Literal["compare", "learning-curve"]
-FILE = "study.yaml"
-RUNS = "runs"
 # What the study itself decides, or what would give arms other images to be judged on.
 NOT_FOR_ARMS = (
     "name",
@@ -174,7 +171,7 @@ def save_plan(plan: Plan, folder: Path) -> None:
             for study in plan.studies
         },
     }
-    io.write_text(folder / FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    io.write_text(folder / COMPARISON, plain_yaml.dump(content))
 
 
 def load_plan(folder: Path) -> Plan:
@@ -184,17 +181,17 @@ def load_plan(folder: Path) -> Plan:
         ConfigError: there is no such file.
         ResumeError: it is damaged.
     """
-    file = folder / FILE
+    file = folder / COMPARISON
     if not file.is_file():
-        raise ConfigError(f"{folder} is not a study (no {FILE} in it)")
+        raise ConfigError(f"{folder} is not a study (no {COMPARISON} in it)")
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = plain_yaml.read(file.read_text(encoding="utf-8"))
         studies = tuple(
             Study(name, tuple(Arm(arm, settings) for arm, settings in about["arms"].items()), about["prefix"])
             for name, about in found["studies"].items()
         )
         return Plan(found["kind"], found["name"], found["settings"], studies, tuple(found["seeds"]), found["target"])
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResumeError(f"{file} is damaged: {error}") from error
 
 

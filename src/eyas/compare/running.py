@@ -8,12 +8,13 @@ from typing import Any
 
 from eyas.compare.folder import FILES, write_results
 from eyas.compare.job import Job, find_run, is_done
-from eyas.compare.plan import RUNS, Plan, Training, check_plan, check_unchanged, save_plan
+from eyas.compare.plan import Plan, Training, check_plan, check_unchanged, save_plan
 from eyas.compare.results import StudyResult, Trained, compare_study, read_trained
 from eyas.compare.schedule import run_jobs
 from eyas.compare.telling import close_parent, family_of, open_parent
 from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.marks import RUNS
 from eyas.core.runs import next_folder
 from eyas.data import Dataset
 

@@ -12,16 +12,17 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from eyas.core import plain_yaml
 from eyas.core.errors import ConfigError
+from eyas.core.marks import SETTINGS
 from eyas.core.schema import ARCHITECTURES, Config
 from eyas.core.schema.addresses import SECRET
 
 # Their values are words whatever they look like: `export.version=1.10` is not the number 1.1.
 TEXT_KEYS = ("name", "runs_dir", "data.source", "data.fixes", "export.version", "serve.host")
-DEFAULT_FILE = Path("eyas.yaml")
+DEFAULT_FILE = Path(SETTINGS)
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 # Keys that people bring from other tools.
@@ -89,7 +90,7 @@ def validate(values: dict[str, Any], where: str, overridden: Collection[str] = (
 
 def dump_yaml(config: Config) -> str:
     """The resolved configuration, every key written out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return plain_yaml.dump(config.model_dump(mode="json"))
 
 
 def is_override(argument: str) -> bool:
@@ -106,6 +107,17 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[st
             yield from known_keys(section, f"{prefix}{name}.")
 
 
+def flat_values(section: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """Dotted key → plain value. A dict stays one value: its keys are class names, not the schema's."""
+    found: dict[str, Any] = {}
+    plain = section.model_dump(mode="json")
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        inside = isinstance(value, BaseModel)
+        found |= flat_values(value, f"{prefix}{name}.") if inside else {prefix + name: plain[name]}
+    return found
+
+
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
     """The section types inside an annotation such as `PlateauConfig | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -117,12 +129,10 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
+        values = plain_yaml.read_file(file, "the configuration", ConfigError)
+    except ConfigError as error:
         known = f"; recipes that ship: {', '.join(recipes())}" if not file.exists() else ""
-        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}{known}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2024-13-45
-        raise ConfigError(f"{file} is not valid YAML: {error}") from error
+        raise ConfigError(f"{error}{known}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -153,8 +163,8 @@ def parse_override(override: str, what: str = "an override") -> tuple[str, Any]:
     if not equals:
         raise ConfigError(f"{what} must be key=value, got {override!r}")
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+        value = plain_yaml.read(text)
+    except ValueError as error:
         raise ConfigError(f"the value of {key} is not valid YAML: {text!r}") from error
     keeps_text = key in TEXT_KEYS and value is not None and not isinstance(value, str)
     return key, text if keeps_text else value

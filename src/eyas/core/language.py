@@ -7,8 +7,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Literal, get_args
 
-import yaml
-
+from eyas.core import plain_yaml
 from eyas.core.errors import ConfigError
 
 Language = Literal["en", "fr"]
@@ -31,7 +30,7 @@ class Phrases:
     def __init__(self, folder: Path, language: str) -> None:
         require_language(language)
         self.language = language
-        self._phrases: dict[str, Any] = yaml.safe_load((folder / f"{language}.yaml").read_text(encoding="utf-8"))
+        self._phrases: dict[str, Any] = plain_yaml.read((folder / f"{language}.yaml").read_text(encoding="utf-8"))
         self._formatter = FrenchNumbers() if language == "fr" else Formatter()
 
     def __call__(self, key: str, /, **values: Any) -> str:

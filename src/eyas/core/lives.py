@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from typing import Any, Literal
@@ -20,9 +19,10 @@ from typing import Any, Literal
 from eyas.core import io
 from eyas.core.console import err
 from eyas.core.errors import ResumeError
+from eyas.core.locks import try_hold
+from eyas.core.marks import LOCK, STATE
+from eyas.core.moments import iso
 
-STATE = "state.json"
-LOCK = ".lock"
 Ended = Literal["finished", "paused", "stopped", "failed"]
 ATTEMPTS, PAUSE_SECONDS = 5, 0.01
 """To take the lock; who only looks has it for an instant."""
@@ -61,7 +61,7 @@ def noted(folder: Path, *, locked: bool, **about: Any) -> Iterator[Life]:
         about: what else the file says: plain values.
     """
     life = Life()
-    values = {"locked": locked, "began": _now(), "ended": None, "host": socket.gethostname(), "cause": "", **about}
+    values = {"locked": locked, "began": iso(), "ended": None, "host": socket.gethostname(), "cause": "", **about}
     _note(folder, {"state": "running", **values})
     try:
         yield life
@@ -69,7 +69,7 @@ def noted(folder: Path, *, locked: bool, **about: Any) -> Iterator[Life]:
         life.ended(life.state or "failed", life.cause or str(error) or type(error).__name__)
         raise
     finally:
-        _note(folder, {"state": life.state or "stopped", **values, "ended": _now(), "cause": life.cause})
+        _note(folder, {"state": life.state or "stopped", **values, "ended": iso(), "cause": life.cause})
 
 
 def standing(said: Mapping[str, Any], *, held: bool | None) -> str:
@@ -174,13 +174,11 @@ def _hold(descriptor: int) -> bool:
     """Without waiting for a process that trains there too: the lock stays that one's."""
     for _ in range(ATTEMPTS):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sleep(PAUSE_SECONDS)
-        except OSError:
+            if try_hold(descriptor):
+                return True
+        except OSError:  # a file system without locks
             return False
-        else:
-            return True
+        sleep(PAUSE_SECONDS)
     return False
 
 
@@ -190,7 +188,3 @@ def _note(folder: Path, values: Mapping[str, Any]) -> None:
         io.write_json(folder / STATE, values)
     except OSError as error:
         err.print(f"warning: {folder / STATE} does not say {values['state']}: {error}", markup=False)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -10,6 +10,7 @@ from typing import Any
 from eyas.core import io
 from eyas.core.config import dump_yaml, load_config
 from eyas.core.errors import ConfigError
+from eyas.core.marks import HISTORY, METRICS, RUN
 from eyas.core.schema import Config
 
 
@@ -22,17 +23,17 @@ class RunFolder:
     @property
     def config_file(self) -> Path:
         """The resolved configuration."""
-        return self.path / "config.yaml"
+        return self.path / RUN
 
     @property
     def history(self) -> Path:
         """One CSV row an epoch: the columns are `eyas.train.EpochRow`'s fields."""
-        return self.path / "history.csv"
+        return self.path / HISTORY
 
     @property
     def metrics(self) -> Path:
         """JSON: one object a split that has been evaluated."""
-        return self.path / "metrics.json"
+        return self.path / METRICS
 
     @property
     def data_check(self) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-import yaml
 from pydantic import BaseModel
 
+from eyas.core.plain_yaml import one_line
 from eyas.core.schema import Config
 from eyas.core.schema.addresses import WITH_SECRETS
 
@@ -35,9 +35,4 @@ def _section(model: BaseModel, indent: str) -> Iterator[str]:
             yield f"{indent}{name}:"
             yield from _section(value, indent + "  ")
         else:
-            yield f"{indent}{name}: {_scalar(model.model_dump(mode='json', context=WITH_SECRETS)[name])}"
-
-
-def _scalar(value: object) -> str:
-    """One line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+            yield f"{indent}{name}: {one_line(model.model_dump(mode='json', context=WITH_SECRETS)[name])}"

@@ -25,6 +25,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.arrays import DAMAGE
 from eyas.core.errors import DataError
 from eyas.core.io import cache_dir, read_json, write_text
 from eyas.core.schema import DataConfig
@@ -99,7 +100,7 @@ def read_entry(path: Path) -> Entry | None:
         images = np.load(path / "images.npy", mmap_mode="r", allow_pickle=False)
         labels = np.load(path / "labels.npy", allow_pickle=False)
         digests = np.load(path / "digests.npy", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return None
     if images.ndim != 4 or not len(images) == len(labels) == len(digests):
         return None

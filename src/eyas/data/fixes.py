@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eyas.core import plain_yaml
 from eyas.core.errors import DataError
 from eyas.core.io import write_text
 from eyas.core.schema import DataConfig
+from eyas.core.schema.section import first_fault
 from eyas.data.splits import Rows
 from eyas.data.survey import Survey
 
@@ -99,7 +100,7 @@ class Fixes(_Part):
     def to_yaml(self, name: str) -> str:
         """The file's text; `name` is what its first line calls it."""
         values = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return HEAD.format(name=name) + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=200)
+        return HEAD.format(name=name) + plain_yaml.dump(values, width=200)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +121,9 @@ def read_fixes(file: str) -> Fixes:
         DataError: no such file, or one of another form.
     """
     try:
-        return Fixes.model_validate(yaml.safe_load(Path(file).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DataError(f"cannot read data.fixes {file}: {error.strerror}") from error
+        return Fixes.model_validate(plain_yaml.read_file(Path(file), "data.fixes", DataError))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(f"{file} is no file of fixes: {place}: {first['msg']}, got {first['input']!r}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise DataError(f"{file} is not valid YAML: {error}") from error
+        raise DataError(f"{file} is no file of fixes: {first_fault(error)}") from error
 
 
 def write_fixes(fixes: Fixes, file: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from eyas.arrays import load_arrays
 from eyas.core.io import write_bytes
 from eyas.data import cache
 from eyas.data.decode_one import Failure
@@ -60,19 +60,19 @@ def save_survey(key: str, survey: Survey) -> None:
 def read_survey(key: str) -> Survey | None:
     """The survey kept for this content, or None."""
     try:
-        with np.load(cache.survey_path(key), allow_pickle=False) as kept:
-            words = json.loads(kept["words"].tobytes())
-            return Survey(
-                classes=tuple(words["classes"]),
-                labels=kept["labels"],
-                names=words["names"],
-                parts={part: range(start, stop) for part, (start, stop) in words["parts"].items()},
-                ignored=words["ignored"],
-                sizes=kept["sizes"],
-                grey=kept["grey"],
-                digests=kept["digests"],
-                failures={int(row): Failure(**failure) for row, failure in words["failures"].items()},
-                max_pixels=words["max_pixels"],
-            )
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile):
+        kept = load_arrays(cache.survey_path(key))
+        words = json.loads(kept["words"].tobytes())
+        return Survey(
+            classes=tuple(words["classes"]),
+            labels=kept["labels"],
+            names=words["names"],
+            parts={part: range(start, stop) for part, (start, stop) in words["parts"].items()},
+            ignored=words["ignored"],
+            sizes=kept["sizes"],
+            grey=kept["grey"],
+            digests=kept["digests"],
+            failures={int(row): Failure(**failure) for row, failure in words["failures"].items()},
+            max_pixels=words["max_pixels"],
+        )
+    except (ValueError, KeyError, TypeError):
         return None

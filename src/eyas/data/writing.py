@@ -12,6 +12,7 @@ from typing import IO
 from eyas.core import console
 from eyas.core.errors import DataError
 from eyas.core.io import cache_dir
+from eyas.core.locks import try_hold
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -40,9 +41,7 @@ def locked(target: Path) -> Iterator[None]:
         DataError: no file can be made beside `target`.
     """
     with _lock_file(target) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_hold(file):
             console.err.print(f"waiting for another process that makes {target}", markup=False)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -51,11 +50,7 @@ def locked(target: Path) -> Iterator[None]:
 def is_locked(target: Path) -> bool:
     """Whether somebody makes `target` now."""
     with _lock_file(target) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not try_hold(file)
 
 
 def _lock_file(target: Path) -> IO[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from eyas import __version__
 from eyas.bundle import Manifest
 from eyas.core.errors import EyasError
+from eyas.core.moments import iso
 
 BUILDERS = {"docker": (), "podman": ("--format=docker",), "buildah": ("--format=docker", "--layers")}
 """What each is told: the other format has no health check, and buildah keeps layers only where it is asked to."""
@@ -34,7 +34,7 @@ def find_builder() -> str | None:
 def build_command(builder: str, context: Path, tag: str, manifest: Manifest | None) -> list[str]:
     """The words that build the serving image, with the context's bundle in it where there is one."""
     version = manifest.version if manifest else __version__
-    arguments = {"VERSION": version, "CREATED": datetime.now(UTC).isoformat(timespec="seconds")}
+    arguments = {"VERSION": version, "CREATED": iso()}
     if manifest:
         arguments["MODEL"] = manifest.name
     return [

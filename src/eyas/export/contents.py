@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from eyas.bundle import BundleDraft, Conformal, DatasetInfo, InputSpec, Parity, Quantisation
 from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
+from eyas.core.moments import iso
 from eyas.core.schema import ExportConfig
 from eyas.data import Dataset, Split
 from eyas.data.split import SplitName
@@ -107,7 +107,7 @@ def _describe(
     return {
         "name": subject.name,
         "version": f"{numbered}-{precision}" if precision else numbered,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": iso(),
         "classes": dataset.classes,
         "input": InputSpec(
             height=policy.height,

@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from eyas.arrays import load_arrays
 from eyas.bundle import Manifest
 from eyas.core import io
 from eyas.core.errors import DataError
+from eyas.core.marks import PREDICTIONS, STATUS
 from eyas.monitor.accuracy import HeldOutAccuracy, held_out_accuracy
 from eyas.monitor.streaming import Calibration, MonitorConfig
 
-PREDICTIONS, STATUS = "predictions.db", "status.json"
 ABOUT, ALARMS, STATE = "about.json", "alarms.jsonl", "state.npz"
 LEVELS = np.linspace(0, 1, 101)
 """Of the quantiles of the held-out scores."""
@@ -201,10 +201,10 @@ def _read_about(file: Path) -> About:
 
 def _read_state(file: Path) -> SavedState:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            watched, failures = arrays["requests"].tolist()
-            return SavedState(watched, failures, bool(len(arrays["changed"])), file.stat().st_mtime)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        arrays = load_arrays(file)
+        watched, failures = arrays["requests"].tolist()
+        return SavedState(watched, failures, bool(len(arrays["changed"])), file.stat().st_mtime)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is damaged: {error}") from error
 
 

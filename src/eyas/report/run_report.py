@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 import numpy as np
-import yaml
-from pydantic import BaseModel
 
+from eyas.core import plain_yaml
+from eyas.core.config import flat_values
 from eyas.core.language import Phrases
 from eyas.core.schema import Config
 from eyas.diagnose.findings import Finding
@@ -127,7 +126,7 @@ def _model(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block]:
         rows = [*rows[:SHOWN_LAYERS], ["…", say_it("model.more", count=len(rows) - SHOWN_LAYERS), ""]]
     columns = _columns(say_it, "model", "name", "kind", "parameters")
     yield Table(say_it("model.layers", parameters=facts.parameters), columns, rows, [False, False, True])
-    settings = [[key, value] for key, value in _flat(facts.config.model).items()]
+    settings = [[key, plain_yaml.one_line(value)] for key, value in flat_values(facts.config.model).items()]
     yield Table(say_it("model.settings"), _columns(say_it, "setting", "key", "value"), settings)
 
 
@@ -227,7 +226,7 @@ def _reproduce(facts: RunFacts, say_it: Phrases, folder: Path) -> Iterator[Block
     yield Table(say_it("reproduce.environment"), _columns(say_it, "reproduce", "name", "value"), rows)
     yield Text(say_it("reproduce.config"))
     plain = facts.config.model_dump(mode="json", exclude={"export", "serve"})
-    yield Code(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=90).rstrip())
+    yield Code(plain_yaml.dump(plain, default_flow_style=None, width=90).rstrip())
 
 
 def _callout(finding: Finding, language: str, more: str = "") -> Callout:
@@ -254,20 +253,8 @@ def _confusions(found: Evaluation, say_it: Phrases) -> Iterator[list[str]]:
 
 
 def _changed(config: Config) -> dict[str, str]:
-    """Keys of data, augment and train that differ from their defaults."""
-    now, default = _flat(config), _flat(Config())
+    """Keys of data, augment and train that differ from their defaults, each with its value as YAML writes it."""
     sections = ("data.", "augment.", "train.")
-    return {key: value for key, value in now.items() if key.startswith(sections) and default.get(key) != value}
-
-
-def _flat(section: BaseModel, prefix: str = "") -> dict[str, str]:
-    """Dotted key → value as YAML writes it."""
-    found: dict[str, str] = {}
-    plain: dict[str, Any] = section.model_dump(mode="json")
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = yaml.safe_dump(plain[name], default_flow_style=True).split("\n...")[0].strip()
-    return found
+    default = flat_values(Config()).items()
+    changed = [item for item in flat_values(config).items() if item[0].startswith(sections) and item not in default]
+    return {key: plain_yaml.one_line(value) for key, value in changed}

@@ -25,6 +25,7 @@ from eyas.bundle.writing import only_writer, sync
 from eyas.core import io
 from eyas.core.errors import IntegrityError, RolloutError
 from eyas.core.schema import Section
+from eyas.core.schema.section import first_fault
 from eyas.rollout.gate import GateReport
 from eyas.rollout.moves import Move, Rollout, Status, moved, named
 from eyas.rollout.plan import RolloutPlan
@@ -229,9 +230,7 @@ def _read(kind: type[Kept], line: bytes, name: str, folder: Path) -> Kept:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise IntegrityError(f"{folder / name}: {where}: {first['msg']}, got {first['input']!r:.200}") from error
+        raise IntegrityError(f"{folder / name}: {first_fault(error)}") from error
 
 
 def _last_line(file: Path) -> bytes | None:

@@ -12,9 +12,8 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from eyas import __version__
+from eyas.core.config import flat_values
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.delivery.mlflow_store import tracking_uri, without_secrets
@@ -75,7 +74,8 @@ def opening(name: str, config: Config, dataset: Dataset) -> Record:
 def params(config: Config) -> dict[str, str]:
     """Flat names to values: the courses' own names first, then every key of the configuration.
 
-    Values are written as on eyas's command line: `true`, `null`, `[512]`.
+    Values are written as on eyas's command line: `true`, `null`, `[512]`. A dict stays one value: its keys are class
+    names, which trackers may not allow as names.
     """
     train = config.train
     dropout = getattr(config.model, "dropout", None)  # a network of the user's own has none
@@ -86,21 +86,8 @@ def params(config: Config) -> dict[str, str]:
         "optimizer": train.optimizer,
         "learning_rate": str(train.learning_rate or DEFAULT_LEARNING_RATE[train.optimizer]),
         "seed": str(train.seed),
-        **_flat(config),
+        **{key: value if isinstance(value, str) else json.dumps(value) for key, value in flat_values(config).items()},
     }
-
-
-def _flat(section: BaseModel, prefix: str = "") -> dict[str, str]:
-    """Dotted key → value. A dict stays one value: its keys are class names, which trackers may not allow as names."""
-    found: dict[str, str] = {}
-    plain = section.model_dump(mode="json")
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = plain[name] if isinstance(plain[name], str) else json.dumps(plain[name])
-    return found
 
 
 def _tags() -> dict[str, str]:

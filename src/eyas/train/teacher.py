@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eyas.bundle import open_bundle
 from eyas.core.errors import ConfigError
+from eyas.core.marks import is_bundle
 from eyas.core.runs import open_run
 from eyas.data import Dataset
 from eyas.infer import Session
@@ -26,7 +27,7 @@ def check_teacher(path: Path, dataset: Dataset) -> None:
     Raises:
         ConfigError: neither a run folder nor a bundle, other classes than the dataset's, or images of another shape.
     """
-    if _is_bundle(path):
+    if is_bundle(path):
         manifest = open_bundle(path).manifest
         shape = (manifest.input.height, manifest.input.width, manifest.input.channels)
         _require_same(path, manifest.classes, shape, dataset)
@@ -37,7 +38,7 @@ def check_teacher(path: Path, dataset: Dataset) -> None:
 
 def load_teacher(path: Path, device: torch.device, precision: Precision) -> Teacher:
     """A run folder's best network, or a bundle's graph, that `check_teacher` has accepted."""
-    if _is_bundle(path):
+    if is_bundle(path):
         return _of_graph(Session(open_bundle(path).model), device)
     network, _ = load_network(open_run(path))
     network.to(device).requires_grad_(requires_grad=False)
@@ -48,10 +49,6 @@ def load_teacher(path: Path, device: torch.device, precision: Precision) -> Teac
         return logits
 
     return teacher
-
-
-def _is_bundle(path: Path) -> bool:
-    return (path / "manifest.json").is_file()
 
 
 def _of_graph(session: Session, device: torch.device) -> Teacher:

@@ -9,8 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import yaml
-
+from eyas.core import plain_yaml
 from eyas.core.language import Phrases
 from eyas.report.document import Block, Callout, Code, Document, Figure, Section, Table, Text
 from eyas.tune.final import earlier_comparisons
@@ -200,7 +199,7 @@ def _space(found: _Found) -> Iterator[Block]:
     rows = [[one.name, _extent(one, say), _condition(one)] for one in found.plan.space]
     yield Table(say("space.caption"), _columns(say, "space", "key", "values", "when"), rows)
     yield Text(say("space.rest"))
-    yield Code(yaml.safe_dump(dict(found.plan.settings), sort_keys=False, allow_unicode=True).rstrip())
+    yield Code(plain_yaml.dump(dict(found.plan.settings)).rstrip())
 
 
 def _limits(found: _Found) -> Iterator[Block]:
@@ -246,9 +245,7 @@ def _estimate(found: Mapping[str, float] | None, say: Phrases) -> list[str]:
 
 def _shown(value: Any) -> str:
     """As in YAML, numbers to four digits."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).split("\n...")[0].strip()
+    return f"{value:.4g}" if isinstance(value, float) else plain_yaml.one_line(value)
 
 
 def _extent(one: Dimension, say: Phrases) -> str:

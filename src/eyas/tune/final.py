@@ -13,13 +13,14 @@ from typing import Any
 
 from eyas.compare.folder import write_results
 from eyas.compare.job import Job
-from eyas.compare.plan import RUNS, Arm, Plan, Study, check_plan, load_plan, save_plan, value_of
+from eyas.compare.plan import Arm, Plan, Study, check_plan, load_plan, save_plan, value_of
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.running import read_results
 from eyas.compare.schedule import run_jobs
 from eyas.compare.statistics import Estimate, paired
 from eyas.core import io
 from eyas.core.config import dump_yaml
+from eyas.core.marks import BEST, FINAL, RUNS
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.describe import Family
@@ -28,8 +29,6 @@ from eyas.tune.points import plain
 from eyas.tune.records import TrialRecord
 from eyas.tune.verdict import Verdict
 
-FOLDER = "final"
-BEST = "best.yaml"
 BASELINE, TUNED = "baseline", "tuned"
 WHOLE_SECTIONS = ("model", "augment", "train")
 
@@ -73,7 +72,7 @@ def final_plan(plan: TunePlan, config: Config) -> Plan | None:
         return None
     arms = (Arm(BASELINE, _whole(base, base)), Arm(TUNED, _whole(config, base)))
     settings = {key: value for key, value in plan.settings.items() if key not in WHOLE_SECTIONS}
-    made = Plan("compare", f"{plan.name}-{FOLDER}", settings, (Study(FOLDER, arms, "Tuning"),), plan.seeds)
+    made = Plan("compare", f"{plan.name}-{FINAL}", settings, (Study(FINAL, arms, "Tuning"),), plan.seeds)
     check_plan(made)
     return made
 
@@ -92,7 +91,7 @@ def train_final(folder: Path, plan: Plan, workers: int) -> bool:
     Raises:
         EyasError: as the first run that fails otherwise than by diverging.
     """
-    own = folder / FOLDER
+    own = folder / FINAL
     set_aside(own, plan)
     own.mkdir(exist_ok=True)
     save_plan(plan, own)
@@ -101,7 +100,7 @@ def train_final(folder: Path, plan: Plan, workers: int) -> bool:
 
 def earlier_comparisons(folder: Path) -> int:
     """Those that were set aside when a longer search found another best: each has looked at the test images."""
-    return len(list(folder.glob(f"{FOLDER}-*")))
+    return len(list(folder.glob(f"{FINAL}-*")))
 
 
 def set_aside(own: Path, plan: Plan) -> None:
@@ -112,7 +111,7 @@ def set_aside(own: Path, plan: Plan) -> None:
         plan: of the comparison that is due.
     """
     if own.exists() and load_plan(own) != plan:
-        own.rename(own.with_name(f"{FOLDER}-{earlier_comparisons(own.parent) + 1}"))
+        own.rename(own.with_name(f"{FINAL}-{earlier_comparisons(own.parent) + 1}"))
 
 
 def read_final(folder: Path, plan: Plan, dataset: Dataset) -> Final:
@@ -121,8 +120,8 @@ def read_final(folder: Path, plan: Plan, dataset: Dataset) -> Final:
     Raises:
         TrainingError: both diverged.
     """
-    (result,) = read_results(folder / FOLDER, plan, dataset)
-    write_results([result], folder / FOLDER)
+    (result,) = read_results(folder / FINAL, plan, dataset)
+    write_results([result], folder / FINAL)
     arms = {arm.name: arm.trained for arm in result.arms}
     if len(arms) < 2:
         return Final(result, None, None)
@@ -150,7 +149,7 @@ def _arm(arm: ArmResult) -> dict[str, Any]:
 
 def _jobs(folder: Path, plan: Plan) -> list[Job]:
     """Under one seed, then under the next. To trackers they are runs of the search's own family."""
-    runs = folder / FOLDER / RUNS
+    runs = folder / FINAL / RUNS
     return [
         Job(training.for_seed(seed, runs), _family(folder, training.label, seed))
         for seed in plan.seeds
@@ -160,7 +159,7 @@ def _jobs(folder: Path, plan: Plan) -> list[Job]:
 
 def _family(folder: Path, label: str, seed: int) -> Family:
     tags = {"eyas.study": folder.name, "eyas.arm": label}
-    return Family(f"{FOLDER} {label} seed {seed}", "../../..", folder.name, tags)
+    return Family(f"{FINAL} {label} seed {seed}", "../../..", folder.name, tags)
 
 
 def _whole(config: Config, base: Config) -> Mapping[str, Any]:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from eyas.compare.plan import RUNS, validated
-from eyas.core import io
+from eyas.compare.plan import validated
+from eyas.core import io, plain_yaml
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.marks import RUNS, SEARCH
 from eyas.core.monitored import is_rising
 from eyas.core.schema import Config
 from eyas.tune.points import config_at
 from eyas.tune.space import Space
 from eyas.tune.writing import parse_space, to_plain
 
-FILE = "tune.yaml"
 OWN = ("name", "runs_dir", "track", "train.threads", "data.source", "data.cache")
 """Settings that each machine has for itself: where things are, and its cores. Data are known by their fingerprint."""
 
@@ -116,7 +114,7 @@ def save_plan(plan: TunePlan, folder: Path) -> None:
         "settings": dict(plan.settings),
         "space": to_plain(plan.space),
     }
-    io.write_text(folder / FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    io.write_text(folder / SEARCH, plain_yaml.dump(content))
 
 
 def load_plan(folder: Path) -> TunePlan:
@@ -126,15 +124,15 @@ def load_plan(folder: Path) -> TunePlan:
         ConfigError: there is no such file.
         ResumeError: it is damaged.
     """
-    file = folder / FILE
+    file = folder / SEARCH
     if not file.is_file():
-        raise ConfigError(f"{folder} is not a tuning study (no {FILE} in it)")
+        raise ConfigError(f"{folder} is not a tuning study (no {SEARCH} in it)")
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = plain_yaml.read(file.read_text(encoding="utf-8"))
         space = parse_space(found.pop("space"), found["settings"], str(file))
         rungs, seeds = tuple(found.pop("rungs")), tuple(found.pop("seeds"))
         return TunePlan(space=space, rungs=rungs, seeds=seeds, **found)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ResumeError(f"{file} is damaged: {error}") from error
 
 

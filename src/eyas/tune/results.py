@@ -9,13 +9,13 @@ from typing import Any
 
 from eyas.core import io
 from eyas.core.errors import ConfigError, ResumeError
+from eyas.core.marks import FOUND
 from eyas.report.environment import environment
 from eyas.tune.final import Final
 from eyas.tune.plan import TunePlan
 from eyas.tune.records import TrialRecord, best_of
 from eyas.tune.writing import to_plain
 
-FILE = "optimization_results.json"
 SCHEMA = 1
 
 
@@ -54,7 +54,7 @@ def write_results(
         "totals": _totals(records, seconds),
         "environment": environment("optuna"),
     }
-    io.write_json(folder / FILE, values)
+    io.write_json(folder / FOUND, values)
     return values
 
 
@@ -65,9 +65,9 @@ def read_results(folder: Path) -> dict[str, Any]:
         ConfigError: the search was not stopped or finished yet.
         ResumeError: the file is damaged.
     """
-    file = folder / FILE
+    file = folder / FOUND
     if not file.is_file():
-        raise ConfigError(f"{folder} has no {FILE} yet; go on with the search: eyas tune --resume {folder}")
+        raise ConfigError(f"{folder} has no {FOUND} yet; go on with the search: eyas tune --resume {folder}")
     try:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return values | {"records": [TrialRecord.from_json(one) for one in values["trials"]]}

@@ -13,17 +13,18 @@ from optuna.storages import BaseStorage
 from eyas.compare.telling import close_parent, open_family
 from eyas.core.errors import ConfigError, TrainingError
 from eyas.core.lives import noted
+from eyas.core.marks import BEST, FINAL, FOUND
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.tune.beginning import worker_count
 from eyas.tune.executors import Executor
 from eyas.tune.executors.local import LocalExecutor
-from eyas.tune.final import BEST, FOLDER, Final, final_plan, read_final, sentence, train_final, write_best
+from eyas.tune.final import Final, final_plan, read_final, sentence, train_final, write_best
 from eyas.tune.ledger import Ledger, require_same
 from eyas.tune.pictures import DRAWERS, draw_or_warn
 from eyas.tune.plan import TunePlan, load_plan, runs_of
 from eyas.tune.records import TrialRecord, best_of
-from eyas.tune.results import FILE, write_results
+from eyas.tune.results import write_results
 from eyas.tune.samplers import make_sampler
 from eyas.tune.search import Search, Watcher
 from eyas.tune.storage import masked, opened, sole_use
@@ -147,7 +148,7 @@ def _finish(
         final = read_final(folder, two, dataset)
         says = sentence(final)
     results = write_results(folder, plan, records, seconds, final, says)
-    close_parent(folder, _metrics(best, final), (FILE, BEST, *DRAWERS, f"{FOLDER}/curves.png"))
+    close_parent(folder, _metrics(best, final), (FOUND, BEST, *DRAWERS, f"{FINAL}/curves.png"))
     return Outcome(folder, plan, records, best, final, says, results)
 
 

@@ -28,9 +28,9 @@ from sqlalchemy.exc import (
 
 from eyas.core.errors import ConfigError, MissingExtraError, TrainingError
 from eyas.core.io import cut_half_line
-from eyas.core.lives import LOCK
+from eyas.core.locks import try_hold
+from eyas.core.marks import JOURNAL, LOCK
 
-JOURNAL = "journal.log"
 VARIABLE = "EYAS_TUNE_STORAGE"
 MASK = "***"
 DIALECTS = ("sqlite", "postgresql")
@@ -194,19 +194,11 @@ def sole_use(folder: Path) -> Iterator[None]:
         ConfigError: another one does.
     """
     with (folder / LOCK).open("a") as file:
-        if not _claimed(file):
+        if not try_hold(file):
             sleep(LOOK_SECONDS)
-            if not _claimed(file):
+            if not try_hold(file):
                 raise ConfigError(f"{folder} is being searched by another process; wait for it, or stop it with Ctrl-C")
         yield
-
-
-def _claimed(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _mend(file: Path, lock: KernelLock) -> None:

@@ -16,9 +16,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eyas.compare.plan import NOT_FOR_ARMS, validated, value_of
+from eyas.core import plain_yaml
 from eyas.core.config import overlay
 from eyas.core.errors import ConfigError
 from eyas.core.schema import Config
@@ -43,12 +42,7 @@ def read_space(file: Path, settings: Mapping[str, Any]) -> Space:
         ConfigError: unreadable, empty, contradictory, an unknown key (with the nearest), or a bound or a choice that
             the configuration does not accept.
     """
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the search space {file}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{file} is not valid YAML: {error}") from error
+    found = plain_yaml.read_file(file, "the search space", ConfigError)
     return parse_space(found or {}, settings, str(file))
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from eyas import __version__
+from eyas.core.marks import RUN, SEARCH
 from eyas.serve.http import Answer, Endpoint, Handler, Problem, Request
 from eyas.serve.page.files import is_known
 from eyas.ui.folders import Folder, Parsed, open_folder
-from eyas.ui.runs import CONFIG, PICTURES, about, epochs, pictures, summary, unreadable
-from eyas.ui.studies import PLAN, Studies, unreadable_study
+from eyas.ui.runs import PICTURES, about, epochs, pictures, summary, unreadable
+from eyas.ui.studies import Studies, unreadable_study
 
 DEPTH = 4
 """Folders below the folder of runs that are looked into."""
@@ -49,9 +50,9 @@ class Board:
     def run(self, query: Query) -> dict[str, Any]:
         """One run; its epochs behind `after`, where `token` is that of the answer they were counted in."""
         with open_folder(self._root, query.get("run", "")) as found:
-            run = _required(found, CONFIG)
+            run = _required(found, RUN)
             columns, rows = epochs(run, self._parsed)
-            token = run.made(CONFIG)
+            token = run.made(RUN)
             after = _number(query, "after") if query.get("token") == token else 0
             after = after if after <= len(rows) else 0
             line = summary(run, self._parsed)
@@ -67,13 +68,13 @@ class Board:
     def about(self, query: Query) -> dict[str, Any]:
         """What changes seldom of a run."""
         with open_folder(self._root, query.get("run", "")) as found:
-            run = _required(found, CONFIG)
+            run = _required(found, RUN)
             return {**about(run, self._parsed), "place": f"{self._root}/{run.path}"}
 
     def study(self, query: Query) -> dict[str, Any]:
         """One study; the trials that have changed since `after`."""
         with open_folder(self._root, query.get("study", "")) as found:
-            study = _required(found, PLAN)
+            study = _required(found, SEARCH)
             told = self._studies.detail(study, _number(query, "after"), query.get("token", ""))
             return {**told, "place": f"{self._root}/{study.path}"}
 
@@ -81,7 +82,7 @@ class Board:
         """A picture of a run or a study, and its type."""
         file = query.get("file", "")
         with open_folder(self._root, query.get("of", "")) as found:
-            if found is None or not (found.stat(CONFIG) or found.stat(PLAN)):
+            if found is None or not (found.stat(RUN) or found.stat(SEARCH)):
                 raise Problem(404, "there is no such run or study")
             if file not in dict(pictures(found)):
                 raise Problem(404, "there is no such picture")
@@ -93,10 +94,10 @@ class Board:
         return content[0], PICTURES[Path(name).suffix.lower()]
 
     def _collect(self, folder: Folder, study: str, runs: Lines, studies: Lines, depth: int) -> None:
-        if folder.path and folder.stat(CONFIG):
+        if folder.path and folder.stat(RUN):
             runs[folder.path] = _line(lambda: {**summary(folder, self._parsed), "study": study}, unreadable(folder))
             return
-        if folder.path and folder.stat(PLAN):
+        if folder.path and folder.stat(SEARCH):
             studies[folder.path] = _line(lambda: self._studies.summary(folder), unreadable_study(folder))
             study = folder.path
         for name in folder.folders() if depth else ():
@@ -149,7 +150,7 @@ def _required(folder: Folder | None, file: str) -> Folder:
         Problem: 404.
     """
     if folder is None or not folder.path or folder.stat(file) is None:
-        raise Problem(404, f"there is no {'study' if file == PLAN else 'run'} of this name")
+        raise Problem(404, f"there is no {'study' if file == SEARCH else 'run'} of this name")
     return folder
 
 

@@ -8,10 +8,9 @@ import json
 from math import isfinite
 from typing import Any
 
-import yaml
+from eyas.core import plain_yaml
 
 Cells = list[float | None]
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where it is there: ten times as fast
 
 
 def history(content: bytes) -> tuple[list[str], list[Cells]]:
@@ -32,10 +31,7 @@ def _number(cell: str) -> float | None:
 
 def yaml_document(content: bytes) -> dict[str, Any]:
     """A mapping, with values that JSON has: dates and the like as text."""
-    try:
-        found = yaml.load(content.decode(), Loader=LOADER)
-    except yaml.YAMLError as error:
-        raise ValueError("no YAML") from error
+    found = plain_yaml.read(content.decode())
     if not isinstance(found, dict):
         raise ValueError("no mapping")  # noqa: TRY004 (as of any other content)
     values: dict[str, Any] = json_like(found)

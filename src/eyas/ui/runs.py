@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eyas.core.lives import LOCK, STATE, standing
+from eyas.core.lives import standing
+from eyas.core.marks import HISTORY, LOCK, MANIFEST, METRICS, RUN, STATE
 from eyas.core.monitored import is_rising
 from eyas.ui.folders import Folder, Parsed
 from eyas.ui.parsing import Cells, history, json_document, json_mapping, yaml_document
 
-CONFIG, HISTORY, METRICS, CHECK = "config.yaml", "history.csv", "metrics.json", "data_check.json"
+CHECK = "data_check.json"
 PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 """Suffix → type."""
 PICTURES_DEPTH = 3
@@ -26,7 +27,7 @@ def summary(run: Folder, parsed: Parsed) -> dict[str, Any]:
     `state` is running, finished, paused, stopped, failed, killed, elsewhere (nobody here can know whether it runs) or
     waiting (not begun); see also `unreadable`.
     """
-    config = parsed.get(run, CONFIG, yaml_document) or {}
+    config = parsed.get(run, RUN, yaml_document) or {}
     columns, rows = epochs(run, parsed)
     of = _at(config, "train", "epochs") or len(rows)
     said, state = life(run, parsed)
@@ -68,10 +69,10 @@ def epochs(run: Folder, parsed: Parsed) -> tuple[list[str], list[Cells]]:
 
 def about(run: Folder, parsed: Parsed) -> dict[str, Any]:
     """All that changes seldom: configuration, evaluations, pictures, what the check of the data found, the bundle."""
-    config = run.read(CONFIG)
+    config = run.read(RUN)
     return {
         "config": config[0].decode(errors="replace") if config else "",
-        "values": flat(parsed.get(run, CONFIG, yaml_document) or {}),
+        "values": flat(parsed.get(run, RUN, yaml_document) or {}),
         "metrics": parsed.get(run, METRICS, json_mapping) or {},
         "evaluations": _evaluations(run, parsed),
         "pictures": [{"file": file, "version": version} for file, version in pictures(run)],
@@ -144,14 +145,14 @@ def _bundles(run: Folder, parsed: Parsed) -> list[dict[str, Any]]:
     for name in run.folders():
         if name == "bundle" or name.startswith("bundle-"):
             with run.folder(name) as inner:
-                if inner and (manifest := parsed.get(inner, "manifest.json", json_mapping)):
+                if inner and (manifest := parsed.get(inner, MANIFEST, json_mapping)):
                     told = {key: manifest.get(key) for key in ("name", "version", "created")}
                     made.append({"folder": name, **told})
     return made
 
 
 def _created(run: Folder) -> float | None:
-    found = run.stat(CONFIG)
+    found = run.stat(RUN)
     return found.st_mtime if found else None
 
 

@@ -10,19 +10,12 @@ from secrets import token_hex
 from typing import Any
 
 from eyas.core.errors import EyasError, needs_extra
-from eyas.core.lives import LOCK
+from eyas.core.marks import BEST, FINAL, FOUND, IMPORTANCE, JOURNAL, LOCK, SEARCH
 from eyas.core.monitored import is_rising
 from eyas.ui.folders import Folder, Parsed, Signature, signature
 from eyas.ui.parsing import json_mapping, yaml_document
 from eyas.ui.runs import life, pictures
 
-PLAN, JOURNAL, RESULTS, IMPORTANCE, BEST = (
-    "tune.yaml",
-    "journal.log",
-    "optimization_results.json",
-    "importance.json",
-    "best.yaml",
-)
 SQLITE = "sqlite:///"
 COUNTED = ("complete", "pruned", "failed")
 
@@ -139,7 +132,7 @@ class Studies:
 
     def _known_of(self, study: Folder) -> _Known:
         """What is known of it; nothing, where it was made anew."""
-        made = study.made(PLAN)
+        made = study.made(SEARCH)
         if study.path in self._known and self._known[study.path].made != made:
             self._forget(study.path)
         return self._known.setdefault(study.path, _Known(made))
@@ -177,10 +170,10 @@ class Studies:
         return file if file.is_relative_to(self._root) and file.is_file() else None
 
     def _plan(self, study: Folder) -> dict[str, Any]:
-        return self._parsed.get(study, PLAN, yaml_document) or {}
+        return self._parsed.get(study, SEARCH, yaml_document) or {}
 
     def _results(self, study: Folder) -> dict[str, Any]:
-        return self._parsed.get(study, RESULTS, json_mapping) or {}
+        return self._parsed.get(study, FOUND, json_mapping) or {}
 
 
 def unreadable_study(study: Folder) -> dict[str, Any]:
@@ -195,7 +188,7 @@ def _guessed(study: Folder, results: Mapping[str, Any], *, begun: bool) -> str:
         return "running"
     if not results:
         return "stopped" if begun else "waiting"
-    compares = "final" in study.folders()
+    compares = FINAL in study.folders()
     return "finished" if results.get("final") or (study.stat(BEST) and not compares) else "stopped"
 
 

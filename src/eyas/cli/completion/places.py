@@ -9,9 +9,8 @@ from pathlib import Path
 
 import typer
 
-from eyas.cli.marks import MANIFEST, RUN, STUDY, is_repository
+from eyas.core.marks import MANIFEST, PREDICTIONS, RUN, SETTINGS, STATUS, STUDY, is_repository
 
-SETTINGS = "eyas.yaml"
 RUNS_DIR = re.compile(r"""^runs_dir:[ \t]+(["']?)(.+?)\1(?:[ \t]+#.*)?[ \t]*$""", re.MULTILINE)
 """Its line in the configuration: to parse YAML takes longer than a shell may wait."""
 
@@ -53,7 +52,7 @@ def servable(incomplete: str) -> list[str]:
 
 def reported(incomplete: str) -> list[str]:
     """Runs, studies, and the folders of watched services."""
-    return [*tracked(incomplete), *_beside(incomplete, "status.json", "predictions.db")]
+    return [*tracked(incomplete), *_beside(incomplete, STATUS, PREDICTIONS)]
 
 
 def models(context: typer.Context, incomplete: str) -> list[str]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from eyas.cli.marks import MANIFEST, is_repository
 from eyas.cli.road.place import Place
 from eyas.cli.road.reading import Troubles, read_or
 from eyas.cli.road.runs import Found, find_runs
 from eyas.cli.road.serving import is_monitor, read_models
 from eyas.core.errors import ConfigError
+from eyas.core.marks import IMAGES, PARTS, SETTINGS, is_bundle, is_repository
 
-SETTINGS = "eyas.yaml"
 MOST = 200  # entries of a folder that are looked at
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
-PARTS = frozenset({"train", "val", "valid", "validation", "test"})
+SUFFIXES = frozenset(chain(*IMAGES.values()))
 
 
 def look(here: Path) -> Place:
@@ -49,12 +48,12 @@ def look(here: Path) -> Place:
 
 def _data(here: Path, found: tuple[str, ...]) -> tuple[str, ...]:
     """The folders that were found, or this one, where they are the parts of it or there are none."""
-    return (".",) if {name.lower() for name in found} <= PARTS and _has_classes(here) else found
+    return (".",) if {name.lower() for name in found} <= PARTS.keys() and _has_classes(here) else found
 
 
 def _kind(folder: Path) -> str:
     """The field of `Place` that it belongs to; empty where to none."""
-    if (folder / MANIFEST).is_file():
+    if is_bundle(folder):
         return "bundles"
     if is_repository(folder):
         return "models"
@@ -99,6 +98,6 @@ def _has_classes(folder: Path) -> bool:
 
 def _has_images(folder: Path) -> bool:
     try:
-        return any(entry.suffix.lower() in IMAGES for entry, _ in zip(folder.iterdir(), range(MOST), strict=False))
+        return any(entry.suffix.lower() in SUFFIXES for entry, _ in zip(folder.iterdir(), range(MOST), strict=False))
     except OSError:
         return False

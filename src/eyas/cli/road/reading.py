@@ -8,16 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import yaml
+from eyas.core import plain_yaml
 
 Troubles: TypeAlias = list[str]
 """One sentence for each file that cannot be read."""
 Value = TypeVar("Value")
 NEITHER: tuple[str | None, str | None] = (None, None)
 """Of two values that are read together."""
-BROKEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error, yaml.YAMLError)
-# Its C half, where PyYAML was built with it, reads a run's configuration ten times as fast.
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+BROKEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error)
 
 
 def read_or(file: Path, name: str, read: Callable[[Path], Value], missing: Value, troubles: Troubles) -> Value:
@@ -51,9 +49,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """A YAML mapping.
 
     Raises:
-        ValueError, yaml.YAMLError: it is no such thing.
+        ValueError: it is no such thing.
     """
-    return _mapping(yaml.load(file.read_bytes(), LOADER))
+    return _mapping(plain_yaml.read(file.read_text(encoding="utf-8")))
 
 
 def _reason(error: Exception) -> str:

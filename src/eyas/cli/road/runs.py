@@ -11,17 +11,15 @@ from pathlib import Path
 from time import time
 from typing import Any, TypeAlias
 
-from eyas.cli.marks import MANIFEST, RUN
 from eyas.cli.road.place import Run, Study, StudyKind
 from eyas.cli.road.reading import NEITHER, Troubles, read_json, read_or, read_yaml
+from eyas.core import marks
 from eyas.core.monitored import is_rising
 
 LOOKED_AT = 12  # runs, the newest
 ACTIVE_SECONDS = 120.0
-STATE = "state.json"
 GOES_ON = ("running", "elsewhere")
-RESULTS, FOUND = "results.json", "optimization_results.json"
-WRITTEN = ("history.csv", RUN, STATE, "study.yaml", RESULTS, "tune.yaml", "journal.log", FOUND)
+WRITTEN = (marks.HISTORY, marks.RUN, marks.STATE, *marks.STUDY, marks.RESULTS, marks.JOURNAL, marks.FOUND)
 
 _Epoch: TypeAlias = tuple[int, float | None]
 """Its number, and the monitored value; None where that was not measured."""
@@ -43,7 +41,7 @@ class _Plan:
 def find_runs(here: Path, runs_dir: str, troubles: Troubles) -> Found:
     """What lies below `here / runs_dir`."""
     folders = sorted((here / runs_dir).glob("*/"), key=_changed, reverse=True)
-    runs = [folder for folder in folders if (folder / RUN).is_file()]
+    runs = [folder for folder in folders if marks.is_run(folder)]
     names = {folder: f"{runs_dir.rstrip('/')}/{folder.name}" for folder in folders}
     studies = (_read_study(folder, names[folder], troubles) for folder in folders)
     read = (_read_run(folder, names[folder], troubles) for folder in runs[:LOOKED_AT])
@@ -63,17 +61,17 @@ def _written(file: Path) -> float:
 
 
 def _read_run(folder: Path, name: str, troubles: Troubles) -> Run | None:
-    plan = read_or(folder / RUN, f"{name}/{RUN}", _plan, None, troubles)
+    plan = read_or(folder / marks.RUN, f"{name}/{marks.RUN}", _plan, None, troubles)
     if plan is None:
         return None
     history = partial(_history, monitor=plan.monitor)
-    rows: list[_Epoch] = read_or(folder / "history.csv", f"{name}/history.csv", history, [], troubles)
+    rows: list[_Epoch] = read_or(folder / marks.HISTORY, f"{name}/{marks.HISTORY}", history, [], troubles)
     epochs, imported = [value for number, value in rows if number > 0], [number for number, _ in rows] == [0]
-    state = read_or(folder / STATE, f"{name}/{STATE}", _state, "", troubles)
+    state = read_or(folder / marks.STATE, f"{name}/{marks.STATE}", _state, "", troubles)
     done = state == "finished" or imported or len(epochs) >= plan.epochs or (not state and _ran_out(epochs, plan))
     finished, written = done and state not in GOES_ON, _changed(folder)
-    manifest = folder / "bundle" / MANIFEST
-    model, version = read_or(manifest, f"{name}/bundle/{MANIFEST}", _bundle, NEITHER, troubles)
+    manifest = folder / "bundle" / marks.MANIFEST
+    model, version = read_or(manifest, f"{name}/bundle/{marks.MANIFEST}", _bundle, NEITHER, troubles)
     return Run(
         path=name,
         state=state,
@@ -82,7 +80,7 @@ def _read_run(folder: Path, name: str, troubles: Troubles) -> Run | None:
         imported=imported,
         finished=finished,
         active=state in GOES_ON if state else not finished and time() - written < ACTIVE_SECONDS,
-        accuracy=read_or(folder / "metrics.json", f"{name}/metrics.json", _accuracy, None, troubles),
+        accuracy=read_or(folder / marks.METRICS, f"{name}/{marks.METRICS}", _accuracy, None, troubles),
         exported=manifest.is_file(),
         model=model,
         version=version,
@@ -144,14 +142,14 @@ def _ran_out(values: Sequence[float | None], plan: _Plan) -> bool:
 
 
 def _read_study(folder: Path, name: str, troubles: Troubles) -> Study | None:
-    if (folder / "tune.yaml").is_file():
+    if (folder / marks.SEARCH).is_file():
         kind: StudyKind = "tune"
-    elif (folder / "study.yaml").is_file():
-        plan: dict[str, Any] = read_or(folder / "study.yaml", f"{name}/study.yaml", read_yaml, {}, troubles)
+    elif (folder / marks.COMPARISON).is_file():
+        plan: dict[str, Any] = read_or(folder / marks.COMPARISON, f"{name}/{marks.COMPARISON}", read_yaml, {}, troubles)
         kind = "learning-curve" if plan.get("kind") == "learning-curve" else "compare"
     else:
         return None
-    state = read_or(folder / STATE, f"{name}/{STATE}", _state, "", troubles)
+    state = read_or(folder / marks.STATE, f"{name}/{marks.STATE}", _state, "", troubles)
     done = state == "finished" or (not state and _has_results(folder, kind, name, troubles))
     return Study(name, kind, finished=done, active=state in GOES_ON, written=_changed(folder))
 
@@ -159,7 +157,7 @@ def _read_study(folder: Path, name: str, troubles: Troubles) -> Study | None:
 def _has_results(folder: Path, kind: StudyKind, name: str, troubles: Troubles) -> bool:
     """Whether it is through. A search that was stopped writes its results too, and the best trial so far."""
     if kind != "tune":
-        return (folder / RESULTS).is_file()
-    results: dict[str, Any] = read_or(folder / FOUND, f"{name}/{FOUND}", read_json, {}, troubles)
-    same = (folder / "best.yaml").is_file() and not (folder / "final").is_dir()  # the best is the baseline itself
+        return (folder / marks.RESULTS).is_file()
+    results: dict[str, Any] = read_or(folder / marks.FOUND, f"{name}/{marks.FOUND}", read_json, {}, troubles)
+    same = (folder / marks.BEST).is_file() and not (folder / marks.FINAL).is_dir()  # the best is the baseline itself
     return bool(results) and (bool(results.get("final")) or same)

@@ -5,22 +5,20 @@ Those read all of it and check every file, and load NumPy; this is a glance.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from eyas.cli.marks import LIVE, MANIFEST
 from eyas.cli.road.place import Model
 from eyas.cli.road.reading import NEITHER, Troubles, read_json, read_or
+from eyas.core.marks import LIVE, MANIFEST, PREDICTIONS, STATUS, counted
 
 ROLLOUT = Path(".rollouts", "rollout.json")
-WRITTEN = ("status.json", "predictions.db")
 UNDER_WAY = ("running", "paused")
 
 
 def is_monitor(folder: Path) -> bool:
     """Whether a watched service has written there."""
-    return any((folder / name).is_file() for name in WRITTEN)
+    return any((folder / name).is_file() for name in (STATUS, PREDICTIONS))
 
 
 def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
@@ -33,7 +31,7 @@ def read_models(folder: Path, name: str, troubles: Troubles) -> Iterator[Model]:
         yield Model(
             repository=name,
             name=model.name,
-            versions=tuple(sorted((file.parent.name for file in model.glob(f"*/{MANIFEST}")), key=_counted)),
+            versions=tuple(sorted((file.parent.name for file in model.glob(f"*/{MANIFEST}")), key=counted)),
             live=live,
             rollout=status if status in UNDER_WAY else None,
             tried=tried,
@@ -49,8 +47,3 @@ def _rollout(file: Path) -> tuple[str, str]:
     """The last one's status and version."""
     said = read_json(file)
     return str(said["status"]), str(said["plan"]["challenger"])
-
-
-def _counted(version: str) -> list[tuple[bool, int, str]]:
-    """As people count: 9 before 10."""
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from eyas.arrays import load_arrays
 from eyas.core.io import write_bytes
 from eyas.data import cache
 from eyas.data.near.pairs import NearPairs
@@ -37,7 +37,7 @@ def save_pairs(path: Path, pairs: NearPairs) -> None:
 def read_pairs(path: Path) -> NearPairs | None:
     """The pairs kept there, or None."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return NearPairs(kept["first"], kept["second"], kept["mirrored"], kept["score"])
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        kept = load_arrays(path)
+        return NearPairs(kept["first"], kept["second"], kept["mirrored"], kept["score"])
+    except (ValueError, KeyError):
         return None

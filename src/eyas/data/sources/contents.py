@@ -13,20 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import DataError
+from eyas.core.marks import PARTS
 from eyas.data.sources.tree import Tree
 
 PartName = Literal["all", "train", "val", "test"]
-PART_NAMES: Mapping[str, PartName] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""What people call a split, and what it is."""
 ORDER: tuple[PartName, ...] = ("all", "train", "val", "test")
 
 
@@ -96,7 +86,7 @@ class Source(Protocol):
 
 def part_of(word: str) -> PartName | None:
     """The part that a folder or table names, or None where the word names none."""
-    return PART_NAMES.get(word.strip().lower())
+    return PARTS.get(word.strip().lower())
 
 
 def order_classes(names: Iterable[str]) -> tuple[str, ...]:

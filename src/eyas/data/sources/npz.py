@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import io
-import lzma
 import zipfile
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.arrays import DAMAGE
 from eyas.core.errors import DataError
 from eyas.data.sources.bombs import refuse_bomb
 from eyas.data.sources.contents import Contents, PartName, from_numbers
@@ -22,22 +21,6 @@ from eyas.data.sources.tree import Tree
 PARTS: tuple[PartName, ...] = ("train", "val", "test")
 BLOCK = 1000
 """Images that are converted at once."""
-# Damaged archives and headers give all of these; a pickled array gives ValueError, a huge shape the last two.
-DAMAGE = (
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    MemoryError,
-    OverflowError,
-)
 
 
 def matches(names: Sequence[str]) -> bool:

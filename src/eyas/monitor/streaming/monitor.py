@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.arrays import load_arrays
 from eyas.core.errors import DataError
 from eyas.monitor.streaming.alarms import Alarm
 from eyas.monitor.streaming.calibration import Calibration
@@ -261,9 +262,9 @@ class Monitor:
 
         Raises:
             DataError: the state belongs to another calibration, seed or format.
+            ValueError, KeyError: it is damaged.
         """
-        with np.load(BytesIO(state), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = load_arrays(BytesIO(state))
         expected = [FORMAT, self.calibration.fingerprint, self.config.seed]
         if arrays["format"].tolist() != expected:
             raise DataError(

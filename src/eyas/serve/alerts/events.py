@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -101,15 +101,6 @@ def about(condition: str, who: Who) -> str:
     return " ".join((condition, *(part or "" for part in who)))
 
 
-def iso(seconds: float) -> str:
-    """ISO 8601, UTC.
-
-    Args:
-        seconds: since 1970.
-    """
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
 def seconds_of(text: str) -> float:
-    """What `iso` was given, to the second."""
+    """What `core.moments.iso` was given, to the second."""
     return datetime.fromisoformat(text).timestamp()

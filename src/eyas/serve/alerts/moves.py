@@ -8,10 +8,11 @@ from pathlib import Path
 from time import monotonic
 
 from eyas.core.errors import EyasError
+from eyas.core.moments import iso
 from eyas.rollout import Entry, Move, RolloutStore
 from eyas.rollout.plan import percent
 from eyas.rollout.state import FOLDER, HISTORY
-from eyas.serve.alerts.events import Event, event, iso
+from eyas.serve.alerts.events import Event, event
 from eyas.serve.alerts.memory import Memory
 from eyas.serve.messages import Table
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from eyas.serve.alerts.events import Condition, Event, Who, about, ended, event, iso
+from eyas.core.moments import iso
+from eyas.serve.alerts.events import Condition, Event, Who, about, ended, event
 from eyas.serve.alerts.memory import Memory
 from eyas.serve.monitor_status import AlarmStatus, MonitorStatus, StoreStatus, VersionStatus, describe
 

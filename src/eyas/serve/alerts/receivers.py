@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from eyas.core.errors import ConfigError
+from eyas.core.moments import iso
 from eyas.core.schema import MonitoringConfig
 from eyas.core.schema.addresses import is_left_out, shown
-from eyas.serve.alerts.events import Event, iso
+from eyas.serve.alerts.events import Event
 from eyas.serve.alerts.posting import Address, post
 
 AGAIN_SECONDS = 60.0  # between two times that Alertmanager is told of what goes on, as Prometheus does

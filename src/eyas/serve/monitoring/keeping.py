@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.errors import EyasError
+from eyas.core.marks import PREDICTIONS
 from eyas.core.schema import MonitoringConfig
 from eyas.core.schema.addresses import shown_database
 from eyas.image import PNG, to_png
-from eyas.monitor.folder import PREDICTIONS
 from eyas.monitor.store import (
     Image,
     Outcome,

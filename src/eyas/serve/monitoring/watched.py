@@ -6,7 +6,6 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from eyas.bundle import Bundle, needs_review
 from eyas.core import io
 from eyas.core.errors import EyasError
+from eyas.core.moments import iso
 from eyas.core.schema import MonitoringConfig
 from eyas.monitor.accuracy import held_out_accuracy
 from eyas.monitor.folder import ABOUT, ALARMS, STATE, describe_version
@@ -150,8 +150,7 @@ class Watched:
             self._saved = self._monitor.requests
 
     def _raised(self, alarm: Alarm) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        told = alarm_status(alarm, self.model, self.version, self.bundle.classes, now)
+        told = alarm_status(alarm, self.model, self.version, self.bundle.classes, iso())
         self._alarms.append(told)
         self._counts.alarmed(told.kind)
         log.warning(f"{self.model} {self.version}: {describe(told)}")

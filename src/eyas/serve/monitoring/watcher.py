@@ -25,8 +25,8 @@ import msgspec
 from eyas.bundle import open_bundle
 from eyas.core import io
 from eyas.core.errors import EyasError
+from eyas.core.marks import STATUS
 from eyas.core.schema import MonitoringConfig
-from eyas.monitor.folder import STATUS
 from eyas.monitor.store import Outcome
 from eyas.serve.alerts import Alerts
 from eyas.serve.messages import Activate, Table, Version, receive, send

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas.core import io
+from eyas.core.locks import try_hold
 
 Record = dict[str, Any]
 
@@ -89,12 +90,7 @@ class Spool:
     def lock(self, tracker: str) -> Iterator[bool]:
         """Be the only one who delivers to this tracker; False where another process does already."""
         with (self.folder / f"{tracker}.lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            yield try_hold(file)
 
 
 class Delivered:

@@ -12,9 +12,9 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from eyas.bundle import Repository
-from eyas.bundle.folder import MANIFEST
 from eyas.core import io
 from eyas.core.errors import EyasError, IntegrityError, TrackingError
+from eyas.core.marks import MANIFEST
 from eyas.rollout import Entry, rollouts_of
 from eyas.rollout.plan import percent
 from eyas.track.delivery.mlflow_store import patient

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyas.arrays import DAMAGE
 from eyas.core import io
 from eyas.core.console import progress
 from eyas.core.errors import TrainingError
@@ -131,6 +132,6 @@ def _read_done(folder: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     try:
         done: NDArray[np.bool_] = np.load(folder / "done.npy", allow_pickle=False)
         whole = done.shape == shape[:1] and (folder / "features.f16").stat().st_size == size
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         whole = False
     return done if whole else np.zeros(shape[0], np.bool_)

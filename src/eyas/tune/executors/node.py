@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from eyas.core.marks import RUN
 from eyas.tune.executors.carrying import Files, replace_folder
 from eyas.tune.executors.contract import Event, RunFiles, TrialJob
 from eyas.tune.executors.local import LocalExecutor
 
-NAMING_RUNS = ("config.yaml", "track/records.jsonl")
+NAMING_RUNS = (RUN, "track/records.jsonl")
 """Files of a run folder in which the folder's own path stands."""
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from eyas.core.errors import TrainingError
+from eyas.core.marks import RUN
 from eyas.core.schema import Config
 from eyas.tune.executors.carrying import Files, read_files, write_files
 from eyas.tune.executors.cluster import connect, has_gpus, places
@@ -25,7 +26,7 @@ from eyas.tune.executors.sending import Senders
 LISTEN_SECONDS = 1.0
 PLACING_SECONDS = 10.0
 """For a node to begin a job; then a place that is free has it sooner."""
-GIVEN = ("config.yaml", "best.pt")
+GIVEN = (RUN, "best.pt")
 """Of the run whose weights another begins with."""
 
 

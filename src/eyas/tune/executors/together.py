@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eyas.compare.job import dataset_of
 from eyas.core.errors import EyasError
+from eyas.core.marks import is_run
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Config
 from eyas.data import Dataset
@@ -61,7 +62,7 @@ def train_group(jobs: Sequence[TrialJob], runs: Path, say: Say, stop: Callable[[
         jobs: such as `first_group` makes.
         runs, say, stop: as `train_trial`.
     """
-    begun = [job for job in jobs if (runs / job.run / "config.yaml").exists()]
+    begun = [job for job in jobs if is_run(runs / job.run)]
     new = [job for job in jobs if job not in begun]
     for job in new:
         shutil.rmtree(runs / job.run, ignore_errors=True)  # a kill came before its configuration

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from math import ceil, floor, log, log10
 from typing import Any
 
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator
 
 from eyas.core.language import Phrases
+from eyas.core.plain_yaml import one_line
 from eyas.tune.space import Choice, Dimension, Float, Int
 
 NEAREST = 0.16
@@ -82,7 +82,7 @@ def _round_numbers(one: Float | Int) -> list[float]:
 
 def choice_label(value: Any) -> str:
     """As in YAML, lists without their brackets, cut where it is long."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).split("\n...")[0].strip()
+    text = one_line(value)
     text = text[1:-1] if isinstance(value, list) else text
     return plain(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
