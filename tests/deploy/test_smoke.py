@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from eyas.deploy.smoke import CHECKS, testing
+from eyas.core.errors import ConfigError
+from eyas.deploy.smoke import CHECKS, Service, testing
 from eyas.infer import GOLDEN_TOLERANCE
 from eyas.infer.predictor import QUANTISED_TOLERANCE
 from support.bundles import make_bundle
@@ -98,6 +99,13 @@ def test_a_url_or_header_that_is_none_is_refused(live: Live) -> None:
     said = eyas("smoke", "http://host", "--bundle", live.bundles["old"], "--header", "X-Key secret", code=2)
     assert "--header must be" in said
     assert "secret" not in said
+
+
+def test_address_and_token_go_by_the_client_s_rule() -> None:
+    with pytest.raises(ConfigError, match="URL must be http://HOST:PORT"):
+        Service("http://127.0.0.1:70000")
+    with Service(" http://127.0.0.1:5000/ ", token="of-a-file\n") as service:
+        assert service.url == "http://127.0.0.1:5000"
 
 
 def test_quantised_graphs_may_differ_more(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.bundle import Bundle, Golden
+from eyas.client.calls import PROBLEM
+from eyas.client.files import REFUSED
 from eyas.core.errors import IntegrityError, ServiceError
 from eyas.deploy.smoke.service import Answered, Service
 from eyas.image import to_png
@@ -19,9 +21,7 @@ from eyas.image import to_png
 # As of `eyas.infer`, which a caller without ONNX Runtime does not have.
 TOLERANCE = 1e-4
 QUANTISED_TOLERANCE = 1e-2
-PROBLEM = "application/problem+json"
 BAD_REQUEST = b'{"data": "no pixels"}'
-REFUSALS = (400, 413, 415, 422)
 WARM_UP = 3
 METRIC = "eyas_model_requests"
 SHOWN = 200  # characters of a service's own words
@@ -172,8 +172,8 @@ def _refusal(service: Service, expected: Expected) -> str:
     answer = service.post("/predict", BAD_REQUEST, "application/json", expected.which)
     if answer.status in (401, 403):
         raise _WrongError(f"{answer.status}: the token is missing, or not for predictions{_words(answer)}")
-    if answer.status not in REFUSALS:
-        raise _WrongError(f"what is no image must be refused with {', '.join(map(str, REFUSALS))}, got {answer.status}")
+    if answer.status not in REFUSED:
+        raise _WrongError(f"what is no image must be refused with {', '.join(map(str, REFUSED))}, got {answer.status}")
     if answer.media_type != PROBLEM or answer.json().get("status") != answer.status:
         raise _WrongError(f"a refusal must be {PROBLEM} with its status, got {answer.media_type or 'no media type'}")
     return f"{answer.status} {PROBLEM}"
