@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx
 
 from eyas.core.errors import ConfigError, ServiceError, ServingError
+from eyas.core.schema.trust import is_loopback
 from eyas.deploy.shifting.tokens import Token
 
 T = TypeVar("T")
@@ -114,16 +114,9 @@ def _safe(base: str) -> httpx.URL:
         url = httpx.URL(base)
     except httpx.InvalidURL as error:
         raise ConfigError(f"--endpoint must be an https address, got {base!r}") from error
-    if url.scheme == "https" or (url.scheme == "http" and _here(url.host)):
+    if url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host)):
         return url
     raise ConfigError(f"--endpoint must be https, since the token goes along, got {base!r}")
-
-
-def _here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _object(response: httpx.Response) -> Json:
