@@ -10,7 +10,6 @@ from eyas.backup.folder import MODELS, STORE, Backup, BackupManifest, Rows, open
 from eyas.backup.models import copy_repository
 from eyas.bundle import Repository, is_repository
 from eyas.bundle.repository import whoever
-from eyas.bundle.writing import sync
 from eyas.core import io
 from eyas.core.errors import BackupError
 from eyas.monitor.store import open_store, require_there
@@ -50,8 +49,8 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
         )
         _close_to_others(folder)
         open_backup(folder)  # what we have written is what a restore will accept
-        sync(folder)
-    sync(target.parent)
+        io.sync(folder)
+    io.sync(target.parent)
     return open_backup(target)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eyas.bundle.folder import MANIFEST, Bundle, open_bundle, signature_of
-from eyas.bundle.writing import LOCK, copy_bundle, only_writer, sync
+from eyas.bundle.writing import LOCK, copy_bundle, only_writer
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.schema import Section
@@ -151,7 +151,7 @@ class Repository:
                     copy_bundle(source, partial)
                     open_bundle(partial)
                     _copy_signature(source.path, target)  # before the version can be seen
-                sync(target.parent)
+                io.sync(target.parent)
             published = open_version(target, version)
             if live:
                 self._point(target.parent.name, version, by)
@@ -265,7 +265,7 @@ def open_version(path: Path, version: str) -> Bundle:
 
 def _copy_signature(source: Path, target: Path) -> None:
     if (signature := signature_of(source)).is_file():
-        io.write_bytes(signature_of(target), signature.read_bytes())
+        io.copy_file(signature, signature_of(target))
 
 
 def _named(name: str, what: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from eyas.bundle.folder import MANIFEST, Bundle
+from eyas.core import io
 from eyas.core.errors import BundleError
 
 LOCK = ".lock"
@@ -43,17 +43,8 @@ def copy_bundle(source: Bundle, target: Path) -> None:
         file = target / name
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.path / name, file)
-        sync(file)
-    sync(target)
-
-
-def sync(path: Path) -> None:
-    """Have the disk hold a file, or the names in a folder, so that what comes after is never ahead of it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        io.sync(file)
+    io.sync(target)
 
 
 def _try_lock(handle: int) -> bool:
