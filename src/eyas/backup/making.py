@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,10 +49,10 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
             ),
         )
         _close_to_others(folder)
-        open_backup(folder)  # what we have written is what a restore will accept
+        backup = replace(open_backup(folder), path=target)  # what we have written is what a restore will accept
         io.sync(folder)
     io.sync(target.parent)
-    return open_backup(target)
+    return backup
 
 
 def _close_to_others(folder: Path) -> None:

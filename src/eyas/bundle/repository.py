@@ -17,6 +17,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -141,7 +142,8 @@ class Repository:
         with only_writer(self.path, self._lock_seconds):
             self._sweep(target.parent)
             if target.exists():
-                if open_version(target, version).manifest != source.manifest:
+                published = open_version(target, version)
+                if published.manifest != source.manifest:
                     raise BundleError(
                         f"{target} exists already with another content; give the new one a version of its own"
                     )
@@ -149,10 +151,9 @@ class Repository:
             else:
                 with io.new_folder(target, BundleError) as partial:
                     copy_bundle(source, partial)
-                    open_bundle(partial)
+                    published = replace(open_version(partial, version), path=target)
                     _copy_signature(source.path, target)  # before the version can be seen
                 io.sync(target.parent)
-            published = open_version(target, version)
             if live:
                 self._point(target.parent.name, version, by)
         return published
