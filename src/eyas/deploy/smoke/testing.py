@@ -18,9 +18,6 @@ from eyas.core.errors import IntegrityError, ServiceError
 from eyas.deploy.smoke.service import Answered, Service
 from eyas.image import to_png
 
-# As of `eyas.infer`, which a caller without ONNX Runtime does not have.
-TOLERANCE = 1e-4
-QUANTISED_TOLERANCE = 1e-2
 BAD_REQUEST = b'{"data": "no pixels"}'
 WARM_UP = 3
 METRIC = "eyas_model_requests"
@@ -38,11 +35,6 @@ class Expected:
     """Over which the p95 is taken, one after the other."""
     model: str = ""
     """Of a service with several; its default where empty."""
-
-    @property
-    def tolerance(self) -> float:
-        """The largest difference of a probability: processors round differently, and quantised graphs more."""
-        return QUANTISED_TOLERANCE if self.bundle.manifest.quantisation else TOLERANCE
 
     @property
     def which(self) -> dict[str, str]:
@@ -150,10 +142,9 @@ def _difference(service: Service, expected: Expected, index: int) -> float:
     if said.get("version") != expected.bundle.manifest.version:
         raise _WrongError(f"image {index} was answered by version {said.get('version')}")
     difference = float(np.abs(got - wanted).max())
-    if not difference <= expected.tolerance:
-        raise _WrongError(
-            f"a probability of image {index} differs by {difference:.1e}, more than {expected.tolerance:.0e}"
-        )
+    tolerance = expected.bundle.manifest.tolerance
+    if not difference <= tolerance:
+        raise _WrongError(f"a probability of image {index} differs by {difference:.1e}, more than {tolerance:.0e}")
     return difference
 
 
