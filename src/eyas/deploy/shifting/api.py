@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from eyas.core.errors import ConfigError, ServiceError, ServingError
+from eyas.core.retry_after import read_retry_after
 from eyas.core.schema.trust import is_loopback
 from eyas.deploy.shifting.tokens import Token
 
@@ -56,7 +57,8 @@ class Api:
                     return None
                 if not left or error.status not in (None, *BUSY):
                     raise
-            sleep(self._poll_seconds)
+                asked = min(error.retry_after or 0.0, self._patience)
+            sleep(max(self._poll_seconds, asked))
         raise AssertionError("unreachable")
 
     def send(self, method: str, path: str, body: Json | None = None) -> Json:
@@ -77,7 +79,10 @@ class Api:
         if response.is_error:
             said = _message(found) or response.text[:SHOWN]
             raise ServiceError(
-                f"{method} {path} gave {response.status_code}: {said}", status=response.status_code, detail=said
+                f"{method} {path} gave {response.status_code}: {said}",
+                status=response.status_code,
+                detail=said,
+                retry_after=read_retry_after(response.headers.get("retry-after", "")),
             )
         return found
 
