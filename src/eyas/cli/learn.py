@@ -10,7 +10,17 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.data import print_warnings, require_sound
-from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
+from eyas.cli.words import (
+    AsJson,
+    ConfigFile,
+    DataWords,
+    Overrides,
+    RunTarget,
+    print_json,
+    read_words,
+    split_words,
+    tell,
+)
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -84,9 +94,7 @@ def train(
             "--resume", help="Go on with a run that was stopped.", metavar="RUN", autocompletion=completion.runs
         ),
     ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
-    ] = None,
+    to: RunTarget = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a network; the result is a run folder that is never overwritten.
