@@ -18,6 +18,7 @@ from eyas.cli.words import (
     RunTarget,
     print_json,
     read_words,
+    require_new,
     split_words,
     tell,
 )
@@ -56,8 +57,7 @@ def init(
         _init_dvc(name, overrides, as_json)
         return
     file = Path(name) if name else DEFAULT_FILE
-    if file.exists():
-        raise ConfigError(f"{file} exists already and is never overwritten; name another file")
+    require_new(file)
     io.write_text(file, commented_yaml(load_values({}, overrides, str(file))))
     then = "eyas train" if file == DEFAULT_FILE else f"eyas train --config {shlex.quote(str(file))}"
     tell(as_json, {"wrote": [str(file)], "next": then}, f"wrote {file}; change what you like, then: {then}")

@@ -89,6 +89,16 @@ def read_words(words: list[str] | None, file: Path | None = None) -> tuple[str |
     return name, load_config(file, overrides)
 
 
+def require_new(file: Path) -> None:
+    """Never write over a file of the user's.
+
+    Raises:
+        ConfigError: it is there.
+    """
+    if file.exists():
+        raise ConfigError(f"{file} exists already and is never overwritten; name another file")
+
+
 def find_bundle(path: Path) -> Path:
     """A bundle, or the bundle inside a run folder."""
     inside = path / "bundle"
