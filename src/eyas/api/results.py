@@ -25,7 +25,6 @@ from eyas.report import draw_confusion, draw_curves
 
 FIGURES = (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL"), ("ece", "ECE"))
 WIDTH = 460
-VERDICTS = {True: "reliable", False: "no better than chance", None: "no time to tell"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,8 +91,7 @@ class Explained(Explanation):
         return overlay(self.image, self.map)
 
     def __repr__(self) -> str:
-        verdict = VERDICTS[self.reliability.is_reliable]
-        return f"{self.method}: {self.label}, {self.probability:.1%}; the map is {verdict}"
+        return f"{self.method}: {self.label}, {self.probability:.1%}; the map is {self.reliability.verdict}"
 
     def _repr_html_(self) -> str:
         return notebook.block(repr(self), "<br>", notebook.picture(to_png(np.asarray(self.plot()))))
