@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import eyas
-from eyas.backup.folder import MODELS, STORE, Backup, BackupManifest, Rows, open_backup, write_manifest
+from eyas.backup.folder import BACKUP, MODELS, STORE, Backup, BackupManifest, Rows, open_backup
 from eyas.backup.models import copy_repository
 from eyas.bundle import Repository, is_repository
 from eyas.bundle.repository import whoever
+from eyas.bundle.sealed import seal
 from eyas.core import io
 from eyas.core.errors import BackupError
 from eyas.monitor.store import open_store, require_there
@@ -37,16 +38,15 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
         require_there(store)
     with io.new_folder(target, BackupError, mode=0o700) as folder:
         live = copy_repository(Repository(repository), folder / MODELS)
-        write_manifest(
+        seal(
             folder,
-            BackupManifest(
-                eyas=eyas.__version__,
-                made=datetime.now(UTC).isoformat(timespec="seconds"),
-                by=whoever(),
-                live=live,
-                store=_copy_store(store, folder / STORE) if store else None,
-                files={},
-            ),
+            BACKUP,
+            BackupManifest,
+            eyas=eyas.__version__,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            by=whoever(),
+            live=live,
+            store=_copy_store(store, folder / STORE) if store else None,
         )
         _close_to_others(folder)
         backup = replace(open_backup(folder), path=target)  # what we have written is what a restore will accept
