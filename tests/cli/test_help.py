@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from eyas.cli import words as shared
 from eyas.core.config import is_override, known_keys
 from eyas.core.errors import EXIT_CODES
+from eyas.core.scalings import SCALINGS
 from support.command_tree import EXAMPLE, command_tree
 from support.pages import ROOT
 
@@ -30,6 +32,10 @@ def test_help_begins_with_a_sentence_and_ends_with_an_example(command):
     assert len(sentence) < 250
     assert f"\n\n{EXAMPLE}eyas" in said
     assert all(parameter.help for parameter in command.found.params), command.line
+
+
+def test_the_help_names_every_scaling():
+    assert [word.partition(" (")[0] for word in shared.SCALINGS.split(", ")] == [*SCALINGS]
 
 
 @pytest.mark.parametrize("command", TREE, ids=lambda command: command.line)

@@ -47,6 +47,12 @@ def test_forward_and_back(home: Path) -> None:
     assert "live" in table
 
 
+def test_a_damaged_version_is_listed(home: Path) -> None:
+    models(home, "publish", "one", "repo", "--live")
+    (home / "repo" / "digits" / "1" / "model.onnx").write_bytes(b"damaged")
+    assert listed(home) == [("digits", "1", True)]
+
+
 def test_what_cannot_be_is_said(home: Path) -> None:
     assert "repo is not a repository; `eyas models publish BUNDLE repo` makes one" in models(
         home, "list", "repo", code=5

@@ -11,7 +11,8 @@ import pytest
 from unsteady_server import ANSWER, break_off, drip, drop, ok, problem, say, slam, stall, talk_nonsense, unsteady
 
 from eyas.client import Client, ServiceError
-from eyas.client.patience import BACKOFF_SECONDS, LONGEST_BACKOFF, Patience, read_retry_after
+from eyas.client.patience import BACKOFF_SECONDS, LONGEST_BACKOFF, Patience
+from eyas.core.retry_after import read_retry_after
 from support.server import free_port
 
 IMAGE = b"this server does not look into it"

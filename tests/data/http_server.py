@@ -18,6 +18,8 @@ class Server:
     """For each coming answer, after how many bytes the connection breaks."""
     statuses: list[int] = field(default_factory=list)
     """Errors for the coming requests."""
+    retry_after: str = "0"
+    """What these ask for."""
     redirects: dict[str, str] = field(default_factory=dict)
     etag: str = '"v1"'
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -32,7 +34,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             headers = dict(self.headers.items())
             server.requests.append((self.path, headers))
             if server.statuses:
-                self._end(server.statuses.pop(0))
+                self._end(server.statuses.pop(0), **{"Retry-After": server.retry_after})
             elif self.path in server.redirects:
                 self._end(302, Location=server.redirects[self.path])
             elif self.path not in server.files:

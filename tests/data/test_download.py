@@ -75,6 +75,16 @@ def test_trouble_that_passes(server: Server, tmp_path: Path) -> None:
     assert download([f"{server.url}/a"], tmp_path / "a", md5=MD5).read_bytes() == CONTENT
 
 
+def test_a_busy_server_is_waited_for(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
+    server.files["/a"], server.statuses, server.retry_after = CONTENT, [429], "7"
+    download([f"{server.url}/a"], tmp_path / "a")
+    server.files["/b"], server.statuses, server.retry_after = CONTENT, [503], "86400"
+    download([f"{server.url}/b"], tmp_path / "b")
+    assert pauses == [7, downloads.LONGEST_ASKED]
+
+
 def test_trouble_that_stays(server: Server, tmp_path: Path) -> None:
     server.statuses = [503] * 5
     with pytest.raises(DataError, match="HTTP 503"):

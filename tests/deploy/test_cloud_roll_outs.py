@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -256,6 +257,17 @@ def test_a_token_that_has_run_out_is_asked_for_again_once_a_request(left: str) -
                 api.send("PUT", "/")
         api.close()
     assert asked == ["Bearer first", f"Bearer {left}", "Bearer second"][: 3 if left == "second" else 2]
+
+
+def test_a_busy_api_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("eyas.deploy.shifting.api.sleep", pauses.append)
+    answers = iter([httpx.Response(503, headers={"Retry-After": "7"}), httpx.Response(200, json={})])
+    api = Api("http://127.0.0.1:9", lambda: Token("mine"))
+    monkeypatch.setattr(api, "_request", lambda *_: next(answers))
+    assert api.get("/") == {}
+    assert pauses == [7]
+    api.close()
 
 
 def test_a_token_goes_to_no_other_machine_in_the_open(live: Live, run: CloudRunFake, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from eyas.bundle.folder import MODEL
 from eyas.core.errors import BundleError
 from eyas.deploy.files import template_folder
 from eyas.deploy.fitting import OPSET, require_fit
-from eyas.deploy.images import build_command, image_tag
+from eyas.deploy.images import build_command, find_builder, image_tag
 from eyas.deploy.opset import opset_of
 from support.bundles import make_bundle
 from support.composed import read_compose
@@ -81,10 +81,20 @@ def test_a_machine_without_a_builder_says_what_another_one_is_told(bundle: Path,
 
 
 def test_a_builder_that_fails_is_told(bundle: Path, tmp_path: Path):
-    """A program by the name of podman that can build nothing."""
-    (tmp_path / "podman").symlink_to("/bin/false")
+    """A program by the name of podman that works, and can build nothing."""
+    _program(tmp_path / "podman", '[ "$1" = info ]')
     said = _deploy("image", bundle, "--build", folder=tmp_path, code=1, PATH=str(tmp_path))
     assert "podman ended with 1" in said
+
+
+def test_a_builder_that_does_not_work_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A podman whose machine is off, and what cannot be started."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _program(tmp_path / "podman", "exit 1")
+    (tmp_path / "docker").touch(mode=0o755)
+    assert find_builder() is None
+    _program(tmp_path / "buildah", "exit 0")
+    assert find_builder() == "buildah"
 
 
 def test_a_damaged_bundle_is_refused(tmp_path: Path):
@@ -182,3 +192,8 @@ def test_two_stacks_have_secrets_of_their_own(tmp_path: Path):
         assert "docker compose up training && docker compose up --detach api" in said
     one, two = ((tmp_path / name / "secrets" / "auth_secret").read_text() for name in ("one", "two"))
     assert one != two
+
+
+def _program(file: Path, line: str) -> None:
+    file.write_text(f"#!/bin/sh\n{line}\n")
+    file.chmod(0o755)

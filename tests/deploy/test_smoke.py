@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from eyas.deploy.smoke import CHECKS, testing
-from eyas.infer import GOLDEN_TOLERANCE
-from eyas.infer.predictor import QUANTISED_TOLERANCE
-from support.bundles import make_bundle
+from eyas.core.errors import ConfigError
+from eyas.deploy.smoke import CHECKS, Service
 from support.json_server import as_json, serving
 from support.live import Live, eyas, live_servers
 from support.server import free_port, running
@@ -100,6 +98,8 @@ def test_a_url_or_header_that_is_none_is_refused(live: Live) -> None:
     assert "secret" not in said
 
 
-def test_quantised_graphs_may_differ_more(tmp_path: Path) -> None:
-    assert (testing.TOLERANCE, testing.QUANTISED_TOLERANCE) == (GOLDEN_TOLERANCE, QUANTISED_TOLERANCE)
-    assert testing.Expected(make_bundle(tmp_path / "bundle")).tolerance == GOLDEN_TOLERANCE
+def test_address_and_token_go_by_the_client_s_rule() -> None:
+    with pytest.raises(ConfigError, match="URL must be http://HOST:PORT"):
+        Service("http://127.0.0.1:70000")
+    with Service(" http://127.0.0.1:5000/ ", token="of-a-file\n") as service:
+        assert service.url == "http://127.0.0.1:5000"

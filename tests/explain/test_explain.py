@@ -173,5 +173,12 @@ def test_the_command_writes_pictures_and_arrays(grey: Bundle, tmp_path: Path) ->
             assert picture.size == (256, 256 + CAPTION)
     with Image.open(tmp_path / "out" / "seven.v2-methods.png") as sheet:
         assert sheet.size == (2 * 256 + 8, 2 * (256 + CAPTION) + 8)
+    first = [Path(rows[0][key]) for key in ("picture", "array")]
+    for file in first:
+        (tmp_path / file.name).hardlink_to(file)
+    assert CliRunner().invoke(app, [*words, "--method", "shap", "--seconds", "0.5"]).exit_code == 0
+    assert not any(
+        file.samefile(tmp_path / file.name) for file in first
+    )  # another file in its place, never half of one
     refused = CliRunner().invoke(app, [*words, "--class", "ten"])
     assert "--class must be one of" in str(refused.exception)

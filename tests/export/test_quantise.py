@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from eyas.bundle import Bundle, Precision, open_bundle
+from eyas.bundle.manifest import QUANTISED_TOLERANCE
 from eyas.core.errors import BundleError, IntegrityError, ParityError
 from eyas.core.runs import RunFolder
 from eyas.core.schema import CustomConfig, ExportConfig, MLPConfig, ResNetConfig
@@ -20,7 +21,6 @@ from eyas.evaluate import fit_temperature, fit_threshold, softmax
 from eyas.export import export_run, in_words, quantise_run
 from eyas.export.comparison import compare
 from eyas.infer import Predictor
-from eyas.infer.predictor import QUANTISED_TOLERANCE
 from support.datasets import changed
 from support.loaded import loaded_eyas
 from support.runs import make_run

@@ -80,7 +80,7 @@ def test_a_user_and_a_password_of_the_url_are_sent_as_basic(receiver: Receiver) 
         (413, {}, "413 ", True),
         (422, {}, "422 ", True),
         (429, {"Retry-After": "7"}, "429 Too Many Requests", False),
-        (503, {}, "503 Service Unavailable", False),
+        (503, {"Retry-After": "Fri, 01 Jan 2010 00:00:00 GMT"}, "503 Service Unavailable", False),
         (599, {}, "599", False),
     ],
 )
@@ -90,7 +90,7 @@ def test_what_a_receiver_answers_decides_whether_it_is_asked_again(
     receiver.answers = [(status, headers)]
     with pytest.raises(DeliveryError, match=says) as caught:
         post(Address(receiver.url), b"{}", {})
-    assert (caught.value.final, caught.value.after) == (final, 7.0 if status == 429 else None)
+    assert (caught.value.final, caught.value.after) == (final, {429: 7.0, 503: 0.0}.get(status))
     assert (len(receiver.refused), receiver.got) == (1, [])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,11 +20,11 @@ from eyas.diagnose.wording import say, say_certainty, tabulate
 from eyas.evaluate import Evaluation
 from eyas.explain import Explanation
 from eyas.explain.picture import overlay
+from eyas.image import to_png
 from eyas.report import draw_confusion, draw_curves
 
 FIGURES = (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL"), ("ece", "ECE"))
 WIDTH = 460
-VERDICTS = {True: "reliable", False: "no better than chance", None: "no time to tell"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,7 +67,7 @@ class Measured(Evaluation):
         return notebook.block(
             f"{self.split}: {self.images:,} images",
             notebook.table(("metric", "value", "95 % interval"), self.figures()),
-            notebook.picture(_png(self.plot()), width=WIDTH),
+            notebook.picture(to_png(np.asarray(self.plot())), width=WIDTH),
             notebook.table(("class, lowest F1 first", "precision", "recall", "F1", "images"), rows),
         )
 
@@ -92,11 +91,10 @@ class Explained(Explanation):
         return overlay(self.image, self.map)
 
     def __repr__(self) -> str:
-        verdict = VERDICTS[self.reliability.is_reliable]
-        return f"{self.method}: {self.label}, {self.probability:.1%}; the map is {verdict}"
+        return f"{self.method}: {self.label}, {self.probability:.1%}; the map is {self.reliability.verdict}"
 
     def _repr_html_(self) -> str:
-        return notebook.block(repr(self), "<br>", notebook.picture(_png(self.plot())))
+        return notebook.block(repr(self), "<br>", notebook.picture(to_png(np.asarray(self.plot()))))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,9 +153,3 @@ def _values(found: Any) -> dict[str, Any]:
 def _opened(file: Path) -> Image.Image:
     with Image.open(file) as picture:
         return picture.copy()  # as its file goes
-
-
-def _png(picture: Image.Image) -> bytes:
-    content = BytesIO()
-    picture.save(content, "PNG")
-    return content.getvalue()

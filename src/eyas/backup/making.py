@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import eyas
-from eyas.backup.folder import MODELS, STORE, Backup, BackupManifest, Rows, open_backup, write_manifest
+from eyas.backup.folder import BACKUP, MODELS, STORE, Backup, BackupManifest, Rows, open_backup
 from eyas.backup.models import copy_repository
 from eyas.bundle import Repository, is_repository
 from eyas.bundle.repository import whoever
-from eyas.bundle.writing import sync
+from eyas.bundle.sealed import seal
 from eyas.core import io
 from eyas.core.errors import BackupError
 from eyas.core.moments import iso
@@ -37,22 +38,21 @@ def make_backup(repository: Path | str, target: Path, store: str | None = None) 
         require_there(store)
     with io.new_folder(target, BackupError, mode=0o700) as folder:
         live = copy_repository(Repository(repository), folder / MODELS)
-        write_manifest(
+        seal(
             folder,
-            BackupManifest(
-                eyas=eyas.__version__,
-                made=iso(),
-                by=whoever(),
-                live=live,
-                store=_copy_store(store, folder / STORE) if store else None,
-                files={},
-            ),
+            BACKUP,
+            BackupManifest,
+            eyas=eyas.__version__,
+            made=iso(),
+            by=whoever(),
+            live=live,
+            store=_copy_store(store, folder / STORE) if store else None,
         )
         _close_to_others(folder)
-        open_backup(folder)  # what we have written is what a restore will accept
-        sync(folder)
-    sync(target.parent)
-    return open_backup(target)
+        backup = replace(open_backup(folder), path=target)  # what we have written is what a restore will accept
+        io.sync(folder)
+    io.sync(target.parent)
+    return backup
 
 
 def _close_to_others(folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eyas.bundle import Repository, open_bundle, signature_of
 from eyas.bundle.repository import LOCK_SECONDS
-from eyas.bundle.writing import copy_bundle, only_writer, sync
+from eyas.bundle.writing import copy_bundle, only_writer
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.marks import LIVE, MANIFEST
@@ -85,7 +85,7 @@ def _make_up(source: Path, copy: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
         _copy_version(source, copy)
     if (signature := signature_of(source)).is_file():
-        io.write_bytes(signature_of(copy), signature.read_bytes())
+        io.copy_file(signature, signature_of(copy))
 
 
 def _copy_version(source: Path, copy: Path) -> None:
@@ -100,10 +100,10 @@ def _copy_pointers(repository: Repository, model: str, copy: Path) -> str | None
         raise IntegrityError(f"{repository.path / model / LIVE} names version {live.version}, which is not there")
     copy.mkdir(exist_ok=True)
     if live:
-        io.write_bytes(copy / LIVE, (repository.path / model / LIVE).read_bytes())
+        io.copy_file(repository.path / model / LIVE, copy / LIVE)
     rollouts_of(repository, model).history()  # damage is to be found now
     for name in (HISTORY, CURRENT):
         with suppress(FileNotFoundError):
-            io.write_bytes(copy / FOLDER / name, (repository.path / model / FOLDER / name).read_bytes())
-    sync(copy)
+            io.copy_file(repository.path / model / FOLDER / name, copy / FOLDER / name)
+    io.sync(copy)
     return live.version if live else None

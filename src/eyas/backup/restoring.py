@@ -15,7 +15,7 @@ from eyas.backup.folder import STORE, Backup
 from eyas.backup.models import versions_of
 from eyas.bundle import Repository
 from eyas.bundle.repository import LOCK_SECONDS, whoever
-from eyas.bundle.writing import only_writer, sync
+from eyas.bundle.writing import only_writer
 from eyas.core import io
 from eyas.core.errors import BackupError
 from eyas.core.marks import LIVE
@@ -101,12 +101,12 @@ def _point(backup: Backup, target: Repository, model: str) -> None:
 
 def _bring_moves(source: Path, folder: Path) -> None:
     """`CURRENT` may be absent: its writer was killed before it. One of earlier moves is of no worth then."""
-    io.write_bytes(folder / HISTORY, (source / HISTORY).read_bytes())
+    io.copy_file(source / HISTORY, folder / HISTORY)
     if (source / CURRENT).is_file():
-        io.write_bytes(folder / CURRENT, (source / CURRENT).read_bytes())
+        io.copy_file(source / CURRENT, folder / CURRENT)
     else:
         (folder / CURRENT).unlink(missing_ok=True)
-    sync(folder)
+    io.sync(folder)
 
 
 def _move_pointer(backup: Backup, target: Repository, model: str) -> None:
@@ -115,7 +115,7 @@ def _move_pointer(backup: Backup, target: Repository, model: str) -> None:
         target.set_live(model, ours.version, f"{whoever()} (restored)")
     elif ours:
         with only_writer(target.path, LOCK_SECONDS):
-            io.write_bytes(target.path / model / LIVE, (backup.repository.path / model / LIVE).read_bytes())
+            io.copy_file(backup.repository.path / model / LIVE, target.path / model / LIVE)
 
 
 def _history(repository: Repository, model: str) -> bytes:

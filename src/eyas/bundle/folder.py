@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from eyas.arrays import load_arrays
-from eyas.bundle.manifest import SCHEMA_VERSION, Manifest, digest_of
+from eyas.bundle.manifest import SCHEMA_VERSION, Manifest
+from eyas.bundle.sealed import read_listing, require_whole, seal
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.marks import MANIFEST, is_bundle, is_run
-from eyas.core.schema.section import first_fault
 from eyas.image import ImagePolicy
 
 MODEL = "model.onnx"
@@ -82,19 +81,7 @@ def open_bundle(path: Path | str) -> Bundle:
     """
     path = Path(path)
     manifest = read_manifest(path)
-    found = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {MANIFEST}
-    for name in sorted(found - manifest.files.keys()):
-        raise IntegrityError(f"{path / name} is not listed in {MANIFEST}")
-    for name in (*REQUIRED, *manifest.files):
-        if name not in manifest.files or name not in found:
-            raise IntegrityError(f"{path} lacks {name}; copy it again, or export anew")
-    for name, expected in manifest.files.items():
-        actual = io.sha256_file(path / name)
-        if actual != expected:
-            raise IntegrityError(
-                f"{path / name} has changed since it was written: SHA-256 must be {expected}, got {actual}; copy the "
-                "bundle again, or export anew"
-            )
+    require_whole(path, MANIFEST, manifest.files, REQUIRED, "; copy the bundle again, or export anew")
     return Bundle(path, manifest)
 
 
@@ -109,7 +96,7 @@ def read_manifest(path: Path) -> Manifest:
     if not file.is_file():
         run = path if is_run(path) else "RUN"
         raise BundleError(f"{path} is not a bundle (no {MANIFEST} in it); `eyas export {run}` makes one")
-    return _parse(file)
+    return read_listing(file, Manifest, partial(_require_version, file))
 
 
 def temperature_in(path: Path) -> float | None:
@@ -150,31 +137,14 @@ class BundleDraft:
 
     def finish(self, **fields: Any) -> Manifest:
         """Hash the files and write the manifest from `fields` (all of `Manifest` but `files` and `digest`)."""
-        files = sorted(p for p in self.path.rglob("*") if p.is_file())
-        hashes = {p.relative_to(self.path).as_posix(): io.sha256_file(p) for p in files}
-        values = Manifest(**fields, files=hashes).model_dump(mode="json")
-        values["digest"] = digest_of(values)
-        io.write_json(self.path / MANIFEST, values)
-        return Manifest.model_validate(values)
+        return seal(self.path, MANIFEST, Manifest, **fields)
 
 
-def _parse(file: Path) -> Manifest:
-    try:
-        values = io.read_json(file)
-    except ValueError as error:
-        raise IntegrityError(f"{file} is not valid JSON: {error}") from error
-    version = values.get("schema_version") if isinstance(values, dict) else None
+def _require_version(file: Path, version: object) -> None:
     if version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         advice = "; a newer eyas made it: pip install --upgrade eyas" if newer else ""
         raise IntegrityError(f"{file} has schema version {version!r}; this eyas reads version {SCHEMA_VERSION}{advice}")
-    try:
-        manifest = Manifest.model_validate(values)
-    except ValidationError as error:
-        raise IntegrityError(f"{file}: {first_fault(error)}") from error
-    if manifest.digest != digest_of(values):
-        raise IntegrityError(f"{file} has changed since it was written: its digest no longer fits its content")
-    return manifest
 
 
 def _load_arrays(file: Path) -> dict[str, NDArray[Any]]:

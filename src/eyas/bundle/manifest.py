@@ -13,6 +13,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from eyas.core.schema import Section
 
 SCHEMA_VERSION: Literal[1] = 1
+GOLDEN_TOLERANCE = 1e-4  # float32 sums differ by their order from one processor to the next
+# And in int8 or fp16 such a difference can round an activation to the next step.
+QUANTISED_TOLERANCE = 1e-2
 Precision = Literal["int8", "fp16"]
 """Of a graph whose layers are not float32."""
 
@@ -178,6 +181,11 @@ class Manifest(Section):
     """SHA-256 of every other file in the bundle."""
     digest: str = ""
     """SHA-256 of all the fields above; see `digest_of`. It finds damage, not malice: who edits can hash."""
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference of a probability from its golden answer."""
+        return QUANTISED_TOLERANCE if self.quantisation else GOLDEN_TOLERANCE
 
     @property
     def accuracy(self) -> float | None:

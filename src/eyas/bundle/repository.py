@@ -17,12 +17,13 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from eyas.bundle.folder import Bundle, open_bundle, signature_of
-from eyas.bundle.writing import copy_bundle, only_writer, sync
+from eyas.bundle.writing import copy_bundle, only_writer
 from eyas.core import io
 from eyas.core.errors import BundleError, IntegrityError
 from eyas.core.marks import LIVE, MANIFEST, counted, is_bundle
@@ -137,7 +138,8 @@ class Repository:
         with only_writer(self.path, self._lock_seconds):
             self._sweep(target.parent)
             if target.exists():
-                if open_version(target, version).manifest != source.manifest:
+                published = open_version(target, version)
+                if published.manifest != source.manifest:
                     raise BundleError(
                         f"{target} exists already with another content; give the new one a version of its own"
                     )
@@ -145,10 +147,9 @@ class Repository:
             else:
                 with io.new_folder(target, BundleError) as partial:
                     copy_bundle(source, partial)
-                    open_bundle(partial)
+                    published = replace(open_version(partial, version), path=target)
                     _copy_signature(source.path, target)  # before the version can be seen
-                sync(target.parent)
-            published = open_version(target, version)
+                io.sync(target.parent)
             if live:
                 self._point(target.parent.name, version, by)
         return published
@@ -253,7 +254,7 @@ def open_version(path: Path, version: str) -> Bundle:
 
 def _copy_signature(source: Path, target: Path) -> None:
     if (signature := signature_of(source)).is_file():
-        io.write_bytes(signature_of(target), signature.read_bytes())
+        io.copy_file(signature, signature_of(target))
 
 
 def _named(name: str, what: str) -> str:

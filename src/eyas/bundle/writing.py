@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from eyas.bundle.folder import Bundle
+from eyas.core import io
 from eyas.core.errors import BundleError
 from eyas.core.locks import try_hold
 from eyas.core.marks import LOCK, MANIFEST
@@ -43,14 +43,5 @@ def copy_bundle(source: Bundle, target: Path) -> None:
         file = target / name
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.path / name, file)
-        sync(file)
-    sync(target)
-
-
-def sync(path: Path) -> None:
-    """Have the disk hold a file, or the names in a folder, so that what comes after is never ahead of it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        io.sync(file)
+    io.sync(target)

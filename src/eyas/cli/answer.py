@@ -19,13 +19,6 @@ from eyas.core.errors import ConfigError, InputError, needs_extra
 if TYPE_CHECKING:
     from eyas.files import FileRow
 
-BundlePath = Annotated[
-    Path,
-    typer.Argument(
-        help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
-    ),
-]
-
 
 def predict(
     words: Annotated[

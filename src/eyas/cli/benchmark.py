@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.answer import BundlePath
-from eyas.cli.words import AsJson, Overrides, find_bundle, print_json
+from eyas.cli.words import AsJson, BundlePath, Overrides, Token, find_bundle, print_json
 from eyas.core.errors import ServingError, needs_extra
 
 if TYPE_CHECKING:
@@ -30,9 +29,7 @@ def benchmark(
         typer.Option("--concurrency", "-n", help="Connections; repeatable. 1, 4, 16 by default.", min=1),
     ] = None,
     seconds: Annotated[float, typer.Option(help="For each number of connections, of each side.", min=0.1)] = 2.0,
-    token: Annotated[
-        str, typer.Option(envvar="EYAS_TOKEN", help="Bearer token for the server at --url.", show_default=False)
-    ] = "",
+    token: Token = "",
     as_json: AsJson = False,
 ) -> None:
     """Measure requests a second and latency at several numbers of connections, beside raw ONNX Runtime in turn.

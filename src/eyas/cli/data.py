@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyas.cli import completion
-from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words, tell
+from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words, require_new, tell
 from eyas.core.errors import ConfigError, DataError, needs_extra
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def check(
     _, settings = read_words(words, config)
     if fix and settings.data.fixes:
         raise ConfigError(f"--fix proposes for the data as they are; leave data.fixes={settings.data.fixes} out")
-    if fix and fix.exists():
-        raise ConfigError(f"{fix} exists already and is never overwritten; name another file")
+    if fix:
+        require_new(fix)
     overview = look_closely(settings.data)
     found = explore(settings, overview, folds) if labels else None
     if as_json:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eyas.cli.smoke import BundleOption, Headers, LatencyMs, Requests, Token, judge, print_report, read_headers
-from eyas.cli.words import AsJson, find_bundle, tell
+from eyas.cli.smoke import BundleOption, Headers, LatencyMs, Requests, judge, print_report, read_headers
+from eyas.cli.words import AsJson, Token, find_bundle, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:

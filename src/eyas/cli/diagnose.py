@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyas.cli import completion
-from eyas.cli.words import AsJson, print_json
+from eyas.cli.words import AsJson, Lang, print_json
 from eyas.core.errors import needs_extra
 
 if TYPE_CHECKING:
     from eyas.diagnose import Diagnosis
-
-Lang = Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG", autocompletion=completion.languages)]
 
 
 def diagnose(

@@ -179,14 +179,18 @@ def _explain_one(
     opened: _Opened, file: str, pixels: Pixels, index: int | None, stem: Path, rows: list[dict[str, Any]]
 ) -> None:
     """Write each map as it comes, and add what is said of it to `rows`; of several maps, a sheet."""
+    import numpy as np
+
+    from eyas.core import io
     from eyas.explain.picture import sheet
+    from eyas.image import to_png
 
     found = []
     for one in opened.explain_all(file, pixels, index):
         rows.append(_write(file, pixels, one, opened.classes, f"{stem}-{one.method}"))
         found.append(one)
     if len(found) > 1:
-        sheet(pixels, found).save(f"{stem}-methods.png")
+        io.write_bytes(Path(f"{stem}-methods.png"), to_png(np.asarray(sheet(pixels, found))))
 
 
 def _write(file: str, pixels: Pixels, found: Explanation, classes: tuple[str, ...], name: str) -> dict[str, Any]:
@@ -200,10 +204,10 @@ def _write(file: str, pixels: Pixels, found: Explanation, classes: tuple[str, ..
 
     from eyas.core import io
     from eyas.explain.picture import draw
+    from eyas.image import to_png
 
-    Path(name).parent.mkdir(parents=True, exist_ok=True)
-    draw(pixels, found).save(f"{name}.png")
-    np.save(f"{name}.npy", found.map)
+    io.write_bytes(Path(f"{name}.png"), to_png(np.asarray(draw(pixels, found))))
+    io.write_with(Path(f"{name}.npy"), lambda stream: np.save(stream, found.map))
     told = {"image": file, **_told(found, classes), "picture": f"{name}.png", "array": f"{name}.npy"}
     io.write_json(Path(f"{name}.json"), told)
     return told

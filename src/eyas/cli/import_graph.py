@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.words import AsJson, ConfigFile, print_json, read_words
+from eyas.cli.words import SCALINGS, AsJson, ConfigFile, print_json, read_words
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ Target = Annotated[Path | None, typer.Option("--to", help="The bundle; NAME-bund
 Name = Annotated[str | None, typer.Option("--name", help="Of the model; the file's by default.")]
 Scaling = Annotated[
     str | None,
-    typer.Option(
-        "--scaling",
-        help="How the model reads pixels: bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), imagenet, caffe, clip, "
-        "cifar10, mnist.",
-    ),
+    typer.Option("--scaling", help=f"How the model reads pixels: {SCALINGS}."),
 ]
 Mean = Annotated[
     str | None, typer.Option("--mean", help="Instead: subtracted from pixels on 0 to 1; of R,G,B.", metavar="R,G,B")

@@ -10,7 +10,7 @@ import typer
 
 from eyas.cli.data import print_warnings
 from eyas.cli.import_graph import Force
-from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json
+from eyas.cli.words import SCALINGS, AsJson, ConfigFile, Overrides, RunTarget, print_json
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ def import_keras(
     scaling: Annotated[
         str | None,
         typer.Option(
-            help="How the model reads pixels: bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), imagenet, caffe, "
-            "clip, cifar10, mnist, or standard (the training split's mean and deviation); for others "
-            "data.normalize={mean: [...], std: [...]}. Unset: bytes where the model begins with Rescaling or "
+            help=f"How the model reads pixels: {SCALINGS}, or standard (the training split's mean and deviation); for "
+            "others data.normalize={mean: [...], std: [...]}. Unset: bytes where the model begins with Rescaling or "
             "Normalization, else unit."
         ),
     ] = None,
@@ -46,9 +45,7 @@ def import_keras(
         typer.Option(help="Its class names in order, a line each or a JSON list: checked.", metavar="FILE"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the run folder, RUNS/NAME-N.", metavar="NAME")] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
-    ] = None,
+    to: RunTarget = None,
     config: ConfigFile = None,
     force: Force = False,
     as_json: AsJson = False,

@@ -10,7 +10,18 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.data import print_warnings, require_sound
-from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
+from eyas.cli.words import (
+    AsJson,
+    ConfigFile,
+    DataWords,
+    Overrides,
+    RunTarget,
+    print_json,
+    read_words,
+    require_new,
+    split_words,
+    tell,
+)
 from eyas.core.errors import ConfigError, needs_extra
 from eyas.core.marks import is_bundle
 
@@ -47,8 +58,7 @@ def init(
         _init_dvc(name, overrides, as_json)
         return
     file = Path(name) if name else DEFAULT_FILE
-    if file.exists():
-        raise ConfigError(f"{file} exists already and is never overwritten; name another file")
+    require_new(file)
     io.write_text(file, commented_yaml(load_values({}, overrides, str(file))))
     then = "eyas train" if file == DEFAULT_FILE else f"eyas train --config {shlex.quote(str(file))}"
     tell(as_json, {"wrote": [str(file)], "next": then}, f"wrote {file}; change what you like, then: {then}")
@@ -85,9 +95,7 @@ def train(
             "--resume", help="Go on with a run that was stopped.", metavar="RUN", autocompletion=completion.runs
         ),
     ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
-    ] = None,
+    to: RunTarget = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a network; the result is a run folder that is never overwritten.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from eyas.core.errors import ServingError
+from eyas.core.processes import start_module
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -30,8 +30,7 @@ def local_server(bundle: Path, overrides: Sequence[str] = ()) -> Iterator[str]:
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-P", "-m", "eyas", "serve", str(bundle), *overrides, "--port", str(port)]
-    with subprocess.Popen(command) as process:
+    with start_module("eyas", "serve", str(bundle), *overrides, "--port", str(port)) as process:
         try:
             _wait_until_ready(url, process)
             yield url

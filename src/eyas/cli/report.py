@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyas.cli import completion
-from eyas.cli.words import AsJson, tell
+from eyas.cli.words import AsJson, Lang, tell
 from eyas.core.errors import ConfigError, needs_extra
 from eyas.core.marks import COMPARISON, PREDICTIONS, RUN, SEARCH
 
@@ -28,9 +28,7 @@ def report(
             autocompletion=completion.reported,
         ),
     ],
-    lang: Annotated[
-        str, typer.Option("--lang", help="en or fr.", metavar="LANG", autocompletion=completion.languages)
-    ] = "en",
+    lang: Lang = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Typeset a PDF (so too where no form is named).")] = False,
     html: Annotated[bool, typer.Option("--html", help="Write one HTML page that needs nothing else.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the report; RUN by default.", metavar="DIR")] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyas.cli import completion
-from eyas.cli.words import AsJson, find_bundle, print_json
+from eyas.cli.words import AsJson, Token, find_bundle, print_json
 from eyas.core.errors import ConfigError, ServingError, needs_extra
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ LatencyMs = Annotated[
     float | None, typer.Option("--latency-ms", help="The p95 may not be above this.", min=0.001, metavar="MS")
 ]
 Requests = Annotated[int, typer.Option("--requests", help="One after the other, for the p95.", min=1)]
-Token = Annotated[
-    str, typer.Option(envvar="EYAS_TOKEN", help="Bearer token; better in EYAS_TOKEN.", show_default=False)
-]
 Headers = Annotated[
     list[str] | None,
     typer.Option("--header", help="For every request; may be given several times.", metavar="'NAME: VALUE'"),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eyas.cli import completion
-from eyas.cli.words import AsJson, ConfigFile, Overrides, find_bundle, print_json, read_words, tell
+from eyas.cli.words import AsJson, BundlePath, ConfigFile, Overrides, find_bundle, print_json, read_words, tell
 from eyas.core.errors import ConfigError, needs_extra
 
 
@@ -64,12 +64,7 @@ def token(
 
 
 def sign(
-    bundle: Annotated[
-        Path,
-        typer.Argument(
-            help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
-        ),
-    ],
+    bundle: BundlePath,
     key: Annotated[Path, typer.Option(help="A private key in PEM, on the curve P-256, P-384 or P-521.", metavar="PEM")],
     as_json: AsJson = False,
 ) -> None:

@@ -43,6 +43,21 @@ DataWords = Annotated[
         autocompletion=completion.data_words,
     ),
 ]
+BundlePath = Annotated[
+    Path,
+    typer.Argument(
+        help="A bundle, or a run folder that holds one.", metavar="BUNDLE", autocompletion=completion.bundles
+    ),
+]
+RunTarget = Annotated[
+    Path | None, typer.Option("--to", help="The run folder; the next free number by default.", metavar="RUN")
+]
+Lang = Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG", autocompletion=completion.languages)]
+Token = Annotated[
+    str, typer.Option(envvar="EYAS_TOKEN", help="Bearer token; better in EYAS_TOKEN.", show_default=False)
+]
+SCALINGS = "bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), imagenet, caffe, clip, cifar10, mnist"
+"""In the help of `--scaling`: the names of `eyas.core.scalings.SCALINGS`, which a test holds it to."""
 JSON_FLAG = "--json"
 AsJson = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document; an error is one on standard error.")]
 AsJsonLines = Annotated[
@@ -73,6 +88,16 @@ def read_words(words: list[str] | None, file: Path | None = None) -> tuple[str |
     if name is not None:
         overrides.insert(0, f"data.source={json.dumps(name)}")
     return name, load_config(file, overrides)
+
+
+def require_new(file: Path) -> None:
+    """Never write over a file of the user's.
+
+    Raises:
+        ConfigError: it is there.
+    """
+    if file.exists():
+        raise ConfigError(f"{file} exists already and is never overwritten; name another file")
 
 
 def find_bundle(path: Path) -> Path:

@@ -13,15 +13,14 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from eyas import __version__
+from eyas.client.address import bearing, service_url
 from eyas.client.answer import Answer
 from eyas.client.calls import Calls
 from eyas.client.exchange import Outcome, Send, Steps
 from eyas.client.images import Images, read_images
 from eyas.client.patience import Patience
-from eyas.core.errors import ConfigError
 
 T = TypeVar("T")
-LAST_PORT = 65535
 
 
 class Client:
@@ -241,25 +240,11 @@ class AsyncClient:
 
 
 def _address(url: str | None) -> httpx.URL:
-    """Where the service is."""
     given = os.environ.get("EYAS_URL", "") if url is None else url
-    rule = "the service's url (or EYAS_URL) must be http://HOST:PORT or https://…, a path allowed, nothing else"
-    try:
-        address = httpx.URL(given.strip())
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"{rule}, got {given!r}: {error}") from error
-    if address.userinfo:
-        raise ConfigError(f"{rule}, got one with a user or password; a token is given as token, or in EYAS_TOKEN")
-    more = address.query or address.fragment or (address.port or 0) > LAST_PORT
-    if address.scheme not in ("http", "https") or not address.host or more:
-        raise ConfigError(f"{rule}, got {given!r}")
-    return address
+    return service_url(given, "the service's url (or EYAS_URL)")
 
 
 def _headers(token: str | None) -> dict[str, str]:
     """Of every request."""
-    given = (os.environ.get("EYAS_TOKEN", "") if token is None else token).strip()
-    if not all("!" <= character <= "~" for character in given):
-        raise ConfigError("the token (or EYAS_TOKEN) must be printable ASCII without spaces, got other characters")
-    agent = {"User-Agent": f"eyas/{__version__}"}
-    return agent | {"Authorization": f"Bearer {given}"} if given else agent
+    given = os.environ.get("EYAS_TOKEN", "") if token is None else token
+    return {"User-Agent": f"eyas/{__version__}"} | bearing(given)

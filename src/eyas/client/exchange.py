@@ -12,8 +12,9 @@ from typing import TypeAlias, TypeVar
 
 import httpx
 
-from eyas.client.patience import Patience, read_retry_after
+from eyas.client.patience import Patience
 from eyas.core.errors import ServiceError
+from eyas.core.retry_after import read_retry_after
 
 T = TypeVar("T")
 OVERLOADED = (429, 503)  # these say in Retry-After when to come again

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import inf, isfinite
+from math import inf
 
 from eyas.core.errors import ConfigError
 
@@ -41,16 +39,3 @@ class Patience:
         """
         longest = min(LONGEST_BACKOFF, BACKOFF_SECONDS * 2 ** (tried - 1))
         return (asked or 0.0) + random.uniform(0, longest)
-
-
-def read_retry_after(text: str) -> float | None:
-    """Seconds from now of a Retry-After (RFC 9110, 10.2.3): a number of seconds or an HTTP date; None where neither."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text)
-        return seconds if isfinite(seconds) else None
-    try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io as stdio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,22 +18,14 @@ FILES = (RESULTS, "results.csv", "curves.png")
 def write_results(results: Sequence[StudyResult], folder: Path) -> None:
     """Write all three, replacing older ones."""
     draw_studies(results, folder / "curves.png")
-    io.write_text(folder / "results.csv", _csv(results))
+    rows = [row for result in results for arm in result.arms for row in _rows(result, arm)]
+    io.write_csv(folder / "results.csv", rows[0], [row.values() for row in rows])
     io.write_json(folder / RESULTS, full_json(results))
 
 
 def full_json(results: Sequence[StudyResult]) -> list[dict[str, Any]]:
     """Each study with its conclusion."""
     return [{**to_json(result), "conclusion": conclude(result)} for result in results]
-
-
-def _csv(results: Sequence[StudyResult]) -> str:
-    rows = [row for result in results for arm in result.arms for row in _rows(result, arm)]
-    buffer = stdio.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def _rows(result: StudyResult, arm: ArmResult) -> Iterator[dict[str, Any]]:

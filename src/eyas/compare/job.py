@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io as stdio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,9 +120,8 @@ class Prediction(Callback):
         spool = Spool(self._run.path)
         if spool.trackers():
             spool.append({"kind": "evaluation", "split": "final", "values": accuracies})
-        content = stdio.BytesIO()
-        np.savez(content, **{name: predicted.astype(np.int32) for name, predicted in found.items()})
-        io.write_bytes(self._run.path / PREDICTIONS, content.getvalue())
+        arrays = {name: predicted.astype(np.int32) for name, predicted in found.items()}
+        io.write_with(self._run.path / PREDICTIONS, lambda stream: np.savez(stream, **arrays))
 
 
 @lru_cache(maxsize=2)

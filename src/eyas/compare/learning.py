@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io as stdio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +62,7 @@ def finish_learning_curve(folder: Path, plan: Plan, dataset: Dataset) -> Learnin
     """
     curve = fit_learning_curve(read_all(folder, plan, dataset), dataset)
     draw(curve, folder / "learning_curve.png")
-    io.write_text(folder / "results.csv", _csv(curve, plan.seeds))
+    io.write_csv(folder / "results.csv", ("class", "images", "seed", "val_error"), _rows(curve, plan.seeds))
     io.write_json(folder / RESULTS, curve.to_json())
     gains = {f"gain_with_{factor}x_data": curve.overall.gains[factor].value for factor in FACTORS}
     close_parent(folder, {"val_error": float(curve.overall.errors[:, -1].mean()), **gains}, FILES)
@@ -144,13 +142,9 @@ def _images(training: Training, dataset: Dataset) -> int:
     return int(sum(max(1, round(share * int(count))) for count in counts))
 
 
-def _csv(curve: LearningCurve, seeds: Sequence[int]) -> str:
-    """One row a class (or all), size and seed."""
-    buffer = stdio.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["class", "images", "seed", "val_error"])
+def _rows(curve: LearningCurve, seeds: Sequence[int]) -> Iterator[tuple[str, int, int, float]]:
+    """Class (or all), images, seed and error on the validation split."""
     for name, found in {"(all)": curve.overall, **curve.by_class}.items():
         errors: NDArray[np.float64] = found.errors
         for row, seed in enumerate(seeds):
-            writer.writerows([name, int(n), seed, float(e)] for n, e in zip(found.sizes, errors[row], strict=True))
-    return buffer.getvalue()
+            yield from ((name, int(n), seed, float(e)) for n, e in zip(found.sizes, errors[row], strict=True))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,18 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         raise
 
 
+def write_with(path: Path, write: Callable[[BytesIO], object]) -> None:
+    """`write_bytes` for what a library writes into a file that is open."""
+    content = BytesIO()
+    write(content)
+    write_bytes(path, content.getbuffer())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """`write_bytes` for a small file that there is."""
+    write_bytes(target, source.read_bytes())
+
+
 def write_text(path: Path, content: str) -> None:
     """`write_bytes` for UTF-8 text."""
     write_bytes(path, content.encode())
@@ -41,6 +55,15 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON. NaN and infinity are refused: they are not JSON (RFC 8259)."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a line of `columns` and one for each row, its values in their order; None is an empty cell."""
+    content = StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, content.getvalue())
 
 
 def read_json(path: Path) -> Any:
@@ -65,6 +88,15 @@ def cut_half_line(file: Path) -> None:
                 os.fsync(opened.fileno())
     except FileNotFoundError:
         return
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold a file, or the names in a folder, so that what comes after is never ahead of it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -31,11 +31,15 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 def picture(png: bytes, caption: str = "", width: int | None = None) -> str:
     """A PNG within the page, its pixels kept sharp where it is enlarged."""
     size = f' width="{width}"' if width else ""
-    source = f"data:image/png;base64,{b64encode(png).decode()}"
-    image = f'<img src="{source}" alt="{escape(caption or "picture")}"{size} style="image-rendering:pixelated">'
+    image = f'<img src="{data_url(png)}" alt="{escape(caption or "picture")}"{size} style="image-rendering:pixelated">'
     if not caption:
         return image
     return f'<figure style="display:inline-block;margin:4px;text-align:center">{image}<br>{escape(caption)}</figure>'
+
+
+def data_url(png: bytes) -> str:
+    """The address of a PNG that lies within the page."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def _cell(value: object) -> str:

@@ -7,7 +7,6 @@ another process, on another day. Reports and runs are called by the folder's nam
 from __future__ import annotations
 
 import hashlib
-import io as stdio
 import re
 from collections.abc import Mapping, Sequence
 
@@ -51,10 +50,9 @@ def keep_arrays(parts: Mapping[str, tuple[ArrayLike, ArrayLike]], classes: Seque
         arrays[f"y_{part}"] = _numbers(labels[part], names, part, named=classes is not None)
     folder = io.cache_dir().resolve() / "arrays" / _digest(arrays) / name
     if not (folder / FILE).exists():
-        content = stdio.BytesIO()
-        np.savez(content, **arrays)  # type: ignore[arg-type]  # its keyword `allow_pickle` is none of these
         with writing_cache():
-            io.write_bytes(folder / FILE, content.getbuffer())
+            # NumPy's keyword `allow_pickle` is none of these.
+            io.write_with(folder / FILE, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
     return str(folder)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -22,6 +21,7 @@ import numpy as np
 
 from eyas.core.errors import DataError
 from eyas.core.machine import usable_cores
+from eyas.core.processes import start_module
 from eyas.data.decode_one import DecodedImage, DecodeSettings, EncodedRow, decode_batch
 
 BATCH_IMAGES = 256
@@ -143,14 +143,7 @@ def _batches(images: Iterable[EncodedRow], size: int) -> Iterator[list[EncodedRo
 
 def _start() -> tuple[Connection, subprocess.Popen[bytes]]:
     ours, theirs = _socket_pair()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    # -P: or `-m` would import from the working folder first, which may hold anything.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "eyas.data.worker", str(theirs)],
-        pass_fds=[theirs],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
+    process = start_module("eyas.data.worker", str(theirs), pass_fds=[theirs], stdin=subprocess.DEVNULL)
     os.close(theirs)
     return Connection(ours), process
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
 from eyas.arrays import load_arrays
-from eyas.core.io import write_bytes
+from eyas.core.io import write_with
 from eyas.data import cache
 from eyas.data.decode_one import Failure
 from eyas.data.decoding import Inspection
@@ -45,16 +44,9 @@ def save_survey(key: str, survey: Survey) -> None:
         "max_pixels": survey.max_pixels,
         "failures": {str(row): asdict(failure) for row, failure in survey.failures.items()},
     }
-    file = io.BytesIO()
-    np.savez(
-        file,
-        labels=survey.labels,
-        sizes=survey.sizes,
-        grey=survey.grey,
-        digests=survey.digests,
-        words=np.frombuffer(json.dumps(words).encode(), np.uint8),
-    )
-    write_bytes(cache.survey_path(key), file.getvalue())
+    arrays = {name: getattr(survey, name) for name in ("labels", "sizes", "grey", "digests")}
+    arrays["words"] = np.frombuffer(json.dumps(words).encode(), np.uint8)
+    write_with(cache.survey_path(key), lambda stream: np.savez(stream, **arrays))
 
 
 def read_survey(key: str) -> Survey | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TextIO
@@ -13,8 +12,13 @@ from eyas.bundle import Manifest
 from eyas.core.errors import EyasError
 from eyas.core.moments import iso
 
-BUILDERS = {"docker": (), "podman": ("--format=docker",), "buildah": ("--format=docker", "--layers")}
-"""What each is told: the other format has no health check, and buildah keeps layers only where it is asked to."""
+BUILDERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "docker": ("info", ()),
+    "podman": ("info", ("--format=docker",)),
+    "buildah": ("version", ("--format=docker", "--layers")),
+}
+"""Each with the command that tells whether it works: docker's client may be there without its engine. Then what its
+build is told: the other format has no health check, and buildah keeps layers only where it is asked to."""
 DOCKERFILE = Path("deploy") / "docker" / "serve.Dockerfile"
 ASK_SECONDS = 20
 
@@ -27,8 +31,17 @@ def image_tag(manifest: Manifest | None) -> str:
 
 
 def find_builder() -> str | None:
-    """The first that is installed; docker only where its engine answers."""
-    return next((name for name in BUILDERS if shutil.which(name) and (name != "docker" or _answers())), None)
+    """The first that is installed and works."""
+    return next(filter(answers, BUILDERS), None)
+
+
+def answers(name: str) -> bool:
+    """Whether one of `BUILDERS` is installed and works."""
+    try:
+        done = subprocess.run([name, BUILDERS[name][0]], capture_output=True, timeout=ASK_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def build_command(builder: str, context: Path, tag: str, manifest: Manifest | None) -> list[str]:
@@ -40,7 +53,7 @@ def build_command(builder: str, context: Path, tag: str, manifest: Manifest | No
     return [
         builder,
         "build",
-        *BUILDERS[builder],
+        *BUILDERS[builder][1],
         f"--file={context / DOCKERFILE}",
         f"--target={'with-model' if manifest else 'serve'}",
         f"--tag={tag}",
@@ -66,11 +79,3 @@ def build(command: list[str], said: TextIO | None = None) -> None:
 
 def _version(text: str) -> str:
     return text.replace("+", "-")
-
-
-def _answers() -> bool:
-    try:
-        done = subprocess.run(["docker", "info"], capture_output=True, timeout=ASK_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0

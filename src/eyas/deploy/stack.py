@@ -7,12 +7,12 @@ from pathlib import Path
 
 from eyas.bundle import Bundle
 from eyas.core import io
+from eyas.core.schema.trust import SECRET_BYTES
 from eyas.deploy.context import write_context
 from eyas.deploy.images import image_tag
 
 COMPOSE = Path("deploy") / "compose"
 SECRETS = Path("secrets")
-SECRET_BYTES = 32
 
 
 def write_stack(folder: Path, bundle: Bundle | None) -> None:

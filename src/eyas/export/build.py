@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.bundle import Bundle, Precision, open_bundle, write_bundle
+from eyas.bundle import Bundle, Precision, write_bundle
 from eyas.bundle.folder import MODEL
 from eyas.core.runs import RunFolder
 from eyas.core.schema import ExportConfig
@@ -46,8 +46,8 @@ def export_run(run: RunFolder, dataset: Dataset, config: ExportConfig, target: P
     with write_bundle(target) as draft:
         session = origin.trace(draft.path / MODEL)
         parity, proved = origin.prove(session, config.tolerance)
-        write_contents(draft, origin.subject(), config, session, proved, origin.temperature, parity)
-    return open_bundle(target)
+        manifest = write_contents(draft, origin.subject(), config, session, proved, origin.temperature, parity)
+    return Bundle(target, manifest)
 
 
 def quantise_run(
@@ -79,8 +79,8 @@ def quantise_run(
         session = set_temperature(model, temperature)
         after = session.run(origin.proof.take(slice(None)))
         found = compare(precision, origin.proof, before, after, plain, model, max_drop=config.max_accuracy_drop)
-        write_contents(draft, origin.subject(), config, session, after, temperature, parity, found)
-    return open_bundle(target)
+        manifest = write_contents(draft, origin.subject(), config, session, after, temperature, parity, found)
+    return Bundle(target, manifest)
 
 
 def _spread(split: Split) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.bundle import BundleDraft, Conformal, DatasetInfo, InputSpec, Parity, Quantisation
+from eyas.bundle import BundleDraft, Conformal, DatasetInfo, InputSpec, Manifest, Parity, Quantisation
 from eyas.bundle.folder import CARD, GOLDEN, MODEL, REFERENCE
 from eyas.core import io
 from eyas.core.moments import iso
@@ -40,7 +40,7 @@ def write_contents(
     temperature: float,
     parity: Parity,
     quantisation: Quantisation | None = None,
-) -> None:
+) -> Manifest:
     """Fill `draft`, which holds its graph, and finish it.
 
     Args:
@@ -65,7 +65,7 @@ def write_contents(
     _write_golden(draft.path / GOLDEN, subject.proof, proved["probabilities"])
     fields = _describe(subject, draft.path, config, quantisation)
     write_card(draft.path / CARD, fields, evaluations, parity, conformal)
-    draft.finish(
+    return draft.finish(
         **fields,
         temperature=temperature,
         conformal=conformal,

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from eyas.bundle import Bundle, Imported, Parity, open_bundle, write_bundle
+from eyas.bundle import Bundle, Imported, Parity, write_bundle
 from eyas.bundle.folder import MODEL
 from eyas.core import io
 from eyas.core.errors import BundleError, ParityError
@@ -82,8 +82,8 @@ def import_model(
         proof, proved = _prove(seen, plan.head, session, temperature, export.tolerance)
         parity = _finish(proof, original.graph)
         subject = _describe(came, original, seen, plan, stated.name or name_of(file))
-        write_contents(draft, subject, export, session, proved, temperature, parity)
-    return open_bundle(target)
+        manifest = write_contents(draft, subject, export, session, proved, temperature, parity)
+    return Bundle(target, manifest)
 
 
 def name_of(file: Path) -> str:

@@ -1,11 +1,10 @@
 """Inference: a bundle and images in, probabilities out. ONNX Runtime is all it needs."""
 
 from eyas.infer.files import LoadedFile, load_files, predict_files
-from eyas.infer.predictor import GOLDEN_TOLERANCE, Prediction, Predictor, require_images
+from eyas.infer.predictor import Prediction, Predictor, require_images
 from eyas.infer.session import Session
 
 __all__ = [
-    "GOLDEN_TOLERANCE",
     "LoadedFile",
     "Prediction",
     "Predictor",

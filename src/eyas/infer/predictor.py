@@ -13,10 +13,6 @@ from eyas.bundle import Bundle, needs_review
 from eyas.core.errors import InputError, IntegrityError
 from eyas.infer.session import CAM, OUTPUTS, Session
 
-GOLDEN_TOLERANCE = 1e-4  # float32 sums differ by their order from one processor to the next
-# And in int8 or fp16 such a difference can round an activation to the next step.
-QUANTISED_TOLERANCE = 1e-2
-
 
 class Scored(Protocol):
     """What is said of N images by more than the graph; `eyas.monitor.streaming.ImageScores` is such."""
@@ -125,8 +121,7 @@ class Predictor:
             The largest absolute difference in any probability.
 
         Raises:
-            IntegrityError: it is above `GOLDEN_TOLERANCE` (`QUANTISED_TOLERANCE` of an int8 or fp16 graph), or the
-                golden answers do not fit the graph.
+            IntegrityError: it is above the manifest's `tolerance`, or the golden answers do not fit the graph.
         """
         golden = self.bundle.golden()
         if not len(golden.images):
@@ -141,7 +136,7 @@ class Predictor:
                 f"the golden answers of {self.bundle.path} must be {answers.shape}, are {expected.shape}"
             )
         difference = float(np.abs(answers - expected).max())
-        tolerance = QUANTISED_TOLERANCE if self.bundle.manifest.quantisation else GOLDEN_TOLERANCE
+        tolerance = self.bundle.manifest.tolerance
         if not difference <= tolerance:  # so that NaN fails too
             raise IntegrityError(
                 f"{self.bundle.path} does not reproduce its golden answers on this machine: "

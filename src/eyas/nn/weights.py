@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io as stdio
 import pickle
 import shutil
 from pathlib import Path
@@ -100,6 +99,4 @@ def take_weights(network: Network, weights: dict[str, Any], file: Path) -> None:
 
 def save(file: Path, content: dict[str, Any]) -> None:
     """`torch.save`, atomically."""
-    buffer = stdio.BytesIO()
-    torch.save(content, buffer)
-    io.write_bytes(file, buffer.getvalue())
+    io.write_with(file, lambda stream: torch.save(content, stream))

@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.report.canvas import BLUE, INK, clean, new_figure, save, short
+from eyas.report.canvas import BLUE, INK, clean, ends, new_figure, save, short
 from eyas.report.words import words
-
-ALL_BARS, EXTREMES = 40, 20
 
 
 def draw_balance(classes: Sequence[str], counts: NDArray[np.int64], png: Path, *, language: str = "en") -> None:
@@ -25,11 +23,7 @@ def draw_balance(classes: Sequence[str], counts: NDArray[np.int64], png: Path, *
     """
     terms = words(language)
     order = np.argsort(-counts, kind="stable")
-    if len(order) <= ALL_BARS:
-        parts = {terms("figures.balance"): order}
-    else:
-        ends = {"figures.larger": order[:EXTREMES], "figures.smaller": order[-EXTREMES:]}
-        parts = {terms(key, count=EXTREMES): part for key, part in ends.items()}
+    parts = ends(order, terms, "figures.balance", "figures.larger", "figures.smaller")
     rows = max(len(part) for part in parts.values())
     figure = new_figure(5 * max(len(parts), 1.5), 0.2 * rows + 1.2)
     for axes, (title, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True):

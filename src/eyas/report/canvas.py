@@ -6,16 +6,20 @@ import io
 import warnings
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from eyas.core.io import write_bytes
+from eyas.core.language import Phrases
 
 # Okabe & Ito's colours, told apart by colour-blind readers and in grey.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 INK, GREY, PALE = "#222222", "#7A7A7A", "#E3E3E3"
 DPI = 150
 LABEL_LENGTH = 20
+ALL_BARS, EXTREMES = 40, 20
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -32,6 +36,19 @@ def clean(axes: Axes, title: str, grid: str = "y") -> None:
     if grid:
         axes.grid(axis=grid, color=PALE, linewidth=0.8)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def ends(order: NDArray[np.int64], terms: Phrases, whole: str, first: str, last: str) -> dict[str, NDArray[np.int64]]:
+    """The bars of a picture under their titles: all of them, or of many the `EXTREMES` at either end.
+
+    Args:
+        order: the bars' numbers as they are drawn.
+        terms: has the titles.
+        whole, first, last: their keys; those of the ends take `count`.
+    """
+    if len(order) <= ALL_BARS:
+        return {terms(whole): order}
+    return {terms(first, count=EXTREMES): order[:EXTREMES], terms(last, count=EXTREMES): order[-EXTREMES:]}
 
 
 def short(label: str) -> str:

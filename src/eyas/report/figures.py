@@ -15,13 +15,11 @@ from eyas.core.language import Phrases
 from eyas.core.schema import Monitor
 from eyas.diagnose.history import History, best_epoch, read_history
 from eyas.evaluate import Evaluation
-from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PALE, clean, new_figure, save, short
+from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PALE, clean, ends, new_figure, save, short
 from eyas.report.words import percent_ticks, words
 
 # More classes than this get no name each on the confusion matrix, and only their extremes among the per-class scores.
 NAMED_CLASSES = 120
-ALL_BARS = 40
-EXTREMES = 20
 
 
 def draw_curves(history_csv: Path, png: Path, *, monitor: Monitor = "val_loss", language: str = "en") -> None:
@@ -126,11 +124,7 @@ def draw_per_class(evaluation: Evaluation, png: Path, language: str = "en") -> N
     terms = words(language)
     order = np.argsort(-evaluation.f1, kind="stable")
     order = order[evaluation.support[order] > 0]
-    if len(order) <= ALL_BARS:
-        parts = {terms("figures.f1_by_class"): order}
-    else:
-        ends = {"figures.highest": order[:EXTREMES], "figures.lowest": order[-EXTREMES:]}
-        parts = {terms(key, count=EXTREMES): part for key, part in ends.items()}
+    parts = ends(order, terms, "figures.f1_by_class", "figures.highest", "figures.lowest")
     rows = max(len(part) for part in parts.values())
     figure = new_figure(6.5 * len(parts), 0.27 * rows + 1.6)
     for axes, (title, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts.items(), strict=True):

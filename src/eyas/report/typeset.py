@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ import typst
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from eyas.core.io import write_bytes, write_text
+from eyas.core.notebook import data_url
 from eyas.report.document import Document
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,6 +30,10 @@ def write_pdf(document: Document, pdf: Path) -> None:
 
 def write_html(document: Document, html: Path) -> None:
     """One page, its pictures inside."""
+
+    def inline(file: str) -> str:
+        return data_url((document.folder / file).read_bytes())
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -38,10 +42,4 @@ def write_html(document: Document, html: Path) -> None:
         lstrip_blocks=True,
     )
     template = environment.get_template("report.html")
-    write_text(
-        html, template.render(document=document.to_json(), inline=lambda file: _data_url(document.folder / file))
-    )
-
-
-def _data_url(png: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}"
+    write_text(html, template.render(document=document.to_json(), inline=inline))

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from eyas.bundle import Repository
-from eyas.bundle.writing import only_writer, sync
+from eyas.bundle.writing import only_writer
 from eyas.core import io
 from eyas.core.errors import IntegrityError, RolloutError
 from eyas.core.schema import Section
@@ -210,9 +210,9 @@ class RolloutStore:
             if written != len(line.encode()):
                 raise RolloutError(f"{self.folder / HISTORY} took {written} bytes of a line; is the disk full?")
             os.fsync(file.fileno())
-        sync(self.folder)
+        io.sync(self.folder)
         io.write_json(self.folder / CURRENT, entry.after.model_dump(mode="json"))
-        sync(self.folder)
+        io.sync(self.folder)
         return entry.after
 
 

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 
 from eyas.core.schema.section import Section
 
+SECRET_BYTES = 32
+"""Of a secret, at least (RFC 7518, 3.2): as long as the hash."""
 ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 
 

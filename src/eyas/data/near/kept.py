@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from eyas.arrays import load_arrays
-from eyas.core.io import write_bytes
+from eyas.core.io import write_with
 from eyas.data import cache
 from eyas.data.near.pairs import NearPairs
 from eyas.data.writing import writing_cache
@@ -28,10 +28,9 @@ def save_pairs(path: Path, pairs: NearPairs) -> None:
     Raises:
         DataError: the cache cannot be written.
     """
-    file = io.BytesIO()
-    np.savez(file, first=pairs.first, second=pairs.second, mirrored=pairs.mirrored, score=pairs.score)
+    kept = partial(np.savez, first=pairs.first, second=pairs.second, mirrored=pairs.mirrored, score=pairs.score)
     with writing_cache():
-        write_bytes(path, file.getvalue())
+        write_with(path, kept)
 
 
 def read_pairs(path: Path) -> NearPairs | None:

@@ -18,10 +18,12 @@ from pathlib import Path
 from eyas.core import console
 from eyas.core.errors import DataError
 from eyas.core.io import CHUNK, write_text
+from eyas.core.retry_after import read_retry_after
 from eyas.data.writing import locked
 
 ATTEMPTS = 5
 BACKOFF_SECONDS = 0.5
+LONGEST_ASKED = 60.0  # seconds that a busy server is waited for, whatever it asks
 TIMEOUT_SECONDS = 30.0
 # Answers that another attempt may change: too early, too many requests, a server in trouble.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -34,6 +36,14 @@ class RefusedError(DataError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class _BusyError(ConnectionError):
+    """The server's answer is one that passes; `after` is how many seconds it asks for."""
+
+    def __init__(self, message: str, retry_after: str) -> None:
+        super().__init__(message)
+        self.after = read_retry_after(retry_after) or 0.0
 
 
 def download(urls: Sequence[str], target: Path, *, md5: str | None = None, headers: Mapping[str, str] = {}) -> Path:
@@ -70,16 +80,17 @@ def _fetch(url: str, target: Path, md5: str | None, headers: Mapping[str, str]) 
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise DataError(f"{url} must be an http or https URL")
     part = target.with_name(f"{target.name}.part")
-    pause, problem, moved = BACKOFF_SECONDS, "", False
+    pause, asked, problem, moved = BACKOFF_SECONDS, 0.0, "", False
     for attempt in range(ATTEMPTS):
         if attempt and not moved:  # nothing came: give the server time
-            time.sleep(pause)
+            time.sleep(max(pause, asked))
             pause *= 2
         before = _size(part)
         try:
             complete = _attempt(url, part, headers)
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             complete, problem = False, _reason(error)
+            asked = min(error.after, LONGEST_ASKED) if isinstance(error, _BusyError) else 0.0
             if isinstance(getattr(error, "reason", None), socket.gaierror):  # no such host, or no network at all
                 break
         if complete:
@@ -137,7 +148,7 @@ def _refused(url: str, error: urllib.error.HTTPError, part: Path) -> bool:
         part.unlink(missing_ok=True)
         return False
     if error.code in PASSING:
-        raise ConnectionError(f"HTTP {error.code} {error.reason}")
+        raise _BusyError(f"HTTP {error.code} {error.reason}", error.headers.get("Retry-After", ""))
     raise RefusedError(f"{url}: HTTP {error.code} {error.reason}", error.code)
 
 

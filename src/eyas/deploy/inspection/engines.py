@@ -10,12 +10,10 @@ from pathlib import Path
 
 from eyas.bundle import open_bundle
 from eyas.core.errors import BundleError, EyasError
+from eyas.deploy.images import ASK_SECONDS, BUILDERS, answers
 from eyas.deploy.inspection.finding import Finding
 
-ASK_SECONDS = 20
 RUN_SECONDS = 120
-BUILDERS = {"docker": ("docker", "info"), "podman": ("podman", "info"), "buildah": ("buildah", "version")}
-"""Each with what tells whether it works: docker's client may be there without its engine."""
 RUNNERS = ("docker", "podman")
 HELD = ("models", "list", "/models", "--json")
 """What the image is asked."""
@@ -23,15 +21,12 @@ HELD = ("models", "list", "/models", "--json")
 
 def look_for_builder() -> Finding:
     """A program that builds images."""
-    found: list[str] = []
-    deaf: list[str] = []
-    for name, question in BUILDERS.items():
-        if shutil.which(name):
-            (found if _ask(question) is not None else deaf).append(name)
-    if found:
+    installed = [name for name in BUILDERS if shutil.which(name)]
+    if found := [*filter(answers, installed)]:
         return Finding("image", "a builder", True, ", ".join(found))
-    if deaf:
-        return Finding("image", "a builder", False, f"{', '.join(deaf)} is installed, but its engine does not answer")
+    if installed:
+        said = f"{', '.join(installed)} is installed, but its engine does not answer"
+        return Finding("image", "a builder", False, said)
     return Finding("image", "a builder", False, f"install one of {', '.join(BUILDERS)}")
 
 
@@ -39,7 +34,7 @@ def look_for_compose() -> Finding:
     """Compose, as docker's or podman's."""
     for name in RUNNERS:
         if shutil.which(name) and (said := _ask((name, "compose", "version"))) is not None:
-            works = _ask(BUILDERS[name]) is not None
+            works = answers(name)
             deaf = "; but its engine does not answer"
             return Finding("compose", "compose", works, f"{said.splitlines()[0]}{'' if works else deaf}")
     return Finding("compose", "compose", False, "install docker with its compose plugin, or podman with podman-compose")
@@ -62,7 +57,7 @@ def look_for_kubernetes() -> Iterator[Finding]:
 def look_at_image(image: str, bundle: Path | None) -> Finding:
     """Whether an image holds a model: asked without a network. With a bundle: whether it is that one."""
     what = f"image {image}"
-    runner = next((name for name in RUNNERS if shutil.which(name) and _ask(BUILDERS[name]) is not None), None)
+    runner = next(filter(answers, RUNNERS), None)
     if runner is None:
         return Finding("yours", what, False, f"none of {', '.join(RUNNERS)} answers, so that it cannot be asked")
     done = _run((runner, "run", "--rm", "--network=none", "--entrypoint=eyas", image, *HELD), RUN_SECONDS)

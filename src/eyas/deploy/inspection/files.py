@@ -8,9 +8,9 @@ import stat
 import tempfile
 from pathlib import Path
 
+from eyas.core.schema.trust import SECRET_BYTES
 from eyas.deploy.inspection.finding import Finding
 
-SECRET_BYTES = 32  # as of `eyas.serve.trust`
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 

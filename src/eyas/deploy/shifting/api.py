@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx
 
 from eyas.core.errors import ConfigError, ServiceError, ServingError
+from eyas.core.retry_after import read_retry_after
+from eyas.core.schema.trust import is_loopback
 from eyas.deploy.shifting.tokens import Token
 
 T = TypeVar("T")
@@ -56,7 +57,8 @@ class Api:
                     return None
                 if not left or error.status not in (None, *BUSY):
                     raise
-            sleep(self._poll_seconds)
+                asked = min(error.retry_after or 0.0, self._patience)
+            sleep(max(self._poll_seconds, asked))
         raise AssertionError("unreachable")
 
     def send(self, method: str, path: str, body: Json | None = None) -> Json:
@@ -77,7 +79,10 @@ class Api:
         if response.is_error:
             said = _message(found) or response.text[:SHOWN]
             raise ServiceError(
-                f"{method} {path} gave {response.status_code}: {said}", status=response.status_code, detail=said
+                f"{method} {path} gave {response.status_code}: {said}",
+                status=response.status_code,
+                detail=said,
+                retry_after=read_retry_after(response.headers.get("retry-after", "")),
             )
         return found
 
@@ -114,16 +119,9 @@ def _safe(base: str) -> httpx.URL:
         url = httpx.URL(base)
     except httpx.InvalidURL as error:
         raise ConfigError(f"--endpoint must be an https address, got {base!r}") from error
-    if url.scheme == "https" or (url.scheme == "http" and _here(url.host)):
+    if url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host)):
         return url
     raise ConfigError(f"--endpoint must be https, since the token goes along, got {base!r}")
-
-
-def _here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _object(response: httpx.Response) -> Json:

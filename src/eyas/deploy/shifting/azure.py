@@ -11,7 +11,7 @@ from typing import Any
 
 from eyas.core.errors import ConfigError, ServingError
 from eyas.deploy.shifting.api import Api, Json
-from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled
+from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled, taken
 
 API = "https://management.azure.com"
 VERSION = "2025-01-01"
@@ -85,7 +85,7 @@ class ContainerApp:
         """The rest is dealt out as it was."""
         if self._live:
             if not self._is_ours(self._settled()):
-                raise ServingError(f"somebody else has changed the traffic of {self._name} meanwhile")
+                raise taken(self._name)
             self._set_traffic([*scaled(self._live, 100 - percent), Share(revision.name, percent)])
         return f"https://{_ingress(self._settled())['fqdn']}"
 

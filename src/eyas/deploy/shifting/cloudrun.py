@@ -12,7 +12,7 @@ from typing import Any
 
 from eyas.core.errors import ConfigError, ServingError
 from eyas.deploy.shifting.api import Api, Json
-from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled
+from eyas.deploy.shifting.machine import STAGES, Revision, Share, scaled, taken
 
 API = "https://{region}-run.googleapis.com"
 TAG = "candidate"
@@ -92,7 +92,7 @@ class CloudRun:
         """The rest is dealt out as it was."""
         if self._live:
             if not self._is_ours(self._found()):
-                raise ServingError(f"somebody else has changed the traffic of {self._name} meanwhile")
+                raise taken(self._name)
             self._set_traffic([*_traffic(scaled(self._live, 100 - percent)), *self._tags, self._candidate(percent)])
         return str(self._settled()["url"])
 

@@ -145,6 +145,11 @@ def _named(live: Sequence[Share]) -> str:
     return ", ".join(f"{one.revision} {one.percent} %" for one in live) or "nothing"
 
 
+def taken(service: str) -> ServingError:
+    """What a platform raises where it is to shift traffic that is not as this roll-out has set it."""
+    return ServingError(f"somebody else has changed the traffic of {service} meanwhile")
+
+
 def scaled(shares: Sequence[Share], total: int) -> list[Share]:
     """Shares of 100 made shares of `total`, whole percents: the first takes what rounding leaves."""
     rest = [Share(one.revision, one.percent * total // 100) for one in shares[1:]]

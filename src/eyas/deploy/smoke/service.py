@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 
 from eyas import __version__
+from eyas.client.address import bearing, service_url
 from eyas.core.errors import ConfigError, ServiceError
 
 POLL_SECONDS = 0.2
@@ -58,11 +59,9 @@ class Service:
         headers: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        self.url = url.rstrip("/")
-        sent = {"User-Agent": f"eyas-smoke/{__version__}", **(headers or {})}
-        if token:
-            sent["Authorization"] = f"Bearer {_printable(token)}"
-        address = _address(self.url)
+        self.url = url.strip().rstrip("/")
+        sent = {"User-Agent": f"eyas-smoke/{__version__}", **(headers or {}), **bearing(token)}
+        address = service_url(self.url, "URL")
         try:
             self._http = httpx.Client(base_url=address, headers=sent, timeout=timeout)
         except (ValueError, TypeError) as error:
@@ -118,22 +117,3 @@ class Service:
             raise ServiceError(f"{method} {self.url}{path} got no answer: {said}") from error
         media_type = response.headers.get("content-type", "").partition(";")[0].strip()
         return Answered(response.status_code, media_type, response.content, perf_counter() - started)
-
-
-def _address(url: str) -> httpx.URL:
-    rule = "URL must be http://HOST:PORT or https://…, a path allowed, nothing else"
-    try:
-        address = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"{rule}, got {url!r}: {error}") from error
-    if address.userinfo:
-        raise ConfigError(f"{rule}, got one with a user or password")
-    if address.scheme not in ("http", "https") or not address.host or address.query or address.fragment:
-        raise ConfigError(f"{rule}, got {url!r}")
-    return address
-
-
-def _printable(token: str) -> str:
-    if not all("!" <= character <= "~" for character in token):
-        raise ConfigError("the token (EYAS_TOKEN) must be printable ASCII without spaces, got other characters")
-    return token

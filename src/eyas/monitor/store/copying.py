@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from eyas.core.errors import StoreError
+from eyas.core.io import sync
 from eyas.monitor.store.engine import Engine, Session, StoreContent
 from eyas.monitor.store.reading import PREDICTION
 from eyas.monitor.store.rows import Feedback, Image, Record, read_prediction
@@ -48,11 +48,7 @@ def settle(file: Path) -> StoreContent:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         content = _inspected(connection, file)
-    handle = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(file)
     return content
 
 

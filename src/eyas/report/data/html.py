@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +9,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from eyas.core.notebook import data_url
+from eyas.image import to_png
 
 SHOWN_ROWS = 12
 """A longer table is folded."""
@@ -40,7 +41,7 @@ def paragraph(text: str) -> str:
 
 def chart(png: bytes, alt: str) -> str:
     """A drawn figure."""
-    return f'<img class="chart" alt="{escape(alt)}" src="{_data(png)}">\n'
+    return f'<img class="chart" alt="{escape(alt)}" src="{data_url(png)}">\n'
 
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -59,7 +60,9 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) 
 def _cell(value: Cell) -> str:
     if isinstance(value, Picture):
         alt = f"image {value.name}"
-        return f'<td class="name"><img alt="{escape(alt)}" src="{_data(_png(value.pixels))}">{escape(value.name)}</td>'
+        return (
+            f'<td class="name"><img alt="{escape(alt)}" src="{data_url(_png(value.pixels))}">{escape(value.name)}</td>'
+        )
     if isinstance(value, str):
         kind = ' class="error"' if value == "error" else ""
         return f"<td{kind}>{escape(value)}</td>"
@@ -67,12 +70,6 @@ def _cell(value: Cell) -> str:
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     image.thumbnail((192, 192))
-    image.save(stream, "PNG")
-    return stream.getvalue()
-
-
-def _data(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return to_png(np.asarray(image))

@@ -16,6 +16,7 @@ from urllib.request import Request
 
 from eyas import __version__
 from eyas.core.errors import ServingError
+from eyas.core.retry_after import read_retry_after
 from eyas.core.schema.addresses import shown
 from eyas.serve.trust.fetch import opener
 
@@ -123,7 +124,7 @@ def _refused(status: int, after: str) -> DeliveryError:
         said = f"{status}"
     if 300 <= status < 400:
         return DeliveryError(f"{said}, and redirects are not followed")
-    return DeliveryError(said, final=status in FINAL, after=float(after) if after.isdecimal() else None)
+    return DeliveryError(said, final=status in FINAL, after=read_retry_after(after))
 
 
 def _words(error: Exception) -> str:

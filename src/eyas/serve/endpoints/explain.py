@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from math import ceil
 
 import msgspec
+import numpy as np
 
 from eyas.core.errors import InputError
 from eyas.explain import METHODS, Explanation, OutOfTimeError
 from eyas.explain.picture import draw
-from eyas.image import PNG
+from eyas.image import PNG, to_png
 from eyas.serve.endpoints.classes import class_index
 from eyas.serve.endpoints.predict import predict_body
 from eyas.serve.endpoints.which import WHICH, which
@@ -67,7 +67,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             raise InputError(f"one image at a time is explained, got {len(images)}")
         found = await work.do(model, images, method, index)
         if PNG in request.header("accept"):
-            return Answer(_png(images, found), media_type=PNG)
+            return Answer(to_png(np.asarray(draw(images[0], found))), media_type=PNG)
         return json_answer(_told(found, model))
 
     what = "Which parts of an image speak for a class?"
@@ -135,9 +135,3 @@ def _told(found: Explanation, model: Model) -> Explained:
         reliable=measured.is_reliable,
         version=model.version,
     )
-
-
-def _png(images: Images, found: Explanation) -> bytes:
-    buffer = BytesIO()
-    draw(images[0], found).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -15,8 +15,9 @@ import jwt
 
 from eyas.core.errors import ConfigError, needs_extra
 from eyas.core.schema import AuthConfig
+from eyas.core.schema.trust import SECRET_BYTES
 from eyas.serve.http.endpoint import Scope
-from eyas.serve.trust.keys import KINDS, SECRET_BYTES, read_secret, usable_key
+from eyas.serve.trust.keys import KINDS, read_secret, usable_key
 from eyas.serve.trust.tokens import MAX_SUBJECT
 
 SCOPES = frozenset(get_args(Scope))

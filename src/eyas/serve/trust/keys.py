@@ -19,10 +19,10 @@ import jwt
 
 from eyas.core.errors import ConfigError, needs_extra
 from eyas.core.schema import AuthConfig
+from eyas.core.schema.trust import SECRET_BYTES
 from eyas.serve.trust.fetch import MAX_BYTES, fetch
 
 SECRET_VARIABLE = "EYAS_AUTH_SECRET"
-SECRET_BYTES = 32  # RFC 7518, 3.2: as long as the hash
 RSA_BITS = 2048  # RFC 7518, 3.3
 RETRY_SECONDS = 10.0  # between two fetches, at least: tokens with keys made up must not make a flood of them
 REFRESH_SECONDS = 300.0  # then the keys are fetched again, beside the requests

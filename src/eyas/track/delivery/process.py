@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import IO, Any, TypeVar
 
 from eyas.core.console import err
 from eyas.core.errors import needs_extra
+from eyas.core.processes import start_module
 from eyas.track.delivery.sender import SINKS
 from eyas.track.delivery.sink import END, STARTING
 from eyas.track.delivery.spool import Delivered, Spool
@@ -52,15 +52,14 @@ class Delivery:
         self._at = monotonic()
         self._news = Condition()
         self._ended = False
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         with (spool.folder / f"{tracker}.log").open("ab") as log:
-            # -P: or `-m` would import from the working folder first, which may hold anything.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "eyas.track.delivery.sender", str(spool.run), tracker],
+            self._process = start_module(
+                "eyas.track.delivery.sender",
+                str(spool.run),
+                tracker,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment,
                 start_new_session=True,  # a group of its own, which can be ended whole: wandb has children
             )
         Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()

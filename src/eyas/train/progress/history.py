@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io as stdio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +45,4 @@ class EpochRow:
 
 def write_history(file: Path, history: Sequence[EpochRow]) -> None:
     """`history.csv`, whole or not at all; a missing validation value is an empty cell."""
-    buffer = stdio.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(EpochRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in history)
-    io.write_text(file, buffer.getvalue())
+    io.write_csv(file, [field.name for field in fields(EpochRow)], map(astuple, history))

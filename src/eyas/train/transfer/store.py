@@ -11,7 +11,6 @@ since `done.npy` was last written.
 from __future__ import annotations
 
 import hashlib
-import io as stdio
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -120,11 +119,9 @@ def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
 
 
 def _save_done(folder: Path, done: NDArray[np.bool_], file: int) -> None:
-    buffer = stdio.BytesIO()
-    np.save(buffer, done)
     with writing_cache():
         os.fsync(file)
-        io.write_bytes(folder / "done.npy", buffer.getvalue())
+        io.write_with(folder / "done.npy", lambda stream: np.save(stream, done))
 
 
 def _read_done(folder: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
