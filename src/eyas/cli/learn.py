@@ -150,32 +150,33 @@ def evaluate(
     Example: eyas evaluate runs/digits-cnn-1; eyas evaluate runs/digits-cnn-1/bundle --split val
     """
     with needs_extra("train"):
-        from eyas.cli.measure import measure_bundle, measure_clean, measure_run
-        from eyas.core.runs import RunFolder
+        from eyas.cli.bundle_data import measure_bundle
+        from eyas.core.runs import open_run
+        from eyas.data import open_dataset
         from eyas.report import write_evaluation
         from eyas.track.afterwards import record_evaluation
+        from eyas.train import evaluate_fully
 
     is_bundle = (path / "manifest.json").is_file()
     record = out is None and not is_bundle
-    averaged = clean = None
+    others: dict[str, Evaluation] = {}
     if is_bundle:
         if flip:
             raise ConfigError("--flip is for a run: a bundle answers for the image that it is given")
         found = measure_bundle(path, overrides or [], split)
     else:
-        found = measure_run(path, overrides or [], split, record=record)
-        averaged = measure_run(path, overrides or [], split, flip=True, record=record) if flip else None
-        clean = measure_clean(path, overrides or [], record=record) if split == "test" else None
+        dataset = open_dataset(_run_config(path, overrides).data)
+        others = evaluate_fully(open_run(path), dataset, split, flip=flip, record=record)
+        found = others.pop(split)
         out = out or path / f"evaluation-{split}"
     if out:
         write_evaluation(found, out)
     if as_json:
-        others = {"flip": averaged, "clean": clean}
-        print_json(found.to_json() | {name: other.summary() for name, other in others.items() if other})
+        print_json(found.to_json() | {name.removeprefix(f"{split}_"): one.summary() for name, one in others.items()})
     else:
-        _print_evaluation(found, split, out, averaged, clean)
+        _print_evaluation(found, split, out, others.get(f"{split}_flip"), others.get(f"{split}_clean"))
     if record:
-        record_evaluation(RunFolder(path), split, found.summary())
+        record_evaluation(open_run(path), split, found.summary())
 
 
 def export(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from eyas.core.config import load_values
@@ -112,12 +112,10 @@ class Dataset(Opened):
         return made
 
     @property
-    def clean_test(self) -> Split | None:
-        """The test split without `test_copies`; None where there are none, or nothing else."""
+    def clean_test(self) -> NDArray[np.int64] | None:
+        """Positions in `test` of all but `test_copies`, ascending; None where there are none, or nothing else."""
         kept = np.setdiff1d(np.arange(len(self.test)), self.test_copies)
-        if not 0 < len(kept) < len(self.test):
-            return None
-        return Split("test", self.test.images, self.test.rows[kept], self.test.labels[kept])
+        return kept if 0 < len(kept) < len(self.test) else None
 
     def require(self, fingerprint: str, owner: Path) -> None:
         """Refuse to be taken for the data that `owner` was trained on.
