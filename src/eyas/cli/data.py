@@ -14,7 +14,7 @@ from eyas.core.errors import ConfigError, DataError, needs_extra
 
 if TYPE_CHECKING:
     from eyas.core.schema import AugmentConfig, DataConfig
-    from eyas.data import CheckReport
+    from eyas.data import CheckReport, Dataset
 
 MOST_CLASSES = 20
 MOST_SIZES = 5
@@ -85,7 +85,7 @@ def check(
             f"next: look through it, then eyas train … data.fixes={fix}",
             err=as_json,
         )
-    require_sound(overview.report, settings.data)
+    overview.report.require_sound(force=settings.data.force)
 
 
 @app.command(name="import")
@@ -188,13 +188,20 @@ def _changed(augment: AugmentConfig) -> str:
     return " ".join(f"{key}={value}" for key, value in augment.model_dump(exclude_defaults=True).items())
 
 
-def require_sound(report: CheckReport, config: DataConfig) -> None:
-    """Refuse data that would spoil training, unless `data.force`.
+def open_sound(data: DataConfig, *, quiet: bool = False) -> Dataset:
+    """Open data that are to be trained on; warnings go to standard error, unless `quiet`.
 
     Raises:
-        DataError: names every such finding.
+        ConfigError: as `open_dataset`.
+        DataError: they cannot be opened, or would spoil training.
     """
-    report.require_sound(force=config.force)
+    from eyas.data import open_dataset
+
+    dataset = open_dataset(data)
+    report = dataset.require_sound()
+    if not quiet:
+        print_warnings(report)
+    return dataset
 
 
 def print_warnings(report: CheckReport) -> None:

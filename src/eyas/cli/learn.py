@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eyas.cli import completion
-from eyas.cli.data import print_warnings, require_sound
+from eyas.cli.data import print_warnings
 from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -100,7 +100,7 @@ def train(
     settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
         from eyas.core.runs import require_free
-        from eyas.data import check_dataset, open_dataset
+        from eyas.data import open_dataset
         from eyas.track.delivery.process import require_library
 
     require_free(to)
@@ -108,8 +108,7 @@ def train(
     for library in ("torch", *own, *settings.track):  # one that is missing is named before the data are read
         require_library(library)
     dataset = open_dataset(settings.data)
-    report = check_dataset(settings.data)  # of the survey that opening has made
-    require_sound(report, settings.data)
+    report = dataset.require_sound()  # by the survey that opening has made
     with needs_extra("train"):  # loads torch, which takes seconds: what is wrong with the words and data is said first
         from eyas.api.training import run_training
         from eyas.track.trackers import where_to_look

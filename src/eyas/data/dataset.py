@@ -154,6 +154,16 @@ class Dataset(Opened):
         """Everything that is wrong with the data; see `check_dataset`."""
         return check_dataset(self.config)
 
+    def require_sound(self) -> CheckReport:
+        """`check`, and refuse data that would spoil training, unless they were opened with `force`.
+
+        Raises:
+            DataError: names every such finding.
+        """
+        report = self.check()
+        report.require_sound(force=self.config.force)
+        return report
+
     def show(self, images: int = 8, split: SplitName = "train") -> Image.Image:
         """A picture with a row for each class, of so many images; of the first 20 classes."""
         return sheet(self.split(split), self.classes, images)
