@@ -34,7 +34,7 @@ class Material:
     def tell_warnings(self) -> None:
         """What is wrong but spoils nothing, a line each on standard error."""
         for line in self.report.warnings if self.report else ():
-            console.err.print(as_keywords(line), markup=False, highlight=False, soft_wrap=True)
+            console.warn(as_keywords(line))
 
 
 def material(settings: Settings, given: Data | ArrayLike, labels: ArrayLike | None) -> Material:

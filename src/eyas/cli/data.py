@@ -206,8 +206,10 @@ def open_sound(data: DataConfig, *, quiet: bool = False) -> Dataset:
 
 def print_warnings(report: CheckReport) -> None:
     """What is wrong but spoils nothing, a line each on standard error."""
+    from eyas.core import console
+
     for line in report.warnings:
-        typer.echo(line, err=True)
+        console.warn(line)
 
 
 def print_report(report: CheckReport) -> None:

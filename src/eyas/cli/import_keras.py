@@ -61,6 +61,7 @@ def import_keras(
     Example: eyas import keras model.keras --data photos/; eyas import keras old.h5 --data digits --scaling unit; eyas
     import keras builder.py:build --data digits --weights w.weights.h5
     """
+    from eyas.core import console
     from eyas.core.config import load_config
     from eyas.core.scalings import SCALINGS
 
@@ -95,7 +96,7 @@ def import_keras(
     )
     print_warnings(check_dataset(taken.config.data))
     if taken.forced:
-        typer.echo(f"warning: imported by force, although {taken.forced}", err=True)
+        console.warn(f"imported by force, although {taken.forced}")
     _tell(taken, model, as_json)
 
 

@@ -139,6 +139,7 @@ def mirror(
     found = _open(repository)
     for model in models or ():
         found.versions(model)  # says what there is where there is no such model
+    from eyas.core import console
     from eyas.track.delivery.process import require_library
 
     require_library("mlflow")
@@ -149,7 +150,7 @@ def mirror(
     made = Mirror(found, Registry(tracking_uri or default_uri()), models or ())
     if follow:
         say = (lambda news: print_json({"news": news}, line=True)) if as_json else typer.echo
-        mirror_on(made, say, lambda trouble: typer.echo(f"warning: {trouble}", err=True))
+        mirror_on(made, say, console.warn)
     done = made.once()
     lines = done.news or ["the registry has everything"]
     tell(as_json, {"news": done.news, "troubles": done.troubles}, *lines)

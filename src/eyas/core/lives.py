@@ -17,8 +17,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any, Literal
 
-from eyas.core import io
-from eyas.core.console import err
+from eyas.core import console, io
 from eyas.core.errors import ResumeError
 
 STATE = "state.json"
@@ -189,7 +188,7 @@ def _note(folder: Path, values: Mapping[str, Any]) -> None:
     try:
         io.write_json(folder / STATE, values)
     except OSError as error:
-        err.print(f"warning: {folder / STATE} does not say {values['state']}: {error}", markup=False)
+        console.warn(f"{folder / STATE} does not say {values['state']}: {error}")
 
 
 def _now() -> str:

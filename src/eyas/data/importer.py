@@ -121,4 +121,4 @@ def _report(name: str, reasons: Sequence[tuple[str, str]], total: int, config: D
     if not config.force or len(reasons) == total:
         advice = "" if len(reasons) == total else "; mend or remove them, or leave them out with data.force=true"
         raise (UnsafeDataError if unsafe else DataError)(what + advice)
-    console.err.print(f"warning: {what}; left out (data.force)", style="yellow", markup=False)
+    console.warn(f"{what}; left out (data.force)")

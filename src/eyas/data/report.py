@@ -47,7 +47,7 @@ class CheckReport:
     @property
     def warnings(self) -> list[str]:
         """What is wrong but spoils nothing, a line each."""
-        return [f"warning: {one.message} [{one.code}]" for one in self.findings if one.severity == "warning"]
+        return [f"{one.message} [{one.code}]" for one in self.findings if one.severity == "warning"]
 
     def require_sound(self, *, force: bool) -> None:
         """Refuse data that would spoil training, unless `force`.

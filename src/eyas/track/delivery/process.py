@@ -16,7 +16,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import IO, Any, TypeVar
 
-from eyas.core.console import err
+from eyas.core import console
 from eyas.core.errors import needs_extra
 from eyas.track.delivery.sender import SINKS
 from eyas.track.delivery.sink import END, STARTING
@@ -149,10 +149,14 @@ def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:
 def warn(outcome: Outcome, run: Path) -> None:
     """One line on standard error where something could not be sent."""
     if outcome.error:
-        err.print(
-            f"warning: {outcome.tracker}: {outcome.left} records are not delivered ({outcome.error}); they wait in "
-            f"{run}/track: eyas track sync {run}",
-            markup=False,
+        console.warn(
+            f"{outcome.tracker}: {outcome.left} records are not delivered ({outcome.error}); they wait in "
+            f"{run}/track: eyas track sync {run}"
         )
+    warn_of_refusal(outcome)
+
+
+def warn_of_refusal(outcome: Outcome) -> None:
+    """One line on standard error where the store will never take something."""
     if outcome.refused:
-        err.print(f"warning: {outcome.tracker} took all but what it refuses: {outcome.refused}", markup=False)
+        console.warn(f"{outcome.tracker} took all but what it refuses: {outcome.refused}")
