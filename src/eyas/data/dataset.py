@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from eyas.core.config import load_values
-from eyas.core.errors import ConfigError, DataError
+from eyas.core.errors import ConfigError, DataError, EyasError
 from eyas.core.schema import DataConfig, Normalize
 from eyas.data.arrays import keep_arrays
 from eyas.data.opening import Opened, open_parts
@@ -117,17 +117,19 @@ class Dataset(Opened):
         kept = np.setdiff1d(np.arange(len(self.test)), self.test_copies)
         return kept if 0 < len(kept) < len(self.test) else None
 
-    def require(self, fingerprint: str, owner: Path) -> None:
-        """Refuse to be taken for the data that `owner` was trained on.
+    def require(
+        self, fingerprint: str, owner: Path, error: type[EyasError] = DataError, *, begun: bool = False
+    ) -> None:
+        """Refuse to be taken for the data that `owner` was trained on, or a study was `begun` on.
 
         Raises:
-            DataError: this dataset's fingerprint is another.
+            DataError: this dataset's fingerprint is another; or `error`.
         """
         if fingerprint != self.fingerprint:
-            raise DataError(
-                f"{owner} was trained on other data than {self.name} is now: the fingerprint must be "
-                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…; bring the data back as they were, or train "
-                "a new run"
+            was, anew = ("begun", "begin a new study") if begun else ("trained", "train a new run")
+            raise error(
+                f"{owner} was {was} on other data than {self.name} is now: the fingerprint must be "
+                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…; bring the data back as they were, or {anew}"
             )
 
     def require_images(self, name: SplitName) -> Split:
