@@ -275,20 +275,11 @@ def _print_evaluation(
 ) -> None:
     from eyas.core import console
 
-    rows = []
-    for key, label in (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL")):
-        low, high = found.intervals[key]
-        value = found.macro.f1 if key == "macro_f1" else getattr(found, key)
-        rows.append((label, f"{value:.4f}", f"{low:.4f} to {high:.4f}"))
-    low, high = found.intervals["ece"]
-    rows.append(("ECE", f"{found.ece:.4f}", f"{low:.4f} to {high:.4f}"))
+    rows = found.figures()
     if averaged:
-        low, high = averaged.intervals["accuracy"]
-        rows.append(("accuracy with mirror images", f"{averaged.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
+        rows.append(("accuracy with mirror images", *averaged.figures()[0][1:]))
     if clean:
-        low, high = clean.intervals["accuracy"]
-        label = f"accuracy on the {clean.images:,} that training does not know"
-        rows.append((label, f"{clean.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
+        rows.append((f"accuracy on the {clean.images:,} that training does not know", *clean.figures()[0][1:]))
     console.out.print(console.table(f"{split}: {found.images:,} images", ("metric", "value", "95 % interval"), rows))
     per_class = sorted(found.per_class(), key=lambda row: row["f1"])
     shown = per_class if len(per_class) <= 20 else per_class[:10]
