@@ -10,7 +10,7 @@ import typer
 
 from eyas.cli.data import print_warnings
 from eyas.cli.import_graph import Force
-from eyas.cli.words import AsJson, ConfigFile, Overrides, print_json
+from eyas.cli.words import AsJson, ConfigFile, Overrides, next_of_run, print_json
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -116,4 +116,4 @@ def _tell(taken: Taken, model: str, as_json: bool) -> None:
     for split, found in taken.found.items():
         low, high = found.intervals["accuracy"]
         typer.echo(f"{split}: accuracy {found.accuracy:.4f} ({low:.4f} to {high:.4f}) on {found.images:,} images")
-    typer.echo(f"next: eyas evaluate {taken.run.path}   or   eyas export {taken.run.path}")
+    typer.echo(next_of_run(taken.run.path))

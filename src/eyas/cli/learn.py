@@ -10,7 +10,19 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.data import print_warnings
-from eyas.cli.words import AsJson, ConfigFile, DataWords, Overrides, print_json, read_words, split_words, tell
+from eyas.cli.words import (
+    AsJson,
+    ConfigFile,
+    DataWords,
+    Overrides,
+    next_of_bundle,
+    next_of_run,
+    parity_line,
+    print_json,
+    read_words,
+    split_words,
+    tell,
+)
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -222,16 +234,11 @@ def export(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
-    parity = manifest.parity
     typer.echo(f"wrote {bundle.path} (version {manifest.version})")
     for line in in_words(manifest.quantisation) if manifest.quantisation else ():
         typer.echo(line)
-    typer.echo(
-        f"parity{' of float32' if precision else ''}: {parity.images:,} {parity.split} images, largest difference "
-        f"{max(parity.differences.values()):.1e} "
-        f"(tolerance {parity.tolerance:g}), same class on {parity.agreement:.2%}\n"
-        f"next: eyas predict {bundle.path} IMAGE…   or   eyas serve {bundle.path}"
-    )
+    typer.echo(parity_line(manifest.parity, "parity of float32" if precision else "parity"))
+    typer.echo(next_of_bundle(bundle.path))
 
 
 def _run_config(run: Path, overrides: list[str] | None) -> Config:
@@ -265,7 +272,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
         typer.echo(f"best epoch {best.epoch}: val_loss {best.val_loss:.4f}, val_accuracy {best.val_accuracy:.4f}")
     path = result.run.path
     if result.finished:
-        typer.echo(f"next: eyas evaluate {path}   or   eyas export {path}")
+        typer.echo(next_of_run(path))
     else:
         typer.echo(f"go on with: eyas train --resume {path}")
 
