@@ -11,11 +11,11 @@ from eyas.api.looking_back import look_at
 from eyas.cli import app
 from eyas.core.config import load_values
 from eyas.core.errors import ConfigError, DataError
-from eyas.core.language import LANGUAGES, Phrases
+from eyas.core.language import LANGUAGES
 from eyas.nn import build_network, run_network
 from eyas.report import run_document
 from eyas.report.document import Callout, Figure, Table
-from eyas.report.words import TEXTS
+from eyas.report.words import words
 from eyas.train import start_run
 
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_reported_is_refused(run, tmp_path):
 
 
 def test_both_languages_have_the_same_phrases_with_the_same_values():
-    english, french = (Phrases(TEXTS, language) for language in LANGUAGES)
+    english, french = map(words, LANGUAGES)
     assert english.keys() == french.keys()
     for key in english.keys():  # noqa: SIM118 - a method, not a dict's
         assert english.fields(key) == french.fields(key), key
