@@ -11,7 +11,7 @@ import typer
 from eyas.cli.data import print_warnings
 from eyas.cli.import_graph import Force
 from eyas.cli.words import AsJson, ConfigFile, Overrides, next_of_run, print_json
-from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.errors import ConfigError, needs_extra, require_library
 
 if TYPE_CHECKING:
     from eyas.cli.taking_in import Taken
@@ -71,9 +71,7 @@ def import_keras(
     if scaling and scaling not in (*SCALINGS, "standard"):
         raise ConfigError(f"--scaling must be one of {', '.join(SCALINGS)}, standard; got {scaling}")
     load_config(config, words)  # what is wrong with the words is said before torch is loaded
-    with needs_extra("train"):
-        from eyas.core.runs import require_free
-        from eyas.track.delivery.process import require_library
+    from eyas.core.runs import require_free
 
     require_free(to)
     for library in ("torch", "keras"):

@@ -23,7 +23,7 @@ from eyas.cli.words import (
     split_words,
     tell,
 )
-from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.errors import ConfigError, needs_extra, require_library
 
 if TYPE_CHECKING:
     from eyas.bundle import Precision
@@ -113,7 +113,6 @@ def train(
     with needs_extra("train"):
         from eyas.core.runs import require_free
         from eyas.data import open_dataset
-        from eyas.track.delivery.process import require_library
 
     require_free(to)
     own = ["keras"] if settings.model.name.startswith("keras:") else []

@@ -9,7 +9,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, AsJsonLines, find_bundle, print_json, tell
-from eyas.core.errors import BundleError, TrackingError, needs_extra
+from eyas.core.errors import BundleError, TrackingError, needs_extra, require_library
 
 if TYPE_CHECKING:
     from eyas.bundle import Bundle, Repository
@@ -140,7 +140,6 @@ def mirror(
     for model in models or ():
         found.versions(model)  # says what there is where there is no such model
     from eyas.core import console
-    from eyas.track.delivery.process import require_library
 
     require_library("mlflow")
     from eyas.track.delivery.mlflow_store import tracking_uri as default_uri

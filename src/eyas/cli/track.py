@@ -9,7 +9,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, print_json
-from eyas.core.errors import ConfigError, TrackingError
+from eyas.core.errors import ConfigError, TrackingError, require_library
 
 if TYPE_CHECKING:
     from eyas.track.delivery.process import Outcome
@@ -40,7 +40,7 @@ def sync(
 
     Example: eyas track sync runs/digits-cnn-1; eyas track sync runs/digits-optimizers-1
     """
-    from eyas.track.delivery.process import require_library, wanted, warn_of_refusal
+    from eyas.track.delivery.process import wanted, warn_of_refusal
 
     spools = _spools(run)
     if not spools:

@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from eyas.core import console
+from eyas.core.errors import require_library
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Tracker
 from eyas.report import draw_curves
-from eyas.track.delivery.process import require_library, wanted
+from eyas.track.delivery.process import wanted
 from eyas.track.delivery.spool import Spool
 from eyas.track.delivery.to_mlflow import MlflowSink
 from eyas.track.delivery.to_wandb import is_offline

@@ -10,20 +10,17 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 from typing import IO, Any, TypeVar
 
 from eyas.core import console
-from eyas.core.errors import needs_extra
 from eyas.track.delivery.sender import SINKS
 from eyas.track.delivery.sink import END, STARTING
 from eyas.track.delivery.spool import Delivered, Spool
 from eyas.track.delivery.to_wandb import is_wanted
 
-EXTRAS = {"torch": "train", "keras": "keras", "tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
 EXITING = 10.0
 """Seconds for a sender to be gone after its last word: wandb takes its service down."""
 Name = TypeVar("Name", bound=str)
@@ -123,20 +120,6 @@ def _left(spool: Spool, tracker: str) -> int:
 def wanted(trackers: Iterable[Name]) -> list[Name]:
     """Without those that the environment switches off."""
     return [name for name in trackers if name != "wandb" or is_wanted()]
-
-
-def require_library(name: str) -> None:
-    """Look, without the import.
-
-    Args:
-        name: torch, keras, or a tracker.
-
-    Raises:
-        MissingExtraError: the library is not installed.
-    """
-    with needs_extra(EXTRAS[name]):
-        if find_spec(name) is None:
-            raise ModuleNotFoundError(name=name)
 
 
 def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:
