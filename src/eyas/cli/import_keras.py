@@ -14,7 +14,7 @@ from eyas.cli.words import AsJson, ConfigFile, Overrides, next_of_run, print_jso
 from eyas.core.errors import ConfigError, needs_extra, require_library
 
 if TYPE_CHECKING:
-    from eyas.cli.taking_in import Taken
+    from eyas.api.taking_in import Taken
 
 
 def import_keras(
@@ -77,7 +77,7 @@ def import_keras(
     for library in ("torch", "keras"):
         require_library(library)
     with needs_extra("train"):
-        from eyas.cli.taking_in import take_in
+        from eyas.api.taking_in import take_in
         from eyas.data import check_dataset
         from eyas.foreign import read_classes
 

@@ -160,7 +160,7 @@ def evaluate(
     Example: eyas evaluate runs/digits-cnn-1; eyas evaluate runs/digits-cnn-1/bundle --split val
     """
     with needs_extra("train"):
-        from eyas.cli.bundle_data import measure_bundle
+        from eyas.api.bundle_data import measure_bundle
         from eyas.core.runs import open_run
         from eyas.data import open_dataset
         from eyas.report import write_evaluation
