@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from eyas.api.taking_in import take_in
 from eyas.cli import app
-from eyas.cli.taking_in import take_in
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.schema import ExportConfig

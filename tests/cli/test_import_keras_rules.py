@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eyas.cli.taking_in import take_in
+from eyas.api.taking_in import take_in
 from eyas.core.errors import ConfigError
 from eyas.nn import load_network, run_network
 from eyas.nn.from_keras.library import keras_on_torch

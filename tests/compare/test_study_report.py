@@ -7,12 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from eyas.cli import app
+from eyas.compare.conclusion import words
 from eyas.compare.document import study_document
 from eyas.compare.plan import load_plan
 from eyas.compare.running import read_results
-from eyas.compare.words import TEXTS
 from eyas.core.errors import ConfigError
-from eyas.core.language import LANGUAGES, Phrases
+from eyas.core.language import LANGUAGES
 from eyas.report.document import Table
 
 
@@ -55,7 +55,7 @@ def test_an_unfinished_study_is_not_reported(study, tmp_path, digits):
 
 
 def test_both_languages_have_the_same_phrases_with_the_same_values():
-    english, french = (Phrases(TEXTS, language) for language in LANGUAGES)
+    english, french = map(words, LANGUAGES)
     assert english.keys() == french.keys()
     for key in english.keys():  # noqa: SIM118 - a method, not a dict's
         assert english.fields(key) == french.fields(key), key

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from eyas.core.console import progress, table
+from eyas.core.console import progress, table, warn
 
 
 def rendered(*args: object) -> list[str]:
@@ -49,3 +49,8 @@ def test_progress_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFix
         bar.update(task, advance=2, status="done")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_a_warning_is_one_line_of_the_very_text(capsys):
+    warn("photos/[red]/:cat:.png cannot be read" + " again" * 30)
+    assert capsys.readouterr().err == "warning: photos/[red]/:cat:.png cannot be read" + " again" * 30 + "\n"

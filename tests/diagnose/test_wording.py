@@ -1,15 +1,15 @@
 import pytest
 
 from eyas.core.errors import ConfigError
-from eyas.core.language import LANGUAGES, NARROW_SPACE, Phrases
+from eyas.core.language import LANGUAGES, NARROW_SPACE
 from eyas.diagnose.findings import CAUSES, Finding
-from eyas.diagnose.wording import TEXTS, phrases, say
+from eyas.diagnose.wording import phrases, say
 
 VALUES = {"images": 1234, "share": 0.0123, "split": "test"}
 
 
 def test_both_languages_have_the_same_phrases_with_the_same_values():
-    english, french = (Phrases(TEXTS, language) for language in LANGUAGES)
+    english, french = map(phrases, LANGUAGES)
     assert english.keys() == french.keys()
     for key in english.keys():  # noqa: SIM118 - a method, not a dict's
         assert english.fields(key) == french.fields(key), key

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from eyas.bundle import Bundle
 from eyas.cli import app
 from eyas.core.errors import ConfigError, DataError, StoreError
-from eyas.core.language import LANGUAGES, Phrases
+from eyas.core.language import LANGUAGES
 from eyas.image import ImagePolicy
 from eyas.monitor.accuracy import held_out_accuracy
 from eyas.monitor.folder import ABOUT, ALARMS, STATUS, read_status, read_versions
@@ -34,7 +34,7 @@ from eyas.monitor.store import Prediction, open_store, pack_scores
 from eyas.report.document import Callout, Document, Gallery, Table, Text
 from eyas.report.monitoring import Asked, MonitorFacts, gather, monitor_document
 from eyas.report.monitoring.facts import Accuracy
-from eyas.report.monitoring.words import TEXTS
+from eyas.report.monitoring.words import words
 from support.bundles import CLASSES, VAL, digits, make_bundle
 from support.postgres import PASSWORD, needs_postgres, running_postgres
 from support.server import Server, running
@@ -155,7 +155,7 @@ def test_the_page_shows_the_alarm_and_the_images_that_were_sent(drifted: Left, t
     page = Cards(text)
     assert all(place.startswith(("#", "data:image/png;base64,")) for place in page.fetched)
     alarm = read_versions(drifted.folder)[0].alarms[0]
-    assert Phrases(TEXTS, language)(f"kind.{alarm.kind}.name") in text
+    assert words(language)(f"kind.{alarm.kind}.name") in text
     shown = {alt.split()[-1]: source for alt, source in page.pictures.items() if alt.split()[-1] in drifted.images}
     assert len(shown) == 18  # 12 since the change, 6 before
     assert len(drifted.changed & shown.keys()) >= 11
@@ -378,7 +378,7 @@ def test_what_is_no_monitors_folder_is_said(
 
 
 def test_both_languages_have_the_same_phrases_with_the_same_values() -> None:
-    english, french = (Phrases(TEXTS, language) for language in LANGUAGES)
+    english, french = map(words, LANGUAGES)
     assert english.keys() == french.keys()
     for key in english.keys():  # noqa: SIM118 - a method, not a dict's
         assert english.fields(key) == french.fields(key), key

@@ -11,10 +11,11 @@ from eyas.api.looking_back import look_at
 from eyas.cli import app
 from eyas.core.config import load_values
 from eyas.core.errors import ConfigError, DataError
-from eyas.core.language import LANGUAGES, Phrases
+from eyas.core.language import LANGUAGES
+from eyas.nn import build_network, run_network
 from eyas.report import run_document
 from eyas.report.document import Callout, Figure, Table
-from eyas.report.words import TEXTS
+from eyas.report.words import words
 from eyas.train import start_run
 
 
@@ -121,7 +122,28 @@ def test_what_cannot_be_reported_is_refused(run, tmp_path):
 
 
 def test_both_languages_have_the_same_phrases_with_the_same_values():
-    english, french = (Phrases(TEXTS, language) for language in LANGUAGES)
+    english, french = map(words, LANGUAGES)
     assert english.keys() == french.keys()
     for key in english.keys():  # noqa: SIM118 - a method, not a dict's
         assert english.fields(key) == french.fields(key), key
+
+
+def test_a_run_is_opened_and_asked_once(run, monkeypatch):
+    loaded, asked = [], []
+    monkeypatch.setattr("eyas.nn.weights.build_network", lambda *given: loaded.append(1) or build_network(*given))
+    monkeypatch.setattr("eyas.train.run.network_of", lambda *_: loaded.append(1))
+    monkeypatch.setattr(
+        "eyas.train.evaluation.run_network",
+        lambda network, split: asked.append(split.name) or run_network(network, split),
+    )
+    look_at(run.path, record=False)
+    assert loaded == [1]
+    assert asked == ["val", "test", "train"]
+
+
+def test_a_run_without_images_to_measure_is_refused(tmp_path):
+    settings = ["data.source=digits", "data.val_fraction=0", "data.test_fraction=0", "train.monitor=loss"]
+    words = [*settings, "train.epochs=1", f"runs_dir={tmp_path}", "name=all", "train.threads=1"]
+    assert CliRunner().invoke(app, ["train", *words]).exit_code == 0
+    with pytest.raises(DataError, match="the val split of digits is empty"):
+        look_at(tmp_path / "all-1")

@@ -35,7 +35,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(
 
 @pytest.mark.parametrize(("name", "extra"), [("tensorboard", "track"), ("mlflow", "track"), ("wandb", "wandb")])
 def test_a_missing_library_names_its_extra(name: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eyas.track.delivery.process.find_spec", lambda wanted: None)
+    monkeypatch.setattr("eyas.core.errors.find_spec", lambda wanted: None)
     with pytest.raises(MissingExtraError, match=rf'{name} is not installed.*pip install "eyas\[{extra}\]"'):
         make_trackers([name])
 

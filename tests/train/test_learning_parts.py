@@ -16,8 +16,8 @@ from eyas.core.runs import open_run
 from eyas.core.schema import DataConfig, ExportConfig
 from eyas.data import open_dataset
 from eyas.export import export_run
-from eyas.nn import Network, Normalise, load_network, load_weights
-from eyas.train import evaluate_run, resume_run, start_run
+from eyas.nn import Network, Normalise, load_network, load_weights, run_network
+from eyas.train import evaluate_fully, evaluate_run, resume_run, start_run
 from eyas.train.augment import Augmented
 from eyas.train.loss import Loss
 from eyas.train.optim.choosing import make_optimizer
@@ -344,3 +344,17 @@ def test_averaging_over_mirror_images_is_told_apart(config, digits):
         logits = (network(images) + network(images.flip(2))) / 2
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor(digits.test.labels)).item()
     assert averaged.nll == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_split_is_looked_at_once_for_all_that_is_measured_of_it(config, digits, monkeypatch):
+    run = start_run(config("train.epochs=1"), digits).run
+    mended = digits.with_splits(*digits.splits)
+    vars(mended).update(test_copies=np.arange(3))
+    looks = []
+    monkeypatch.setattr(
+        "eyas.train.evaluation.run_network", lambda *given, **how: looks.append(how) or run_network(*given, **how)
+    )
+    found = evaluate_fully(run, mended, "test", flip=True)
+    assert looks == [{}, {"mirrored": True}]
+    assert {name: one.images for name, one in found.items()} == {"test": 180, "test_flip": 180, "test_clean": 177}
+    assert run.read_metrics() == {name: one.summary() for name, one in found.items()}

@@ -156,6 +156,9 @@ def test_the_precision_probe_is_remembered_and_leaves_the_random_generator_alone
     other = "bf16" if first == "fp32" else "fp32"
     kept.write_text(json.dumps({**measured, "precision": other}))
     assert choose_precision(network, images, labels) == other  # read, not measured again
+    kept.write_text('{"precision": ')
+    assert choose_precision(network, images, labels) in ("fp32", "bf16")  # damaged: measured again
+    assert json.loads(kept.read_text())["measured_on"] == measured["measured_on"]
 
 
 def test_a_run_without_validation_monitors_the_training_loss(config, digits):

@@ -25,7 +25,7 @@ from eyas.tune.plan import TunePlan
 from eyas.tune.records import TrialRecord, best_of
 from eyas.tune.samplers import make_sampler
 from eyas.tune.space import Choice, Float, Int, Space
-from eyas.tune.words import words
+from eyas.tune.verdict import words
 
 RATE = Float("train.learning_rate", 1e-4, 1e-1, log=True)
 WIDTH = Int("model.width", 1, 8)

@@ -3,17 +3,17 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from optuna.study import StudyDirection
 
-from eyas.core.errors import ConfigError
+from eyas.core.errors import ConfigError, ResumeError
 from eyas.core.marks import JOURNAL
 from eyas.tune.beginning import Wishes, check_wishes, go_on
 from eyas.tune.plan import TunePlan, load_plan, save_plan
 from eyas.tune.space import Float, Space
 from eyas.tune.storage import KernelLock, masked, open_storage, sole_use
+from support.datasets import changed
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,11 @@ PLAN = TunePlan(
     owner="",
     fingerprint="f" * 64,
 )
-DATASET = SimpleNamespace(name="made", fingerprint=PLAN.fingerprint)
+
+
+@pytest.fixture
+def dataset(digits):
+    return changed(digits, fingerprint=PLAN.fingerprint)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +94,25 @@ DATASET = SimpleNamespace(name="made", fingerprint=PLAN.fingerprint)
         (replace(PLAN, minutes=2.5), None, 1.0, "--minutes must be at least the 2.5 that .* has already, got 1"),
     ],
 )
-def test_a_smaller_budget_is_refused_and_leaves_the_file(tmp_path, before, trials, minutes, says):
+def test_a_smaller_budget_is_refused_and_leaves_the_file(tmp_path, dataset, before, trials, minutes, says):
     save_plan(before, tmp_path)
     text = (tmp_path / "tune.yaml").read_text()
     with pytest.raises(ConfigError, match=says):
-        go_on(tmp_path, DATASET, before, trials, minutes)
+        go_on(tmp_path, dataset, before, trials, minutes)
     assert (tmp_path / "tune.yaml").read_text() == text
 
 
-def test_a_larger_budget_is_kept_unless_another_process_searches(tmp_path):
+def test_other_data_are_refused(tmp_path, digits):
+    with pytest.raises(ResumeError, match=r"was begun on other data than digits is now: .* or begin a new study"):
+        go_on(tmp_path, digits, PLAN, None, None)
+
+
+def test_a_larger_budget_is_kept_unless_another_process_searches(tmp_path, dataset):
     save_plan(PLAN, tmp_path)
     with sole_use(tmp_path), pytest.raises(ConfigError, match="is being searched by another process"):
-        go_on(tmp_path, DATASET, PLAN, 60, None)
+        go_on(tmp_path, dataset, PLAN, 60, None)
     assert load_plan(tmp_path).trials == 40
-    assert go_on(tmp_path, DATASET, PLAN, 60, 3.0) == replace(PLAN, trials=60, minutes=3.0)
+    assert go_on(tmp_path, dataset, PLAN, 60, 3.0) == replace(PLAN, trials=60, minutes=3.0)
     assert (load_plan(tmp_path).trials, load_plan(tmp_path).minutes) == (60, 3.0)
 
 

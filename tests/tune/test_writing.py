@@ -17,7 +17,7 @@ from eyas.tune.points import config_at, point_of, settings_at
 from eyas.tune.rungs import MOST_RUNGS
 from eyas.tune.samplers import SAMPLERS, make_sampler
 from eyas.tune.space import Choice, Float, Int, Space
-from eyas.tune.words import words
+from eyas.tune.verdict import words
 from eyas.tune.writing import corners, parse_space, read_space, to_plain
 from tune.conftest import SPACE
 

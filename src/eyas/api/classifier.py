@@ -208,5 +208,5 @@ def _calibrated(trained: Trained, run: RunFolder) -> Trained:
     try:
         return trained.calibrated(Dataset.of(run.config().data))
     except EyasError as error:  # of the data alone: the network has answered for itself
-        console.err.print(f"warning: probabilities are not calibrated: {error}", style="yellow", markup=False)
+        console.warn(f"probabilities are not calibrated: {error}")
         return trained

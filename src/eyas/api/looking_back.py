@@ -13,18 +13,18 @@ from torch import nn
 
 from eyas.core.errors import ConfigError
 from eyas.core.language import require_language
-from eyas.core.runs import RunFolder, open_run
-from eyas.data import Dataset, check_dataset, open_dataset
+from eyas.core.runs import open_run
+from eyas.data import check_dataset, open_dataset
 from eyas.data.split import SplitName
-from eyas.diagnose import Answers, Diagnosis
+from eyas.diagnose import Diagnosis
 from eyas.diagnose.history import read_history
 from eyas.diagnose.verdict import diagnose as diagnose_evidence
-from eyas.evaluate import Evaluation, evaluate, fit_temperature
-from eyas.nn import load_network
+from eyas.evaluate import fit_temperature
 from eyas.report import Examples, Layer, RunFacts, run_document, write_html, write_pdf
 from eyas.report.environment import environment
-from eyas.train import answers_of, read_result
-from eyas.train.evidence import gather_evidence, require_finished_epoch
+from eyas.train.evaluation import answer, measure, open_network
+from eyas.train.evidence import evidence_of, gather_evidence, require_finished_epoch, seed_answers
+from eyas.train.run import is_finished
 
 LONG_NUMBER = re.compile(r"\d+\.\d{6,}")  # 1 - 0.99, as torch shows it
 MEASURED: tuple[SplitName, ...] = ("val", "test")
@@ -50,17 +50,21 @@ def look_at(path: Path, *, record: bool = True) -> RunFacts:
     run = open_run(path)
     require_finished_epoch(run)
     config = run.config()
-    history = read_history(run.history)
     dataset = open_dataset(config.data)
-    network, about = load_network(run)
-    answers = {name: answers_of(run, dataset, name) for name in MEASURED if len(dataset.split(name))}
+    network, about = open_network(run, dataset)
+    answers = {name: answer(network, dataset.split(name)) for name in MEASURED if len(dataset.split(name))}
     last: SplitName = "test" if "test" in answers else "val"
+    shown = dataset.require_images(last)
     val = answers.get("val")
+    history, check, finished = read_history(run.history), check_dataset(config.data), is_finished(run, dataset)
+    evidence = val and evidence_of(
+        run, dataset, [seed_answers(network, dataset, val)], history=history, check=check, finished=finished
+    )
     return RunFacts(
         run=run,
         config=config,
         history=history,
-        check=check_dataset(config.data),
+        check=check,
         image_shape=dataset.policy.shape,
         class_counts={
             split.name: np.bincount(split.labels, minlength=len(dataset.classes)) for split in dataset.splits
@@ -69,11 +73,11 @@ def look_at(path: Path, *, record: bool = True) -> RunFacts:
         parameters=network.trainable_parameters(),
         layers=list(_layers(network)),
         best_epoch=int(about["epoch"]),
-        evaluations=_measure(run, dataset, answers, record=record),
-        finished=read_result(run, dataset).finished,
-        examples=Examples(dataset.split(last), answers[last]),
+        evaluations=measure(run, dataset, answers, record=record),
+        finished=finished,
+        examples=Examples(shown, answers[last]),
         temperature=fit_temperature(np.log(np.maximum(val.probabilities, 1e-37)), val.labels) if val else None,
-        diagnosis=diagnose_evidence(gather_evidence([run], dataset)) if val else None,
+        diagnosis=diagnose_evidence(evidence) if evidence else None,
         environment=environment(),
     )
 
@@ -94,15 +98,6 @@ def write_report(path: Path, target: Path, language: str, *, record: bool) -> No
     with TemporaryDirectory(prefix="eyas-") as folder:
         today = datetime.now().astimezone().date()
         writers[target.suffix](run_document(look_at(path, record=record), language, Path(folder), today), target)
-
-
-def _measure(
-    run: RunFolder, dataset: Dataset, answers: dict[SplitName, Answers], *, record: bool
-) -> dict[SplitName, Evaluation]:
-    found = {name: evaluate(given.probabilities, given.labels, dataset.classes) for name, given in answers.items()}
-    for name, evaluation in found.items() if record else ():
-        run.add_metrics(name, evaluation.summary())
-    return found
 
 
 def _layers(network: nn.Module) -> Iterator[Layer]:

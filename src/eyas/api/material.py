@@ -34,7 +34,7 @@ class Material:
     def tell_warnings(self) -> None:
         """What is wrong but spoils nothing, a line each on standard error."""
         for line in self.report.warnings if self.report else ():
-            console.err.print(as_keywords(line), markup=False, highlight=False, soft_wrap=True)
+            console.warn(as_keywords(line))
 
 
 def material(settings: Settings, given: Data | ArrayLike, labels: ArrayLike | None) -> Material:
@@ -52,9 +52,7 @@ def material(settings: Settings, given: Data | ArrayLike, labels: ArrayLike | No
         if labels is not None:
             raise LabelsError("a Dataset has its labels: y must be left out")
         config, dataset = _together(settings.nested, opened(given))
-        report = dataset.check()
-        report.require_sound(force=config.data.force)  # as `eyas train`
-        return Material(config, dataset, report=report)
+        return Material(config, dataset, report=dataset.require_sound())  # as `eyas train`
     own = labels_of(labels)
     images = batch_of(_numbers(given))
     if len(images) != len(own):

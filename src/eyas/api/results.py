@@ -23,7 +23,6 @@ from eyas.explain.picture import overlay
 from eyas.image import to_png
 from eyas.report import draw_confusion, draw_curves
 
-FIGURES = (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL"), ("ece", "ECE"))
 WIDTH = 460
 
 
@@ -45,15 +44,6 @@ class Measured(Evaluation):
             file = Path(folder) / "confusion.png"
             draw_confusion(self.classes, self.confusion, file)
             return _opened(file)
-
-    def figures(self) -> list[tuple[str, str, str]]:
-        """Metric, value and 95 % interval."""
-        rows = []
-        for key, label in FIGURES:
-            low, high = self.intervals[key]
-            value = self.macro.f1 if key == "macro_f1" else getattr(self, key)
-            rows.append((label, f"{value:.4f}", f"{low:.4f} to {high:.4f}"))
-        return rows
 
     def __repr__(self) -> str:
         lines = "\n".join(f"  {label:<9} {value}  ({interval})" for label, value, interval in self.figures())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.cli import completion
+from eyas.cli.data import open_sound
 from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, split_words
 from eyas.core.errors import ConfigError, needs_extra
 
@@ -141,18 +142,11 @@ def _go_on(folder: Path, name: str | None, given: dict[str, Any], kind: str) -> 
 
 
 def _open(plan: Plan, *, quiet: bool) -> Dataset:
-    from eyas.cli.data import print_warnings, require_sound
-    from eyas.data import check_dataset, open_dataset
     from eyas.track.trackers import make_trackers
 
     settings = plan.base()
     make_trackers(settings.track)  # a library that is missing is named before the data are read
-    dataset = open_dataset(settings.data)
-    report = check_dataset(settings.data)
-    require_sound(report, settings.data)
-    if not quiet:
-        print_warnings(report)
-    return dataset
+    return open_sound(settings.data, quiet=quiet)
 
 
 def _train(folder: Path, plan: Plan, dataset: Dataset, jobs: int | None, as_json: bool) -> None:

@@ -13,11 +13,13 @@ from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words
 from eyas.core.errors import ConfigError, DataError, needs_extra
 
 if TYPE_CHECKING:
+    from eyas.api.exploring import Explored
     from eyas.core.schema import AugmentConfig, DataConfig
-    from eyas.data import CheckReport
+    from eyas.data import CheckReport, Dataset
 
 MOST_CLASSES = 20
 MOST_SIZES = 5
+MOST_JUDGED = 10
 
 app = typer.Typer(
     help="Check, import, fetch and preview images.\n\nExample: eyas data check photos/",
@@ -53,7 +55,7 @@ def check(
         from eyas.data.fixes import plain
 
         if labels:  # with torch
-            from eyas.cli.exploring import explore
+            from eyas.api.exploring import explore
         if html:  # with matplotlib
             from eyas.report import write_data_page
 
@@ -69,7 +71,7 @@ def check(
     else:
         print_report(overview.report)
         if found:
-            found.print()
+            print_labels(found)
     if html:
         page = write_data_page(html, overview, *(found.judged, found.rows) if found else ())
         typer.echo(f"page: {page}, with {page.with_suffix('.json').name} beside it", err=as_json)
@@ -85,7 +87,7 @@ def check(
             f"next: look through it, then eyas train … data.fixes={fix}",
             err=as_json,
         )
-    require_sound(overview.report, settings.data)
+    overview.report.require_sound(force=settings.data.force)
 
 
 @app.command(name="import")
@@ -188,19 +190,28 @@ def _changed(augment: AugmentConfig) -> str:
     return " ".join(f"{key}={value}" for key, value in augment.model_dump(exclude_defaults=True).items())
 
 
-def require_sound(report: CheckReport, config: DataConfig) -> None:
-    """Refuse data that would spoil training, unless `data.force`.
+def open_sound(data: DataConfig, *, quiet: bool = False) -> Dataset:
+    """Open data that are to be trained on; warnings go to standard error, unless `quiet`.
 
     Raises:
-        DataError: names every such finding.
+        ConfigError: as `open_dataset`.
+        DataError: they cannot be opened, or would spoil training.
     """
-    report.require_sound(force=config.force)
+    from eyas.data import open_dataset
+
+    dataset = open_dataset(data)
+    report = dataset.require_sound()
+    if not quiet:
+        print_warnings(report)
+    return dataset
 
 
 def print_warnings(report: CheckReport) -> None:
     """What is wrong but spoils nothing, a line each on standard error."""
+    from eyas.core import console
+
     for line in report.warnings:
-        typer.echo(line, err=True)
+        console.warn(line)
 
 
 def print_report(report: CheckReport) -> None:
@@ -218,3 +229,29 @@ def print_report(report: CheckReport) -> None:
         typer.echo(f"{severity}: {message} [{code}]" + (f"\n    such as {examples}" if examples else ""))
     if not report.findings:
         typer.echo("no corrupt files, no duplicates, no image in two splits, no rare class")
+
+
+def print_labels(found: Explored) -> None:
+    """The first suspects, the hardest classes and the commonest confusions on standard output."""
+    from eyas.core import console
+
+    judged = found.judged
+    suspects = [
+        (found.names[found.rows[one.position]], one.given, one.suggested, f"{one.suggested_probability:.3f}")
+        for one in judged.suspects[:MOST_JUDGED]
+    ]
+    title = f"{len(judged.suspects):,} of {judged.images:,} labels suspected" + (
+        f", the likeliest {MOST_JUDGED}" if len(judged.suspects) > MOST_JUDGED else ""
+    )
+    console.out.print(console.table(title, ("image", "label", "suggested", "probability"), suspects))
+    hardest = [
+        (one.name, one.images, f"{one.recall:.3f}", f"{one.precision:.3f}", f"{one.f1:.3f}")
+        for one in judged.classes[:MOST_JUDGED]
+    ]
+    title = f"hardest classes, out of sample (accuracy {judged.accuracy:.4f})"
+    console.out.print(console.table(title, ("class", "images", "recall", "precision", "F1"), hardest))
+    confused = [
+        (pair.true, pair.predicted, f"{pair.images:,}", f"{pair.share:.1%}") for pair in judged.confusions[:MOST_JUDGED]
+    ]
+    columns = ("label", "taken for", "images", "of the class")
+    console.out.print(console.table("most confused", columns, confused))

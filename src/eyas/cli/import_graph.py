@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.words import SCALINGS, AsJson, ConfigFile, print_json, read_words
+from eyas.cli.words import SCALINGS, AsJson, ConfigFile, next_of_bundle, parity_line, print_json, read_words
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 
 def _tell(bundle: Bundle, as_json: bool) -> None:
-    manifest, parity = bundle.manifest, bundle.manifest.parity
+    manifest = bundle.manifest
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
@@ -140,8 +140,7 @@ def _tell(bundle: Bundle, as_json: bool) -> None:
         typer.echo(note)
     typer.echo(
         f"wrote {bundle.path} (version {manifest.version}), accuracy {manifest.accuracy:.2%} on the "
-        f"{'test' if 'test' in manifest.metrics else 'val'} split\n"
-        f"parity: {parity.images:,} {parity.split} images, largest difference {max(parity.differences.values()):.1e} "
-        f"(tolerance {parity.tolerance:g}), same class on {parity.agreement:.2%}\n"
-        f"next: eyas predict {bundle.path} IMAGE…   or   eyas serve {bundle.path}"
+        f"{'test' if 'test' in manifest.metrics else 'val'} split"
     )
+    typer.echo(parity_line(manifest.parity))
+    typer.echo(next_of_bundle(bundle.path))

@@ -10,11 +10,11 @@ import typer
 
 from eyas.cli.data import print_warnings
 from eyas.cli.import_graph import Force
-from eyas.cli.words import SCALINGS, AsJson, ConfigFile, Overrides, RunTarget, print_json
-from eyas.core.errors import ConfigError, needs_extra
+from eyas.cli.words import SCALINGS, AsJson, ConfigFile, Overrides, RunTarget, next_of_run, print_json
+from eyas.core.errors import ConfigError, needs_extra, require_library
 
 if TYPE_CHECKING:
-    from eyas.cli.taking_in import Taken
+    from eyas.api.taking_in import Taken
 
 
 def import_keras(
@@ -58,6 +58,7 @@ def import_keras(
     Example: eyas import keras model.keras --data photos/; eyas import keras old.h5 --data digits --scaling unit; eyas
     import keras builder.py:build --data digits --weights w.weights.h5
     """
+    from eyas.core import console
     from eyas.core.config import load_config
     from eyas.core.scalings import SCALINGS
 
@@ -67,15 +68,13 @@ def import_keras(
     if scaling and scaling not in (*SCALINGS, "standard"):
         raise ConfigError(f"--scaling must be one of {', '.join(SCALINGS)}, standard; got {scaling}")
     load_config(config, words)  # what is wrong with the words is said before torch is loaded
-    with needs_extra("train"):
-        from eyas.core.runs import require_free
-        from eyas.track.delivery.process import require_library
+    from eyas.core.runs import require_free
 
     require_free(to)
     for library in ("torch", "keras"):
         require_library(library)
     with needs_extra("train"):
-        from eyas.cli.taking_in import take_in
+        from eyas.api.taking_in import take_in
         from eyas.data import check_dataset
         from eyas.foreign import read_classes
 
@@ -92,7 +91,7 @@ def import_keras(
     )
     print_warnings(check_dataset(taken.config.data))
     if taken.forced:
-        typer.echo(f"warning: imported by force, although {taken.forced}", err=True)
+        console.warn(f"imported by force, although {taken.forced}")
     _tell(taken, model, as_json)
 
 
@@ -112,4 +111,4 @@ def _tell(taken: Taken, model: str, as_json: bool) -> None:
     for split, found in taken.found.items():
         low, high = found.intervals["accuracy"]
         typer.echo(f"{split}: accuracy {found.accuracy:.4f} ({low:.4f} to {high:.4f}) on {found.images:,} images")
-    typer.echo(f"next: eyas evaluate {taken.run.path}   or   eyas export {taken.run.path}")
+    typer.echo(next_of_run(taken.run.path))

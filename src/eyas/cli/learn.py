@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eyas.cli import completion
-from eyas.cli.data import print_warnings, require_sound
+from eyas.cli.data import print_warnings
 from eyas.cli.words import (
     AsJson,
     ConfigFile,
     DataWords,
     Overrides,
     RunTarget,
+    next_of_bundle,
+    next_of_run,
+    parity_line,
     print_json,
     read_words,
     require_new,
     split_words,
     tell,
 )
-from eyas.core.errors import ConfigError, needs_extra
+from eyas.core.errors import ConfigError, needs_extra, require_library
 from eyas.core.marks import is_bundle
 
 if TYPE_CHECKING:
@@ -109,16 +112,14 @@ def train(
     settings = _run_config(resume, words) if resume else read_words(words, config)[1]
     with needs_extra("train"):
         from eyas.core.runs import require_free
-        from eyas.data import check_dataset, open_dataset
-        from eyas.track.delivery.process import require_library
+        from eyas.data import open_dataset
 
     require_free(to)
     own = ["keras"] if settings.model.name.startswith("keras:") else []
     for library in ("torch", *own, *settings.track):  # one that is missing is named before the data are read
         require_library(library)
     dataset = open_dataset(settings.data)
-    report = check_dataset(settings.data)  # of the survey that opening has made
-    require_sound(report, settings.data)
+    report = dataset.require_sound()  # by the survey that opening has made
     with needs_extra("train"):  # loads torch, which takes seconds: what is wrong with the words and data is said first
         from eyas.api.training import run_training
         from eyas.track.trackers import where_to_look
@@ -159,32 +160,33 @@ def evaluate(
     Example: eyas evaluate runs/digits-cnn-1; eyas evaluate runs/digits-cnn-1/bundle --split val
     """
     with needs_extra("train"):
-        from eyas.cli.measure import measure_bundle, measure_clean, measure_run
-        from eyas.core.runs import RunFolder
+        from eyas.api.bundle_data import measure_bundle
+        from eyas.core.runs import open_run
+        from eyas.data import open_dataset
         from eyas.report import write_evaluation
         from eyas.track.afterwards import record_evaluation
+        from eyas.train import evaluate_fully
 
     exported = is_bundle(path)
     record = out is None and not exported
-    averaged = clean = None
+    others: dict[str, Evaluation] = {}
     if exported:
         if flip:
             raise ConfigError("--flip is for a run: a bundle answers for the image that it is given")
         found = measure_bundle(path, overrides or [], split)
     else:
-        found = measure_run(path, overrides or [], split, record=record)
-        averaged = measure_run(path, overrides or [], split, flip=True, record=record) if flip else None
-        clean = measure_clean(path, overrides or [], record=record) if split == "test" else None
+        dataset = open_dataset(_run_config(path, overrides).data)
+        others = evaluate_fully(open_run(path), dataset, split, flip=flip, record=record)
+        found = others.pop(split)
         out = out or path / f"evaluation-{split}"
     if out:
         write_evaluation(found, out)
     if as_json:
-        others = {"flip": averaged, "clean": clean}
-        print_json(found.to_json() | {name: other.summary() for name, other in others.items() if other})
+        print_json(found.to_json() | {name.removeprefix(f"{split}_"): one.summary() for name, one in others.items()})
     else:
-        _print_evaluation(found, split, out, averaged, clean)
+        _print_evaluation(found, split, out, others.get(f"{split}_flip"), others.get(f"{split}_clean"))
     if record:
-        record_evaluation(RunFolder(path), split, found.summary())
+        record_evaluation(open_run(path), split, found.summary())
 
 
 def export(
@@ -231,16 +233,11 @@ def export(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
-    parity = manifest.parity
     typer.echo(f"wrote {bundle.path} (version {manifest.version})")
     for line in in_words(manifest.quantisation) if manifest.quantisation else ():
         typer.echo(line)
-    typer.echo(
-        f"parity{' of float32' if precision else ''}: {parity.images:,} {parity.split} images, largest difference "
-        f"{max(parity.differences.values()):.1e} "
-        f"(tolerance {parity.tolerance:g}), same class on {parity.agreement:.2%}\n"
-        f"next: eyas predict {bundle.path} IMAGE…   or   eyas serve {bundle.path}"
-    )
+    typer.echo(parity_line(manifest.parity, "parity of float32" if precision else "parity"))
+    typer.echo(next_of_bundle(bundle.path))
 
 
 def _run_config(run: Path, overrides: list[str] | None) -> Config:
@@ -274,7 +271,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
         typer.echo(f"best epoch {best.epoch}: val_loss {best.val_loss:.4f}, val_accuracy {best.val_accuracy:.4f}")
     path = result.run.path
     if result.finished:
-        typer.echo(f"next: eyas evaluate {path}   or   eyas export {path}")
+        typer.echo(next_of_run(path))
     else:
         typer.echo(f"go on with: eyas train --resume {path}")
 
@@ -284,20 +281,11 @@ def _print_evaluation(
 ) -> None:
     from eyas.core import console
 
-    rows = []
-    for key, label in (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL")):
-        low, high = found.intervals[key]
-        value = found.macro.f1 if key == "macro_f1" else getattr(found, key)
-        rows.append((label, f"{value:.4f}", f"{low:.4f} to {high:.4f}"))
-    low, high = found.intervals["ece"]
-    rows.append(("ECE", f"{found.ece:.4f}", f"{low:.4f} to {high:.4f}"))
+    rows = found.figures()
     if averaged:
-        low, high = averaged.intervals["accuracy"]
-        rows.append(("accuracy with mirror images", f"{averaged.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
+        rows.append(("accuracy with mirror images", *averaged.figures()[0][1:]))
     if clean:
-        low, high = clean.intervals["accuracy"]
-        label = f"accuracy on the {clean.images:,} that training does not know"
-        rows.append((label, f"{clean.accuracy:.4f}", f"{low:.4f} to {high:.4f}"))
+        rows.append((f"accuracy on the {clean.images:,} that training does not know", *clean.figures()[0][1:]))
     console.out.print(console.table(f"{split}: {found.images:,} images", ("metric", "value", "95 % interval"), rows))
     per_class = sorted(found.per_class(), key=lambda row: row["f1"])
     shown = per_class if len(per_class) <= 20 else per_class[:10]

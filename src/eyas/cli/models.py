@@ -9,7 +9,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, AsJsonLines, find_bundle, print_json, tell
-from eyas.core.errors import BundleError, TrackingError, needs_extra
+from eyas.core.errors import BundleError, TrackingError, needs_extra, require_library
 
 if TYPE_CHECKING:
     from eyas.bundle import Bundle, Repository
@@ -139,7 +139,7 @@ def mirror(
     found = _open(repository)
     for model in models or ():
         found.versions(model)  # says what there is where there is no such model
-    from eyas.track.delivery.process import require_library
+    from eyas.core import console
 
     require_library("mlflow")
     from eyas.track.delivery.mlflow_store import tracking_uri as default_uri
@@ -149,7 +149,7 @@ def mirror(
     made = Mirror(found, Registry(tracking_uri or default_uri()), models or ())
     if follow:
         say = (lambda news: print_json({"news": news}, line=True)) if as_json else typer.echo
-        mirror_on(made, say, lambda trouble: typer.echo(f"warning: {trouble}", err=True))
+        mirror_on(made, say, console.warn)
     done = made.once()
     lines = done.news or ["the registry has everything"]
     tell(as_json, {"news": done.news, "troubles": done.troubles}, *lines)

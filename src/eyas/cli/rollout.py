@@ -218,7 +218,7 @@ def _plan(repository: Repository, model: str, challenger: str, values: dict[str,
 
 def _judge(repository: Repository, model: str, plan: RolloutPlan, data: str | None) -> GateReport:
     with needs_extra("train"):  # which opens images with labels
-        from eyas.cli.gate import judge_versions
+        from eyas.api.gate import judge_versions
         from eyas.rollout import GateRule
 
         champion, challenger = (repository.open(model, version) for version in (plan.champion, plan.challenger))

@@ -9,7 +9,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, print_json
-from eyas.core.errors import ConfigError, TrackingError
+from eyas.core.errors import ConfigError, TrackingError, require_library
 from eyas.core.marks import FINAL, RUNS, is_study
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def sync(
 
     Example: eyas track sync runs/digits-cnn-1; eyas track sync runs/digits-optimizers-1
     """
-    from eyas.track.delivery.process import require_library, wanted
+    from eyas.track.delivery.process import wanted, warn_of_refusal
 
     spools = _spools(run)
     if not spools:
@@ -52,8 +52,7 @@ def sync(
     if as_json:
         print_json([{"tracker": o.tracker, "left": o.left, "error": o.error, "refused": o.refused} for o in outcomes])
     for outcome in outcomes:
-        if outcome.refused:
-            typer.echo(f"warning: {outcome.tracker} took all but what it refuses: {outcome.refused}", err=True)
+        warn_of_refusal(outcome)
     if failed := [f"{o.tracker}: {o.left} records wait ({o.error})" for o in outcomes if o.error]:
         rest = f"; {untried} more runs of the study were not tried" if untried else ""
         raise TrackingError("; ".join(failed) + rest)

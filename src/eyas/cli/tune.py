@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyas.cli import completion
+from eyas.cli.data import open_sound
 from eyas.cli.words import AsJson, ConfigFile, DataWords, print_json, read_words, split_words
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
-    from eyas.core.schema import DataConfig
     from eyas.data import Dataset
     from eyas.tune.running import MakeExecutor, Outcome
 
@@ -116,7 +116,7 @@ def tune(
     else:
         _, settings = read_words(words, config)
         make_trackers(settings.track)  # a library that is missing is named before the data are read
-        dataset = _open(settings.data, quiet=False)
+        dataset = open_sound(settings.data)
         fixed = [word.partition("=")[0] for word in split_words(words)[1]]
         folder = begin_tuning(settings.model_dump(mode="json", exclude_unset=True), fixed, wishes, dataset)
         typer.echo(f"searching in {folder}", err=True)
@@ -141,20 +141,8 @@ def _go_on(folder: Path, trials: int | None, minutes: float | None) -> Dataset:
     from eyas.tune.plan import load_plan
 
     plan = load_plan(folder)
-    dataset = _open(plan.base().data, quiet=True)
+    dataset = open_sound(plan.base().data, quiet=True)
     go_on(folder, dataset, plan, trials, minutes)
-    return dataset
-
-
-def _open(data: DataConfig, *, quiet: bool) -> Dataset:
-    from eyas.cli.data import print_warnings, require_sound
-    from eyas.data import check_dataset, open_dataset
-
-    dataset = open_dataset(data)
-    report = check_dataset(data)
-    require_sound(report, data)
-    if not quiet:
-        print_warnings(report)
     return dataset
 
 

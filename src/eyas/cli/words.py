@@ -14,6 +14,7 @@ from eyas.core.errors import ConfigError
 from eyas.core.marks import is_bundle
 
 if TYPE_CHECKING:
+    from eyas.bundle.manifest import Parity
     from eyas.core.schema import Config
 
 ConfigFile = Annotated[
@@ -104,6 +105,24 @@ def find_bundle(path: Path) -> Path:
     """A bundle, or the bundle inside a run folder."""
     inside = path / "bundle"
     return inside if is_bundle(inside) else path
+
+
+def parity_line(parity: Parity, what: str = "parity") -> str:
+    """The proof of a bundle in a line."""
+    return (
+        f"{what}: {parity.images:,} {parity.split} images, largest difference {max(parity.differences.values()):.1e} "
+        f"(tolerance {parity.tolerance:g}), same class on {parity.agreement:.2%}"
+    )
+
+
+def next_of_bundle(bundle: Path) -> str:
+    """What to do with a bundle that has just been made."""
+    return f"next: eyas predict {bundle} IMAGE…   or   eyas serve {bundle}"
+
+
+def next_of_run(run: Path) -> str:
+    """What to do with a run that has just been trained or imported."""
+    return f"next: eyas evaluate {run}   or   eyas export {run}"
 
 
 def print_json(value: Any, *, line: bool = False) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from eyas.compare.results import ArmResult, StudyResult
-from eyas.compare.words import words
-from eyas.core.language import Phrases
+from eyas.core.language import Phrases, phrases_beside
 
 ALPHA = 0.05
+words = phrases_beside(__file__)
+"""Studies' phrases, by language."""
 
 
 def conclude(result: StudyResult, language: str = "en") -> str:

@@ -8,13 +8,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from eyas.compare.conclusion import conclude, say_p
+from eyas.compare.conclusion import conclude, say_p, words
 from eyas.compare.convergence import Speed
 from eyas.compare.picture import draw_studies
 from eyas.compare.plan import Plan
 from eyas.compare.results import ArmResult, StudyResult
 from eyas.compare.statistics import Estimate
-from eyas.compare.words import words
 from eyas.core import plain_yaml
 from eyas.core.language import Phrases
 from eyas.report.document import Block, Callout, Code, Document, Figure, Section, Table, Text

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from eyas.compare.conclusion import words
 from eyas.compare.convergence import Curve
 from eyas.compare.results import ArmResult, StudyResult
-from eyas.compare.words import words
 from eyas.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, clean, new_figure, save, short
 from eyas.report.words import percent_ticks
 

@@ -44,12 +44,8 @@ def check_going_on(folder: Path, plan: Plan, settings: Mapping[str, Any], datase
     check_plan(plan)
     check_unchanged(plan, settings, folder)
     file = folder / DATASET
-    before = file.read_text().strip() if file.exists() else dataset.fingerprint
-    if before != dataset.fingerprint:
-        raise ResumeError(
-            f"{folder} was begun on other data than {dataset.name} is now: the fingerprint must be {before[:12]}…, "
-            f"got {dataset.fingerprint[:12]}…"
-        )
+    if file.exists():
+        dataset.require(file.read_text().strip(), folder, ResumeError, begun=True)
 
 
 def train_all(folder: Path, plan: Plan, dataset: Dataset, processes: int | None = None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from eyas.compare.plan import Plan, Training
-from eyas.core.console import err
+from eyas.core import console
 from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.delivery.process import deliver, warn
@@ -74,4 +74,4 @@ def close_parent(folder: Path, values: Mapping[str, float], files: Sequence[str]
         for outcome in deliver(spool):
             warn(outcome, folder)
     except Exception as error:  # noqa: BLE001 - the study is done and printed whatever a tracker does
-        err.print(f"warning: the study is not tracked: {error}", markup=False)
+        console.warn(f"the study is not tracked: {error}")

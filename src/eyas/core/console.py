@@ -70,6 +70,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     return made
 
 
+def warn(text: str) -> None:
+    """`warning: …`, one line on standard error, yellow in a terminal. Nothing in the text is markup."""
+    err.print(f"warning: {text}", style="yellow", markup=False, emoji=False)
+
+
 def progress(*, transient: bool = False) -> Progress:
     """A bar with count, ETA and a `status` field, in 80 columns of standard error; silent where that is no terminal."""
     return Progress(

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -185,6 +186,10 @@ class StoreError(EyasError):
     exit_code = 10
 
 
+EXTRA_OF = {"torch": "train", "keras": "keras", "tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
+"""Libraries that are looked for before work begins, and the extras that carry them."""
+
+
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
     """Turn a failed third-party import inside the block into the command that mends it.
@@ -203,3 +208,17 @@ def needs_extra(extra: str) -> Iterator[None]:
         raise MissingExtraError(
             f'{error.name} is not installed; this command needs it: pip install "eyas[{extra}]"'
         ) from error
+
+
+def require_library(name: str) -> None:
+    """Look, without the import.
+
+    Args:
+        name: of `EXTRA_OF`.
+
+    Raises:
+        MissingExtraError: the library is not installed.
+    """
+    with needs_extra(EXTRA_OF[name]):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal, get_args
@@ -54,6 +55,14 @@ class Phrases:
         for part in key.split("."):
             found = found[part]
         return str(found)
+
+
+def phrases_beside(file: str) -> Callable[[str], Phrases]:
+    """What gives the phrases of a language from the folder `texts` beside this file of code; each is read once.
+
+    The function that is given raises ConfigError as `Phrases` does.
+    """
+    return cache(partial(Phrases, Path(file).parent / "texts"))
 
 
 class FrenchNumbers(Formatter):

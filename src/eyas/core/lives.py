@@ -16,8 +16,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any, Literal
 
-from eyas.core import io
-from eyas.core.console import err
+from eyas.core import console, io
 from eyas.core.errors import ResumeError
 from eyas.core.locks import try_hold
 from eyas.core.marks import LOCK, STATE
@@ -187,4 +186,4 @@ def _note(folder: Path, values: Mapping[str, Any]) -> None:
     try:
         io.write_json(folder / STATE, values)
     except OSError as error:
-        err.print(f"warning: {folder / STATE} does not say {values['state']}: {error}", markup=False)
+        console.warn(f"{folder / STATE} does not say {values['state']}: {error}")

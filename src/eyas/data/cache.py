@@ -29,7 +29,7 @@ from eyas.arrays import DAMAGE
 from eyas.core.errors import DataError
 from eyas.core.io import cache_dir, read_json, write_text
 from eyas.core.schema import DataConfig
-from eyas.data.sources import PartName
+from eyas.data.sources import PartName, Source
 from eyas.data.writing import is_locked, write_error, writing_cache
 from eyas.image import ImagePolicy
 
@@ -42,6 +42,8 @@ PARTIAL = ".partial-"
 class Entry:
     """One imported source at one size."""
 
+    path: Path
+    """The folder."""
     images: NDArray[np.uint8]
     """(M, H, W, C) uint8, a read-only memory map."""
     labels: NDArray[np.int64]
@@ -80,17 +82,33 @@ def survey_path(key: str) -> Path:
     return root() / f"survey-{FORMAT}-{key[:32]}.npz"
 
 
-def find_key(signature: str) -> str | None:
-    """The content key noted for a signature."""
+def content_key(source: Source, signature: str) -> str:
+    """The digest of the source's names and contents, read now where it is not noted for this signature.
+
+    Raises:
+        DataError: the source changes meanwhile, or the cache cannot be written.
+    """
+    note = root() / "index" / signature
     try:
-        return (root() / "index" / signature).read_text(encoding="ascii").strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
+        if key := note.read_text(encoding="ascii").strip():
+            return key
+    except (OSError, UnicodeDecodeError):  # not noted, or damaged
+        pass
+    key = source.content_key()
+    refuse_changed(source, signature)
+    with writing_cache():
+        write_text(note, key + "\n")
+    return key
 
 
-def note_key(signature: str, key: str) -> None:
-    """Remember the content key of a signature."""
-    write_text(root() / "index" / signature, key + "\n")
+def refuse_changed(source: Source, signature: str) -> None:
+    """What was read would be kept under the key of other content.
+
+    Raises:
+        DataError: the source is not what it was under this signature.
+    """
+    if source.signature() != signature:
+        raise DataError(f"{source.name} changed while it was read; open it again when nobody writes to it")
 
 
 def read_entry(path: Path) -> Entry | None:
@@ -104,7 +122,7 @@ def read_entry(path: Path) -> Entry | None:
         return None
     if images.ndim != 4 or not len(images) == len(labels) == len(digests):
         return None
-    return Entry(images, labels, digests, meta)
+    return Entry(path, images, labels, digests, meta)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from eyas.core.config import load_values
-from eyas.core.errors import ConfigError, DataError
+from eyas.core.errors import ConfigError, DataError, EyasError
 from eyas.core.schema import DataConfig, Normalize
 from eyas.data.arrays import keep_arrays
 from eyas.data.opening import Opened, open_parts
@@ -112,24 +112,24 @@ class Dataset(Opened):
         return made
 
     @property
-    def clean_test(self) -> Split | None:
-        """The test split without `test_copies`; None where there are none, or nothing else."""
+    def clean_test(self) -> NDArray[np.int64] | None:
+        """Positions in `test` of all but `test_copies`, ascending; None where there are none, or nothing else."""
         kept = np.setdiff1d(np.arange(len(self.test)), self.test_copies)
-        if not 0 < len(kept) < len(self.test):
-            return None
-        return Split("test", self.test.images, self.test.rows[kept], self.test.labels[kept])
+        return kept if 0 < len(kept) < len(self.test) else None
 
-    def require(self, fingerprint: str, owner: Path) -> None:
-        """Refuse to be taken for the data that `owner` was trained on.
+    def require(
+        self, fingerprint: str, owner: Path, error: type[EyasError] = DataError, *, begun: bool = False
+    ) -> None:
+        """Refuse to be taken for the data that `owner` was trained on, or a study was `begun` on.
 
         Raises:
-            DataError: this dataset's fingerprint is another.
+            DataError: this dataset's fingerprint is another; or `error`.
         """
         if fingerprint != self.fingerprint:
-            raise DataError(
-                f"{owner} was trained on other data than {self.name} is now: the fingerprint must be "
-                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…; bring the data back as they were, or train "
-                "a new run"
+            was, anew = ("begun", "begin a new study") if begun else ("trained", "train a new run")
+            raise error(
+                f"{owner} was {was} on other data than {self.name} is now: the fingerprint must be "
+                f"{fingerprint[:12]}…, got {self.fingerprint[:12]}…; bring the data back as they were, or {anew}"
             )
 
     def require_images(self, name: SplitName) -> Split:
@@ -155,6 +155,16 @@ class Dataset(Opened):
     def check(self) -> CheckReport:
         """Everything that is wrong with the data; see `check_dataset`."""
         return check_dataset(self.config)
+
+    def require_sound(self) -> CheckReport:
+        """`check`, and refuse data that would spoil training, unless they were opened with `force`.
+
+        Raises:
+            DataError: names every such finding.
+        """
+        report = self.check()
+        report.require_sound(force=self.config.force)
+        return report
 
     def show(self, images: int = 8, split: SplitName = "train") -> Image.Image:
         """A picture with a row for each class, of so many images; of the first 20 classes."""

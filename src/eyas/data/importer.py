@@ -35,27 +35,11 @@ def load(source: Source, config: DataConfig) -> Entry:
             cannot be written.
     """
     signature = source.signature()
-    key = content_key(source, signature)
+    key = cache.content_key(source, signature)
     path = cache.entry_path(key, config)
     entry = _cached(path, config) or _import(source, signature, key, path, config)
     _refuse_cached(source.name, entry, config)
     return entry
-
-
-def content_key(source: Source, signature: str) -> str:
-    """The digest of the source's names and contents, read now where it is not noted for this signature."""
-    key = cache.find_key(signature)
-    if key is None:
-        key = source.content_key()
-        _refuse_changed(source, signature)
-        with writing_cache():
-            cache.note_key(signature, key)
-    return key
-
-
-def located(source: Source, config: DataConfig) -> Path:
-    """Where `load` has put the images."""
-    return cache.entry_path(content_key(source, source.signature()), config)
 
 
 def _cached(path: Path, config: DataConfig) -> Entry | None:
@@ -75,19 +59,13 @@ def _import(source: Source, signature: str, key: str, path: Path, config: DataCo
             _refuse_failures(source.name, contents.names, inspection.failures, config)
             with writing_cache():
                 _write_rows(partial, contents, inspection, digests, config)
-            _refuse_changed(source, signature)
+            cache.refuse_changed(source, signature)
         with writing_cache():
             save_survey(key, Survey.of(contents, inspection, config.max_pixels))
     entry = cache.read_entry(path)
     if entry is None:
         raise DataError(f"the cache {path} cannot be read back")
     return entry
-
-
-def _refuse_changed(source: Source, signature: str) -> None:
-    """What was read would be kept under the key of other content."""
-    if source.signature() != signature:
-        raise DataError(f"{source.name} changed while it was read; open it again when nobody writes to it")
 
 
 def _write_rows(
@@ -143,4 +121,4 @@ def _report(name: str, reasons: Sequence[tuple[str, str]], total: int, config: D
     if not config.force or len(reasons) == total:
         advice = "" if len(reasons) == total else "; mend or remove them, or leave them out with data.force=true"
         raise (UnsafeDataError if unsafe else DataError)(what + advice)
-    console.err.print(f"warning: {what}; left out (data.force)", style="yellow", markup=False)
+    console.warn(f"{what}; left out (data.force)")

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from eyas.core.schema import DataConfig
 from eyas.data.fixes import read_fixes
 from eyas.data.importer import load
-from eyas.data.report import take_survey
 from eyas.data.sources import open_source
 from eyas.data.split import Split, SplitName
 from eyas.data.splits import Rows, make_splits, readable_rows, share_of_train
+from eyas.data.survey import take_survey
 from eyas.image import ImagePolicy
 
 

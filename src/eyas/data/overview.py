@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
-from eyas.data.importer import load, located
+from eyas.data.importer import load
 from eyas.data.near.canonical import SIDE
 from eyas.data.near.finding import near_pairs
 from eyas.data.near.kept import pairs_path, read_pairs, save_pairs
 from eyas.data.near.pairs import NearPairs, no_pairs
 from eyas.data.near.rules import of_near_duplicates
-from eyas.data.report import CheckReport, check_survey, take_survey
+from eyas.data.report import CheckReport, check_survey
 from eyas.data.sources import Source, open_source
 from eyas.data.splits import Rows
-from eyas.data.survey import Survey
+from eyas.data.survey import Survey, take_survey
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +55,14 @@ def look_closely(config: DataConfig) -> Overview:
 
 def _images_and_pairs(source: Source, config: DataConfig) -> tuple[NDArray[np.uint8] | None, NearPairs]:
     try:
-        settings, entry = config, load(source, config)
+        entry = load(source, config)
     except DataError:  # the report has said why; what can be read is looked at all the same
         settings = config.model_copy(update={"force": True, "image_size": config.image_size or SIDE})
         try:
             entry = load(source, settings)
         except DataError:
             return None, no_pairs()
-    path = pairs_path(located(source, settings))
+    path = pairs_path(entry.path)
     pairs = read_pairs(path)
     if pairs is None:
         pairs = near_pairs(entry.images, entry.digests)

@@ -13,14 +13,11 @@ from eyas.core import notebook
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
 from eyas.data import checks
-from eyas.data.cache import find_key, note_key
 from eyas.data.checks import Finding
-from eyas.data.decoding import inspect
 from eyas.data.fixes import read_fixes
-from eyas.data.sources import Source, open_source
+from eyas.data.sources import open_source
 from eyas.data.splits import Rows, make_splits, readable_rows
-from eyas.data.survey import Survey, read_survey, save_survey
-from eyas.data.writing import writing_cache
+from eyas.data.survey import Survey, take_survey
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class CheckReport:
     @property
     def warnings(self) -> list[str]:
         """What is wrong but spoils nothing, a line each."""
-        return [f"warning: {one.message} [{one.code}]" for one in self.findings if one.severity == "warning"]
+        return [f"{one.message} [{one.code}]" for one in self.findings if one.severity == "warning"]
 
     def require_sound(self, *, force: bool) -> None:
         """Refuse data that would spoil training, unless `force`.
@@ -133,22 +130,6 @@ def check_survey(name: str, survey: Survey, config: DataConfig) -> tuple[CheckRe
         findings=tuple(findings),
     )
     return report, survey, splits
-
-
-def take_survey(source: Source, max_pixels: int) -> Survey:
-    """What the files are; read now where it is not known from an earlier look, or the limit on pixels differs."""
-    signature = source.signature()
-    key = find_key(signature)
-    if key and (known := read_survey(key)) and known.holds_for(max_pixels):
-        return known
-    key = key or source.content_key()
-    contents = source.contents()
-    survey = Survey.of(contents, inspect(source.name, contents, max_pixels), max_pixels)
-    if source.signature() == signature:
-        with writing_cache():
-            note_key(signature, key)
-            save_survey(key, survey)
-    return survey
 
 
 def _splits(survey: Survey, config: DataConfig) -> tuple[Mapping[str, Rows], list[Finding]]:

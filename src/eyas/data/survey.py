@@ -11,8 +11,9 @@ from eyas.arrays import load_arrays
 from eyas.core.io import write_with
 from eyas.data import cache
 from eyas.data.decode_one import Failure
-from eyas.data.decoding import Inspection
-from eyas.data.sources import Listing
+from eyas.data.decoding import Inspection, inspect
+from eyas.data.sources import Listing, Source
+from eyas.data.writing import writing_cache
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,24 @@ class Survey(Listing, Inspection):
     def holds_for(self, max_pixels: int) -> bool:
         """Whether looking again under this limit would find the same."""
         return self.max_pixels == max_pixels and all(failure.lasting for failure in self.failures.values())
+
+
+def take_survey(source: Source, max_pixels: int) -> Survey:
+    """What the files are; read now where it is not known from an earlier look, or the limit on pixels differs.
+
+    Raises:
+        DataError: the source changes meanwhile, or the cache cannot be written.
+    """
+    signature = source.signature()
+    key = cache.content_key(source, signature)
+    if (known := read_survey(key)) and known.holds_for(max_pixels):
+        return known
+    contents = source.contents()
+    survey = Survey.of(contents, inspect(source.name, contents, max_pixels), max_pixels)
+    if source.signature() == signature:
+        with writing_cache():
+            save_survey(key, survey)
+    return survey
 
 
 def save_survey(key: str, survey: Survey) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
-from eyas.core.language import Phrases
+from eyas.core.language import phrases_beside
 from eyas.diagnose.findings import Decomposition, Estimate, Finding
 
-TEXTS = Path(__file__).parent / "texts"
+phrases = phrases_beside(__file__)
+"""The diagnosis's phrases, by language."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,6 @@ class Sentence:
     title: str
     evidence: str
     advice: str
-
-
-@lru_cache
-def phrases(language: str) -> Phrases:
-    """The diagnosis's phrases in this language."""
-    return Phrases(TEXTS, language)
 
 
 def say(finding: Finding, language: str = "en") -> Sentence:

@@ -17,6 +17,7 @@ from eyas.evaluate.bootstrap import Interval, Scored, intervals
 PROBABILITY_FLOOR = 1e-12
 BINS = 15
 TOP = 5
+FIGURES = (("accuracy", "accuracy"), ("top5", "top 5"), ("macro_f1", "macro F1"), ("nll", "NLL"), ("ece", "ECE"))
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,15 @@ class Evaluation:
             "reliability": self.bins.to_json(),
             "confusion": self.confusion.tolist(),
         }
+
+    def figures(self) -> list[tuple[str, str, str]]:
+        """Metric, value and 95 % interval, as people read them."""
+        summary = self.summary()
+        rows = []
+        for key, label in FIGURES:
+            low, high = self.intervals[key]
+            rows.append((label, f"{summary[key]:.4f}", f"{low:.4f} to {high:.4f}"))
+        return rows
 
     def per_class(self) -> list[dict[str, Any]]:
         """One row a class: class, precision, recall, f1, support."""

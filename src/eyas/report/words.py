@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
-
 from matplotlib.ticker import PercentFormatter
 
-from eyas.core.language import NARROW_SPACE, Phrases
+from eyas.core.language import NARROW_SPACE, phrases_beside
 
-TEXTS = Path(__file__).parent / "texts"
-
-
-@lru_cache
-def words(language: str) -> Phrases:
-    """Reports' phrases in this language.
-
-    Raises:
-        ConfigError: a language that there is none for.
-    """
-    return Phrases(TEXTS, language)
+words = phrases_beside(__file__)
+"""Reports' phrases, by language."""
 
 
 def percent_ticks(language: str, decimals: int | None = None) -> PercentFormatter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eyas.core.console import err
+from eyas.core import console
 from eyas.core.runs import RunFolder
 from eyas.data.split import SplitName
 from eyas.track.delivery.process import deliver, warn
@@ -34,7 +34,7 @@ def record_evaluation(run: RunFolder, split: SplitName, summary: dict[str, Any])
 
             add_evaluation(run, values)
     except Exception as error:  # noqa: BLE001 - the evaluation is done and printed whatever a tracker does
-        err.print(f"warning: the evaluation is not tracked: {error}", markup=False)
+        console.warn(f"the evaluation is not tracked: {error}")
 
 
 def _measures(summary: dict[str, Any]) -> dict[str, float]:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from eyas.core.console import err
+from eyas.core import console
+from eyas.core.errors import require_library
 from eyas.core.runs import RunFolder
 from eyas.core.schema import Tracker
 from eyas.report import draw_curves
-from eyas.track.delivery.process import require_library, wanted
+from eyas.track.delivery.process import wanted
 from eyas.track.delivery.spool import Spool
 from eyas.track.delivery.to_mlflow import MlflowSink
 from eyas.track.delivery.to_wandb import is_offline
@@ -80,7 +81,7 @@ class Guarded(Callback):
         except Exception as error:  # noqa: BLE001 - a full disk, a library's fault: hours of training go on
             self._tracker = None
             reason = str(error) or type(error).__name__
-            err.print(f"warning: tracking with {self._name} stopped: {reason}; the training goes on", markup=False)
+            console.warn(f"tracking with {self._name} stopped: {reason}; the training goes on")
 
 
 class Curves(Callback):
@@ -96,7 +97,7 @@ class Curves(Callback):
             try:
                 draw_curves(self._run.history, self._run.path / "curves.png", monitor=self._monitor)
             except Exception as error:  # noqa: BLE001 - the training is done, and what follows must hear of its end
-                err.print(f"warning: {self._run.path}/curves.png is not drawn: {error}", markup=False)
+                console.warn(f"{self._run.path}/curves.png is not drawn: {error}")
 
 
 def where_to_look(names: Sequence[Tracker], run: RunFolder) -> list[str]:

@@ -1,7 +1,7 @@
 """The learning loop: one configuration and one dataset in, one run folder out."""
 
 from eyas.train.callbacks import Callback, EpochEnd, Remarks, RunEnd, RunStart
-from eyas.train.evaluation import answers_of, evaluate_clean, evaluate_run
+from eyas.train.evaluation import evaluate_fully, evaluate_run
 from eyas.train.launching import launch
 from eyas.train.progress.history import EpochRow
 from eyas.train.progress_bar import ProgressBar
@@ -17,9 +17,8 @@ __all__ = [
     "RunEnd",
     "RunStart",
     "TrainResult",
-    "answers_of",
     "check_resume",
-    "evaluate_clean",
+    "evaluate_fully",
     "evaluate_run",
     "in_group",
     "is_main",

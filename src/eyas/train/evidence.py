@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from eyas.core.errors import ConfigError, DataError
 from eyas.core.runs import RunFolder
-from eyas.data import Dataset, Split, check_dataset
+from eyas.data import CheckReport, Dataset, Split, check_dataset
 from eyas.diagnose.evidence import Answers, Evidence, SeedAnswers
-from eyas.diagnose.history import read_history
+from eyas.diagnose.history import History, read_history
 from eyas.diagnose.shift import thumbnails
-from eyas.evaluate import softmax
-from eyas.nn import load_network, run_network
-from eyas.train.run import read_result
+from eyas.nn import Network
+from eyas.train.evaluation import answer, open_network
+from eyas.train.run import is_finished
 
 # The training error is known to 0.5 % from this many images, and a network on a CPU answers for them in seconds.
 TRAIN_IMAGES = 10_000
@@ -46,20 +46,49 @@ def gather_evidence(runs: Sequence[RunFolder], dataset: Dataset, *, reference_er
             "data.val_fraction=0.1"
         )
     _require_same_but_seed(runs)
-    return Evidence(
-        run=first.path,
-        config=first.config(),
+    return evidence_of(
+        first,
+        dataset,
+        [seed_answers(open_network(run, dataset)[0], dataset) for run in runs],
         history=read_history(first.history),
-        seeds=[_answers(run, dataset) for run in runs],
+        check=check_dataset(first.config().data),
+        finished=is_finished(first, dataset),
+        reference_error=reference_error,
+    )
+
+
+def evidence_of(
+    run: RunFolder,
+    dataset: Dataset,
+    seeds: Sequence[SeedAnswers],
+    *,
+    history: History,
+    check: CheckReport,
+    finished: bool,
+    reference_error: float | None = None,
+) -> Evidence:
+    """`gather_evidence` where the run has been looked at already."""
+    return Evidence(
+        run=run.path,
+        config=run.config(),
+        history=history,
+        seeds=seeds,
         class_counts=_counts(dataset.train, dataset),
         thumbnails={
             split.name: thumbnails(split.take(_sample(split, THUMBNAILS))) for split in dataset.splits if len(split)
         },
-        finished=read_result(first, dataset).finished,
+        finished=finished,
         shares={split.name: _counts(split, dataset) for split in dataset.splits},
-        leaks=_leaks(first, dataset),
+        leaks=_leaks(check, dataset),
         reference_error=reference_error,
     )
+
+
+def seed_answers(network: Network, dataset: Dataset, val: Answers | None = None) -> SeedAnswers:
+    """What a run's best network says of training and validation images; `val` where it has been asked already."""
+    rows = _sample(dataset.train, TRAIN_IMAGES)
+    train = Split("train", dataset.train.images, dataset.train.rows[rows], dataset.train.labels[rows])
+    return SeedAnswers(answer(network, train), val or answer(network, dataset.val))
 
 
 def require_finished_epoch(run: RunFolder) -> None:
@@ -95,18 +124,6 @@ def _without_seed(run: RunFolder) -> dict[str, Any]:
     return {key: values[key] for key in ("data", "model", "augment", "train")}
 
 
-def _answers(run: RunFolder, dataset: Dataset) -> SeedAnswers:
-    network, about = load_network(run)
-    dataset.require(about["fingerprint"], run.path)
-
-    def of(split: Split) -> Answers:
-        return Answers(softmax(run_network(network, split).logits).astype(np.float32), split.labels)
-
-    rows = _sample(dataset.train, TRAIN_IMAGES)
-    train = Split("train", dataset.train.images, dataset.train.rows[rows], dataset.train.labels[rows])
-    return SeedAnswers(of(train), of(dataset.val))
-
-
 def _sample(split: Split, most: int) -> NDArray[np.int64]:
     """At most so many positions of the split, ascending, the same ones every time."""
     if len(split) <= most:
@@ -118,9 +135,9 @@ def _counts(split: Split, dataset: Dataset) -> NDArray[np.int64]:
     return np.bincount(split.labels, minlength=len(dataset.classes)).astype(np.int64)
 
 
-def _leaks(run: RunFolder, dataset: Dataset) -> dict[str, tuple[int, int]]:
+def _leaks(check: CheckReport, dataset: Dataset) -> dict[str, tuple[int, int]]:
     """What the check of the data found, by split."""
-    found = {finding.code: finding.count for finding in check_dataset(run.config().data).findings}
+    found = {finding.code: finding.count for finding in check.findings}
     return {
         split.name: (found[f"leaked-{split.name}"], len(split))
         for split in (dataset.val, dataset.test)

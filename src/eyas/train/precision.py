@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import statistics
 from contextlib import AbstractContextManager
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from eyas.core import io
 from eyas.core.machine import cpu_name
 from eyas.nn import Network
+from eyas.train.measured import remembered
 
 Precision = Literal["fp32", "bf16"]
 
@@ -48,17 +47,17 @@ def choose_precision(network: Network, images: Tensor, labels: Tensor) -> Precis
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     identity = f"{cpu_name()}|{torch.__version__}|{torch.get_num_threads()}|{network}|{tuple(images.shape)}"
-    file = io.cache_dir() / "precision" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    if file.exists():
-        known: Precision = io.read_json(file)["precision"]
-        return known
+    choice: Precision = remembered("precision", identity, lambda: _measure(network, images, labels))["precision"]
+    return choice
+
+
+def _measure(network: Network, images: Tensor, labels: Tensor) -> dict[str, Any]:
     with torch.random.fork_rng(devices=[]):
         seconds = _probe(network, images[:FEW_IMAGES], labels[:FEW_IMAGES], warmup=1, rounds=1)
         if seconds["bf16"] < HOPELESS * seconds["fp32"]:
             seconds = _probe(network, images, labels, WARMUP, ROUNDS)
-    choice: Precision = "bf16" if seconds["bf16"] * GAIN < seconds["fp32"] else "fp32"
-    io.write_json(file, {"precision": choice, "seconds_per_step": seconds, "measured_on": identity})
-    return choice
+    precision = "bf16" if seconds["bf16"] * GAIN < seconds["fp32"] else "fp32"
+    return {"precision": precision, "seconds_per_step": seconds}
 
 
 def _probe(network: Network, images: Tensor, labels: Tensor, warmup: int, rounds: int) -> dict[str, float]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eyas.core.errors import ResumeError
 from eyas.core.lives import Ended, Life, living
 from eyas.core.runs import RunFolder, create_run
-from eyas.core.schema import Config, PretrainedConfig
+from eyas.core.schema import Config, PretrainedConfig, TrainConfig
 from eyas.data import Dataset
 from eyas.nn import load_weights
 from eyas.nn.pretrained import find_backbone
@@ -163,12 +164,23 @@ def read_result(run: RunFolder, dataset: Dataset) -> TrainResult:
     parameters = network_of(config, dataset, ([0.0], [1.0]), run).trainable_parameters()
     if state is None:
         return TrainResult(run, [], None, is_imported(run), parameters, "fp32")
-    stopping = stopping_of(config.train)
-    stopping.restore(state["stopping"])
+    best_epoch, finished = _best_and_finished(config.train, state)
     history = [EpochRow(**row) for row in state["position"]["history"]]
-    best = next((row for row in history if row.epoch == stopping.best.best_epoch), None)
-    finished = stopping.stop or len(history) >= config.train.epochs
+    best = next((row for row in history if row.epoch == best_epoch), None)
     return TrainResult(run, history, best, finished, parameters, state["precision"])
+
+
+def is_finished(run: RunFolder, dataset: Dataset) -> bool:
+    """`read_result(run, dataset).finished`, without building the network."""
+    state = read_checkpoint(run.last, dataset)
+    return is_imported(run) if state is None else _best_and_finished(run.config().train, state)[1]
+
+
+def _best_and_finished(config: TrainConfig, state: dict[str, Any]) -> tuple[int, bool]:
+    """The best epoch of a saved state, and whether no epoch is left to train."""
+    stopping = stopping_of(config)
+    stopping.restore(state["stopping"])
+    return stopping.best.best_epoch, stopping.stop or len(state["position"]["history"]) >= config.epochs
 
 
 def _train(

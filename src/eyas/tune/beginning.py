@@ -211,11 +211,7 @@ def go_on(folder: Path, dataset: Dataset, plan: TunePlan, trials: int | None, mi
         ResumeError: other data.
         ConfigError: a budget below the old one's, or another process searches there. The file is left as it was.
     """
-    if dataset.fingerprint != plan.fingerprint:
-        raise ResumeError(
-            f"{folder} was begun on other data than {dataset.name} is now: the fingerprint must be "
-            f"{plan.fingerprint[:12]}…, got {dataset.fingerprint[:12]}…"
-        )
+    dataset.require(plan.fingerprint, folder, ResumeError, begun=True)
     for name, wanted, before in (("--trials", trials, plan.trials), ("--minutes", minutes, plan.minutes)):
         if wanted is not None and before is not None and wanted < before:
             raise ConfigError(f"{name} must be at least the {before:g} that {folder} has already, got {wanted:g}")

@@ -20,8 +20,7 @@ from eyas.tune.points import effective
 from eyas.tune.records import TrialRecord, best_of
 from eyas.tune.results import read_results
 from eyas.tune.space import Choice, Dimension, own_step
-from eyas.tune.verdict import STANDINGS, Verdict, span, standing
-from eyas.tune.words import words
+from eyas.tune.verdict import STANDINGS, Verdict, span, standing, words
 
 MOST = 10
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from eyas.compare.conclusion import ALPHA
+from eyas.compare.conclusion import ALPHA, say_p
 from eyas.compare.statistics import Estimate
-from eyas.core.language import Phrases
-from eyas.tune.words import words
+from eyas.core.language import Phrases, phrases_beside
 
+words = phrases_beside(__file__)
+"""Searches' phrases, by language."""
 STANDINGS = ("same", "open", "waiting")
 """Where there is no comparison: the best is the baseline, the search is not over, or the comparison is not made yet."""
 
@@ -70,11 +71,6 @@ def span(found: Estimate, say: Phrases) -> str:
     """A difference in points of accuracy, whatever the search was judged by, with its interval and p."""
     mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
     return say("verdict.span", mean=mean, low=low, high=high, p=say_p(found.p, say))
-
-
-def say_p(p: float, say: Phrases) -> str:
-    """`= 0.012`, or `< 0.001`."""
-    return say("p.below") if p < 0.001 else say("p.is", p=p)
 
 
 def standing(key: str, language: str = "en") -> str:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
 
-from eyas.core.language import Phrases
+from eyas.core.language import Phrases, phrases_beside
 
-TEXTS = Path(__file__).parent / "texts"
+words = phrases_beside(__file__)
+"""Drift reports' phrases, by language."""
 UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
-
-
-@lru_cache
-def words(language: str) -> Phrases:
-    """Drift reports' phrases in this language.
-
-    Raises:
-        ConfigError: a language that there is none for.
-    """
-    return Phrases(TEXTS, language)
 
 
 def say_moment(at: float | datetime, say: Phrases) -> str:

@@ -9,21 +9,18 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 from typing import IO, Any, TypeVar
 
-from eyas.core.console import err
-from eyas.core.errors import needs_extra
+from eyas.core import console
 from eyas.core.processes import start_module
 from eyas.track.delivery.sender import SINKS
 from eyas.track.delivery.sink import END, STARTING
 from eyas.track.delivery.spool import Delivered, Spool
 from eyas.track.delivery.to_wandb import is_wanted
 
-EXTRAS = {"torch": "train", "keras": "keras", "tensorboard": "track", "mlflow": "track", "wandb": "wandb"}
 EXITING = 10.0
 """Seconds for a sender to be gone after its last word: wandb takes its service down."""
 Name = TypeVar("Name", bound=str)
@@ -124,20 +121,6 @@ def wanted(trackers: Iterable[Name]) -> list[Name]:
     return [name for name in trackers if name != "wandb" or is_wanted()]
 
 
-def require_library(name: str) -> None:
-    """Look, without the import.
-
-    Args:
-        name: torch, keras, or a tracker.
-
-    Raises:
-        MissingExtraError: the library is not installed.
-    """
-    with needs_extra(EXTRAS[name]):
-        if find_spec(name) is None:
-            raise ModuleNotFoundError(name=name)
-
-
 def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:
     """Close and wait for all at once: two that hang take no longer than one."""
     for delivery in deliveries:
@@ -148,10 +131,14 @@ def finish(deliveries: Sequence[Delivery]) -> list[Outcome]:
 def warn(outcome: Outcome, run: Path) -> None:
     """One line on standard error where something could not be sent."""
     if outcome.error:
-        err.print(
-            f"warning: {outcome.tracker}: {outcome.left} records are not delivered ({outcome.error}); they wait in "
-            f"{run}/track: eyas track sync {run}",
-            markup=False,
+        console.warn(
+            f"{outcome.tracker}: {outcome.left} records are not delivered ({outcome.error}); they wait in "
+            f"{run}/track: eyas track sync {run}"
         )
+    warn_of_refusal(outcome)
+
+
+def warn_of_refusal(outcome: Outcome) -> None:
+    """One line on standard error where the store will never take something."""
     if outcome.refused:
-        err.print(f"warning: {outcome.tracker} took all but what it refuses: {outcome.refused}", markup=False)
+        console.warn(f"{outcome.tracker} took all but what it refuses: {outcome.refused}")

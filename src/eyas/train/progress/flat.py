@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.core.console import err
+from eyas.core import console
 from eyas.diagnose import epochs
 from eyas.diagnose.epochs import FLAT_EPOCHS, FLAT_FALL
 from eyas.train.progress.history import EpochRow
@@ -21,12 +21,11 @@ def warn_if_flat(history: Sequence[EpochRow], labels: NDArray[np.int64], rate: f
     """
     if is_flat(history, labels) and not is_flat(history[:-1], labels):
         row = history[-1]
-        err.print(
-            f"warning: in {FLAT_EPOCHS} epochs the loss has not fallen by {FLAT_FALL:.0%} (now {row.loss:.4f}) and the "
+        console.warn(
+            f"in {FLAT_EPOCHS} epochs the loss has not fallen by {FLAT_FALL:.0%} (now {row.loss:.4f}) and the "
             f"accuracy, {row.accuracy:.4f}, is no better than always naming the commonest class; try "
             f"train.learning_rate={rate / 10:.2g} or {rate * 10:.2g}, and look at the "
-            "images with `eyas data preview`",
-            soft_wrap=True,
+            "images with `eyas data preview`"
         )
 
 

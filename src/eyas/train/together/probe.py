@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Any
 
 import torch
 
-from eyas.core import io
 from eyas.core.machine import cpu_name, keep_freed_memory, usable_cores
 from eyas.core.schema import Config
 from eyas.data import Dataset
@@ -18,6 +17,7 @@ from eyas.train.assembly import build, make_learner, precision_of
 from eyas.train.augment import Augmented
 from eyas.train.feed import Feed
 from eyas.train.loop import batches
+from eyas.train.measured import remembered
 from eyas.train.step import Learner
 from eyas.train.together.eligibility import can_train_together
 from eyas.train.together.learner import StackedLearner
@@ -43,15 +43,14 @@ def together_pays(configs: Sequence[Config], dataset: Dataset) -> bool:
         return False
     threads = configs[0].train.threads or usable_cores()
     identity = _identity(configs, dataset, threads)
-    file = io.cache_dir() / "together" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    if file.exists():
-        return bool(io.read_json(file)["pays"])
+    return bool(remembered("together", identity, lambda: _measure(configs, dataset, threads))["pays"])
+
+
+def _measure(configs: Sequence[Config], dataset: Dataset, threads: int) -> dict[str, Any]:
     with torch.random.fork_rng(devices=[]):
         alone, together = _probe(configs, dataset, threads)
     pays = together * threads * GAIN < alone * len(configs)
-    seconds = {"alone": alone, "together": together}
-    io.write_json(file, {"pays": pays, "seconds_per_step": seconds, "measured_on": identity})
-    return pays
+    return {"pays": pays, "seconds_per_step": {"alone": alone, "together": together}}
 
 
 def _identity(configs: Sequence[Config], dataset: Dataset, threads: int) -> str:

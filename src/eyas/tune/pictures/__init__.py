@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eyas.core.console import err
+from eyas.core import console
 from eyas.tune.pictures.parallel import draw_parallel
 from eyas.tune.pictures.particles import draw_particles
 from eyas.tune.pictures.regret import draw_regret
@@ -44,4 +44,4 @@ def draw_or_warn(folder: Path, plan: TunePlan, records: Sequence[TrialRecord]) -
     try:
         draw_pictures(folder, plan, records)
     except Exception as error:  # noqa: BLE001 - hours of search must not end in a picture's error
-        err.print(f"warning: {folder} has not all of its pictures: {error!r}", markup=False)
+        console.warn(f"{folder} has not all of its pictures: {error!r}")

@@ -14,7 +14,7 @@ from eyas.tune.configurations import Configuration, configurations, ranked
 from eyas.tune.importance import Importance, importance
 from eyas.tune.plan import TunePlan
 from eyas.tune.records import TrialRecord
-from eyas.tune.words import words
+from eyas.tune.verdict import words
 
 SHARES = ("accuracy", "top5", "balanced_accuracy", "macro_f1")
 

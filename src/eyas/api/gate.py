@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from eyas.api.bundle_data import SplitAnswers, answer_split, data_of, is_own
 from eyas.bundle import Bundle
-from eyas.cli.bundle_data import SplitAnswers, answer_split, data_of, is_own
 from eyas.core.errors import ConfigError, DataError, UnsafeDataError
 from eyas.core.schema import DataConfig
 from eyas.infer import Predictor

@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 
-from eyas.cli.data import require_sound
 from eyas.core.config import load_config
 from eyas.core.errors import ConfigError
 from eyas.core.runs import RunFolder
 from eyas.core.scalings import scaling_of
 from eyas.core.schema import Config, DataConfig, KerasConfig
 from eyas.core.schema.data import SCALINGS as NAMED
-from eyas.data import Dataset, check_dataset, open_dataset
+from eyas.data import Dataset, open_dataset
 from eyas.evaluate import Evaluation
 from eyas.nn import Network, Normalise, build_network
 from eyas.nn.custom import blaming
@@ -94,7 +93,7 @@ def take_in(
             sizes = list(_sizes(model, load_config(file, words).data))
     config = load_config(file, [*sizes, *words])
     dataset = open_dataset(config.data)
-    require_sound(check_dataset(config.data), config.data)
+    dataset.require_sound()
     if names is not None:
         require_classes(names, dataset, names_from)
     if model is None:

@@ -1,4 +1,4 @@
-"""`eyas data check --labels`: cross-validation, and what it says of the labels."""
+"""Labels looked at by cross-validation: `eyas data check --labels`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from eyas.data.fixes import image_names
 from eyas.diagnose.labels import LabelReport, judge_labels
 from eyas.report.data.page import labels_json
 from eyas.train.crossval import cross_validate
-
-SHOWN = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,29 +38,6 @@ class Explored:
     def to_json(self) -> dict[str, Any]:
         """Plain values, suspects by name."""
         return labels_json(self.judged, self.rows, self.names)
-
-    def print(self) -> None:
-        """The first suspects, the hardest classes, the commonest confusions."""
-        judged = self.judged
-        suspects = [
-            (self.names[self.rows[one.position]], one.given, one.suggested, f"{one.suggested_probability:.3f}")
-            for one in judged.suspects[:SHOWN]
-        ]
-        title = f"{len(judged.suspects):,} of {judged.images:,} labels suspected" + (
-            f", the likeliest {SHOWN}" if len(judged.suspects) > SHOWN else ""
-        )
-        console.out.print(console.table(title, ("image", "label", "suggested", "probability"), suspects))
-        hardest = [
-            (one.name, one.images, f"{one.recall:.3f}", f"{one.precision:.3f}", f"{one.f1:.3f}")
-            for one in judged.classes[:SHOWN]
-        ]
-        title = f"hardest classes, out of sample (accuracy {judged.accuracy:.4f})"
-        console.out.print(console.table(title, ("class", "images", "recall", "precision", "F1"), hardest))
-        confused = [
-            (pair.true, pair.predicted, f"{pair.images:,}", f"{pair.share:.1%}") for pair in judged.confusions[:SHOWN]
-        ]
-        columns = ("label", "taken for", "images", "of the class")
-        console.out.print(console.table("most confused", columns, confused))
 
 
 def explore(settings: Config, overview: Overview, folds: int) -> Explored:

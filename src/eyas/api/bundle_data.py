@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyas.bundle import Bundle
+from eyas.bundle import Bundle, open_bundle
 from eyas.core.config import load_values
 from eyas.core.errors import DataError
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, Split, open_dataset
 from eyas.data.split import SplitName
+from eyas.evaluate import Evaluation, evaluate
 from eyas.infer import Predictor
 
 
@@ -40,6 +42,17 @@ def is_own(bundle: Bundle, config: DataConfig) -> bool:
     """Whether these are the data that the bundle was trained with, by their name."""
     own = bundle.manifest.training.get("data", {}).get("source")
     return own is not None and config.source == own
+
+
+def measure_bundle(path: Path, overrides: list[str], split: SplitName) -> Evaluation:
+    """The bundle's graph, on the data it was trained with or on others with the same classes.
+
+    Raises:
+        DataError: other classes, an empty split, or its own data in another state or split.
+    """
+    bundle = open_bundle(path)
+    found = answer_split(bundle, data_of(bundle, overrides), split)
+    return evaluate(found.probabilities, found.split.labels, found.dataset.classes)
 
 
 def answer_split(bundle: Bundle, config: DataConfig, name: SplitName, *, as_trained: bool = True) -> SplitAnswers:
