@@ -16,7 +16,7 @@ from eyas.core.runs import RunFolder
 from eyas.core.scalings import scaling_of
 from eyas.core.schema import Config, DataConfig, KerasConfig
 from eyas.core.schema.data import SCALINGS as NAMED
-from eyas.data import Dataset, open_dataset
+from eyas.data import CheckReport, Dataset, open_dataset
 from eyas.evaluate import Evaluation
 from eyas.nn import Network, Normalise, build_network
 from eyas.nn.custom import blaming
@@ -52,6 +52,8 @@ class Taken:
     """Trainable."""
     forced: str | None
     """What spoke against the scaling of its pixels."""
+    report: CheckReport
+    """Of the data."""
 
 
 def take_in(
@@ -93,24 +95,26 @@ def take_in(
             sizes = list(_sizes(model, load_config(file, words).data))
     config = load_config(file, [*sizes, *words])
     dataset = open_dataset(config.data)
-    dataset.require_sound()
+    report = dataset.require_sound()
     if names is not None:
         require_classes(names, dataset, names_from)
     if model is None:
         with drawn_by_torch():
             model = model_of(found, path, given, dataset.policy.shape, len(dataset.classes))
     config = load_config(file, [*sizes, *words, *_pixels(model, config.data, scaling, dataset.policy.channels)])
-    return _write(_network(model, weights, config, dataset), config, dataset, target, force)
+    return _write(_network(model, weights, config, dataset), config, dataset, report, target, force)
 
 
-def _write(network: Network, config: Config, dataset: Dataset, target: Path | None, force: bool) -> Taken:
+def _write(
+    network: Network, config: Config, dataset: Dataset, report: CheckReport, target: Path | None, force: bool
+) -> Taken:
     _require_same_again(network, config, dataset)
     verdict = against(network, config, dataset)
     if verdict and not force:
         raise ConfigError(f"{verdict}. With --force it is imported as stated")
     run = create_folder(config, dataset, target)
     found = write_imported(run, config, network, dataset)
-    return Taken(run, config, found, network.trainable_parameters(), verdict)
+    return Taken(run, config, found, network.trainable_parameters(), verdict, report)
 
 
 def _model_of(config: Config) -> KerasConfig:

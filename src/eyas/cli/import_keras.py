@@ -75,7 +75,6 @@ def import_keras(
         require_library(library)
     with needs_extra("train"):
         from eyas.api.taking_in import take_in
-        from eyas.data import check_dataset
         from eyas.foreign import read_classes
 
     taken = take_in(
@@ -89,7 +88,7 @@ def import_keras(
         target=to,
         force=force,
     )
-    print_warnings(check_dataset(taken.config.data))
+    print_warnings(taken.report)
     if taken.forced:
         console.warn(f"imported by force, although {taken.forced}")
     _tell(taken, model, as_json)
