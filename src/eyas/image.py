@@ -170,7 +170,7 @@ def to_png(pixels: NDArray[np.uint8], *, level: int = PNG_LEVEL) -> bytes:
     """A PNG file, which loses nothing.
 
     Args:
-        pixels: (H, W), (H, W, 1) or (H, W, 3) uint8.
+        pixels: (H, W), (H, W, 1), (H, W, 3) or, with opacity, (H, W, 4) uint8.
         level: zlib's, 0 to 9; higher ones take longer and give fewer bytes.
     """
     buffer = io.BytesIO()

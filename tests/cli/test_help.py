@@ -35,7 +35,7 @@ def test_help_begins_with_a_sentence_and_ends_with_an_example(command):
 
 
 def test_the_help_names_every_scaling():
-    assert [word.partition(" (")[0] for word in shared.SCALINGS.split(", ")] == [*SCALINGS]
+    assert [word.partition(" (")[0] for word in shared.SCALINGS_HELP.split(", ")] == [*SCALINGS]
 
 
 @pytest.mark.parametrize("command", TREE, ids=lambda command: command.line)

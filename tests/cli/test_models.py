@@ -47,10 +47,22 @@ def test_forward_and_back(home: Path) -> None:
     assert "live" in table
 
 
-def test_a_damaged_version_is_listed(home: Path) -> None:
+def test_a_damaged_version_does_not_hide_the_others(home: Path) -> None:
     models(home, "publish", "one", "repo", "--live")
+    models(home, "publish", "wrong", "repo")
     (home / "repo" / "digits" / "1" / "model.onnx").write_bytes(b"damaged")
-    assert listed(home) == [("digits", "1", True)]
+    assert listed(home) == [("digits", "1", True), ("digits", "wrong", False)]  # it does not look at the files
+    assert "model.onnx has changed since it was written" in models(home, "list", "repo", "--verify", code=5)
+    manifest = home / "repo" / "digits" / "1" / "manifest.json"
+    manifest.write_text(manifest.read_text()[:-9])
+    process = subprocess.run(
+        [loaded_eyas(), "models", "list", "repo", "--json"], cwd=home, capture_output=True, text=True, timeout=120
+    )
+    assert process.returncode == 5
+    assert [(row["version"], bool(row["damaged"])) for row in json.loads(process.stdout)] == [
+        ("1", True),
+        ("wrong", False),
+    ]
 
 
 def test_what_cannot_be_is_said(home: Path) -> None:

@@ -41,6 +41,8 @@ def test_what_is_shown_holds_no_secret(url: str, says: str) -> None:
         ("postgresql://eyas:1?pS3cret@db/eyas", "postgresql://…"),
         ("postgresql://eyas:[pS3cret@db/eyas", "postgresql://…"),
         ("postgresql://eyas:pS3cret", "postgresql://…"),
+        ("postgresql:///eyas:pS3cret@db/eyas", "postgresql://…"),
+        ("postgresql:////eyas:pS3cret@db/eyas", "postgresql://…"),
         ("sqlite:////srv/a@b/predictions.db", "sqlite:////srv/a@b/predictions.db"),
         ("/srv/predictions.db", "/srv/predictions.db"),
     ],

@@ -259,14 +259,15 @@ def test_a_token_that_has_run_out_is_asked_for_again_once_a_request(left: str) -
     assert asked == ["Bearer first", f"Bearer {left}", "Bearer second"][: 3 if left == "second" else 2]
 
 
-def test_a_busy_api_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("86400", 15)])
+def test_a_busy_api_is_asked_again_when_it_says(asked: str, waited: float, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("eyas.deploy.shifting.api.sleep", pauses.append)
-    answers = iter([httpx.Response(503, headers={"Retry-After": "7"}), httpx.Response(200, json={})])
+    answers = iter([httpx.Response(503, headers={"Retry-After": asked}), httpx.Response(200, json={})])
     api = Api("http://127.0.0.1:9", lambda: Token("mine"))
     monkeypatch.setattr(api, "_request", lambda *_: next(answers))
     assert api.get("/") == {}
-    assert pauses == [7]
+    assert pauses == [waited]
     api.close()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eyas.cli.words import SCALINGS, AsJson, ConfigFile, next_of_bundle, parity_line, print_json, read_words
+from eyas.cli.words import SCALINGS_HELP, AsJson, ConfigFile, next_of_bundle, parity_line, print_json, read_words
 from eyas.core.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Target = Annotated[Path | None, typer.Option("--to", help="The bundle; NAME-bund
 Name = Annotated[str | None, typer.Option("--name", help="Of the model; the file's by default.")]
 Scaling = Annotated[
     str | None,
-    typer.Option("--scaling", help=f"How the model reads pixels: {SCALINGS}."),
+    typer.Option("--scaling", help=f"How the model reads pixels: {SCALINGS_HELP}."),
 ]
 Mean = Annotated[
     str | None, typer.Option("--mean", help="Instead: subtracted from pixels on 0 to 1; of R,G,B.", metavar="R,G,B")

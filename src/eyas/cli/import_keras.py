@@ -10,7 +10,7 @@ import typer
 
 from eyas.cli.data import print_warnings
 from eyas.cli.import_graph import Force
-from eyas.cli.words import SCALINGS, AsJson, ConfigFile, Overrides, RunTarget, next_of_run, print_json
+from eyas.cli.words import SCALINGS_HELP, AsJson, ConfigFile, Overrides, RunTarget, next_of_run, print_json
 from eyas.core.errors import ConfigError, needs_extra, require_library
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def import_keras(
     scaling: Annotated[
         str | None,
         typer.Option(
-            help=f"How the model reads pixels: {SCALINGS}, or standard (the training split's mean and deviation); for "
-            "others data.normalize={mean: [...], std: [...]}. Unset: bytes where the model begins with Rescaling or "
-            "Normalization, else unit."
+            help=f"How the model reads pixels: {SCALINGS_HELP}, or standard (the training split's mean and deviation); "
+            "for others data.normalize={mean: [...], std: [...]}. Unset: bytes where the model begins with Rescaling "
+            "or Normalization, else unit."
         ),
     ] = None,
     weights: Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from eyas.cli import completion
 from eyas.cli.words import AsJson, AsJsonLines, find_bundle, print_json, tell
-from eyas.core.errors import BundleError, TrackingError, needs_extra, require_library
+from eyas.core.errors import BundleError, IntegrityError, TrackingError, needs_extra, require_library
 
 if TYPE_CHECKING:
     from eyas.bundle import Bundle, Repository
@@ -31,19 +31,27 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_models(repository: Repo, as_json: AsJson = False) -> None:
-    """List the models, their versions, and which are live.
+def list_models(
+    repository: Repo,
+    verify: Annotated[bool, typer.Option("--verify", help="Look at every file of every version.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the models, their versions, which are live, and which are damaged.
 
-    Example: eyas models list models
+    Example: eyas models list models --verify
     """
-    found = _rows(_open(repository))
+    found = _rows(_open(repository), verify)
     if as_json:
         print_json(found)
-        return
-    from eyas.core import console
+    else:
+        from eyas.core import console
 
-    rows = [(one["model"], one["version"], "live" if one["live"] else "", one["created"]) for one in found]
-    console.out.print(console.table("", ("model", "version", "", "created"), rows))
+        rows = [
+            (one["model"], one["version"], "live" if one["live"] else "", one["created"] or "damaged") for one in found
+        ]
+        console.out.print(console.table("", ("model", "version", "", "created"), rows))
+    if damaged := [one["damaged"] for one in found if one["damaged"]]:
+        raise IntegrityError("; ".join(damaged))
 
 
 @app.command()
@@ -176,15 +184,20 @@ def _prove(bundle: Bundle) -> None:
     Predictor(bundle).verify_golden()
 
 
-def _rows(repository: Repository) -> list[dict[str, Any]]:
-    """By what the manifests say: a version whose other files are damaged is listed too."""
+def _rows(repository: Repository, verify: bool) -> list[dict[str, Any]]:
+    """One for each version. Of one that is damaged, as far as was looked, `created` is None and `damaged` says how."""
     from eyas.bundle.folder import read_manifest
 
     rows = []
     for model in repository.models():
         live = repository.live(model)
         for version in repository.versions(model):
-            created = read_manifest(repository.folder(model, version)).created
+            created = damaged = None
+            try:
+                folder = repository.folder(model, version)
+                created = (repository.open(model, version).manifest if verify else read_manifest(folder)).created
+            except BundleError as error:
+                damaged = str(error)
             is_live = live is not None and live.version == version
-            rows.append({"model": model, "version": version, "live": is_live, "created": created})
+            rows.append({"model": model, "version": version, "live": is_live, "created": created, "damaged": damaged})
     return rows

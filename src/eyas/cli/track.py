@@ -78,7 +78,6 @@ def _spools(path: Path) -> list[Spool]:
     from eyas.core.runs import open_run
     from eyas.track.delivery.spool import Spool
 
-    inside = (RUNS, f"{FINAL}/{RUNS}")
-    runs = [run for name in inside for run in sorted((path / name).glob("*/"))]
+    runs = [run for inside in (f"{RUNS}/*/", f"{FINAL}*/{RUNS}/*/") for run in sorted(path.glob(inside))]
     folders = [path, *runs] if is_study(path) else [open_run(path).path]
     return [spool for spool in map(Spool, folders) if spool.trackers()]

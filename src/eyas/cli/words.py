@@ -57,7 +57,7 @@ Lang = Annotated[str, typer.Option("--lang", help="en or fr.", metavar="LANG", a
 Token = Annotated[
     str, typer.Option(envvar="EYAS_TOKEN", help="Bearer token; better in EYAS_TOKEN.", show_default=False)
 ]
-SCALINGS = "bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), imagenet, caffe, clip, cifar10, mnist"
+SCALINGS_HELP = "bytes (0 to 255), unit (0 to 1), symmetric (-1 to 1), imagenet, caffe, clip, cifar10, mnist"
 """In the help of `--scaling`: the names of `eyas.core.scalings.SCALINGS`, which a test holds it to."""
 JSON_FLAG = "--json"
 AsJson = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document; an error is one on standard error.")]

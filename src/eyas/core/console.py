@@ -72,7 +72,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 def warn(text: str) -> None:
     """`warning: …`, one line on standard error, yellow in a terminal. Nothing in the text is markup."""
-    err.print(f"warning: {text}", style="yellow", markup=False, emoji=False)
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)  # no file's name colours a log
+    err.print(f"warning: {shown}", style="yellow", markup=False, emoji=False)
 
 
 def progress(*, transient: bool = False) -> Progress:

@@ -47,9 +47,9 @@ def take_survey(source: Source, max_pixels: int) -> Survey:
         return known
     contents = source.contents()
     survey = Survey.of(contents, inspect(source.name, contents, max_pixels), max_pixels)
-    if source.signature() == signature:
-        with writing_cache():
-            save_survey(key, survey)
+    cache.refuse_changed(source, signature)
+    with writing_cache():
+        save_survey(key, survey)
     return survey
 
 

@@ -31,7 +31,7 @@ def _number(cell: str) -> float | None:
 
 def yaml_document(content: bytes) -> dict[str, Any]:
     """A mapping, with values that JSON has: dates and the like as text."""
-    found = plain_yaml.read(content.decode())
+    found = plain_yaml.read_ours(content.decode())
     if not isinstance(found, dict):
         raise ValueError("no mapping")  # noqa: TRY004 (as of any other content)
     values: dict[str, Any] = json_like(found)

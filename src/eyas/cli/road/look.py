@@ -73,8 +73,6 @@ def _settings(here: Path, troubles: Troubles) -> tuple[str | None, str | None, s
         config = load_config(file)
     except ConfigError as error:
         troubles.append(str(error))
-    except RecursionError:
-        troubles.append(f"{file.name} is nested too deeply")
     else:
         return file.name, config.data.source, config.runs_dir
     return None, None, "runs"

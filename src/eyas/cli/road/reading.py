@@ -51,7 +51,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is no such thing.
     """
-    return _mapping(plain_yaml.read(file.read_text(encoding="utf-8")))
+    return _mapping(plain_yaml.read_ours(file.read_text(encoding="utf-8")))
 
 
 def _reason(error: Exception) -> str:

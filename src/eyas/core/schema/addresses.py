@@ -42,7 +42,9 @@ def shown_database(url: str) -> str:
         return f"{scheme}://…"
     login, at, hosts = address.netloc.rpartition("@")
     after = address.path + address.query + address.fragment
-    if address.netloc and ("@" in after or not re.fullmatch(HOSTS, hosts)):  # a /, ? or # of the password cut it short
+    if scheme.startswith("sqlite"):
+        return url
+    if "@" in after or not re.fullmatch(HOSTS, hosts):  # a /, ? or # cut it short, of the password or one too many
         return f"{scheme}://…"
     return f"{scheme}://{login.partition(':')[0]}{at}{hosts}{address.path}"
 

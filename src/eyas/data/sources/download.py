@@ -23,7 +23,7 @@ from eyas.data.writing import locked
 
 ATTEMPTS = 5
 BACKOFF_SECONDS = 0.5
-LONGEST_ASKED = 60.0  # seconds that a busy server is waited for, whatever it asks
+LONGEST_ASKED = 15.0  # seconds that a busy server is waited for, whatever it asks
 TIMEOUT_SECONDS = 30.0
 # Answers that another attempt may change: too early, too many requests, a server in trouble.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})

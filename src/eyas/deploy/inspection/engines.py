@@ -15,7 +15,7 @@ from eyas.deploy.inspection.finding import Finding
 
 RUN_SECONDS = 120
 RUNNERS = ("docker", "podman")
-HELD = ("models", "list", "/models", "--json")
+HELD = ("models", "list", "/models", "--verify", "--json")
 """What the image is asked."""
 
 
@@ -64,16 +64,17 @@ def look_at_image(image: str, bundle: Path | None) -> Finding:
     if done is None or done.returncode not in (0, BundleError.exit_code):
         return Finding("yours", what, False, f"`{runner} run {image} eyas models list /models` failed: is it eyas's?")
     try:
-        rows = (
-            [] if done.returncode else json.loads(done.stdout)
-        )  # a folder without a repository is an error of bundles
+        rows = json.loads(done.stdout or "[]")  # a folder without a repository is an error of bundles
         live = [(row["model"], row["version"]) for row in rows if row["live"]]
+        damaged = [row["damaged"] for row in rows if row["damaged"]]
         wanted = open_bundle(bundle).manifest if bundle else None
     except (ValueError, KeyError, TypeError, EyasError) as error:
         return Finding("yours", what, False, f"cannot be compared: {error}")
     held = ", ".join(f"{model} {version}" for model, version in live)
     if not live:
         return Finding("yours", what, False, "holds no model: `eyas deploy image BUNDLE` puts one in, or mount /models")
+    if damaged:
+        return Finding("yours", what, False, f"holds {held}, but {'; '.join(damaged)}")
     if wanted and wanted.version not in [version for _, version in live]:
         return Finding("yours", what, False, f"holds {held}, and not {wanted.name} {wanted.version}")
     return Finding("yours", what, True, f"holds {held}")

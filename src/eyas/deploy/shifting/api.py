@@ -17,6 +17,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 60.0
 TRIES = 4
+LONGEST_ASKED = 15.0  # seconds of a Retry-After that are waited: a bad version may have traffic meanwhile
 BUSY = (429, 500, 502, 503, 504)
 SHOWN = 400
 
@@ -57,7 +58,7 @@ class Api:
                     return None
                 if not left or error.status not in (None, *BUSY):
                     raise
-                asked = min(error.retry_after or 0.0, self._patience)
+                asked = min(error.retry_after or 0.0, LONGEST_ASKED)
             sleep(max(self._poll_seconds, asked))
         raise AssertionError("unreachable")
 

@@ -57,7 +57,7 @@ def compare_batch(
         probabilities: (n, K).
         logits: (n, K).
         features: (n, D).
-        pixels: (n, 2C) of `eyas.monitor.pixels.image_statistics`.
+        pixels: (n, 2C) of `eyas.monitor.pixels.all_statistics`.
 
     Raises:
         DataError: an empty batch.

@@ -104,13 +104,14 @@ class Watched:
             return
         self._untested = []
         ids, scores, pixels = zip(*untested, strict=True)
-        for alarm in monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels)):
-            if alarm:
-                self._raised(alarm)
+        alarms = monitor.observe_many([*chain(*ids)], _joined(scores), np.concatenate(pixels))
+        self._counts.watched(monitor.requests, monitor.failures)
         if monitor.last_failure and not self._failed:
             self._failed = True
             log.warning(f"{self.model} {self.version}: answers cannot be compared: {monitor.last_failure}")
-        self._counts.watched(monitor.requests, monitor.failures)
+        for alarm in alarms:
+            if alarm:
+                self._raised(alarm)
 
     def status(self, feedback: AccuracyStatus | None) -> VersionStatus:
         """What is known now."""
