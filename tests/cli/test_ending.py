@@ -71,7 +71,12 @@ def test_a_pipe_that_breaks_elsewhere_is_a_failure(tmp_path):
 def test_a_comparison_that_is_stopped_says_so_beside_its_json(tmp_path):
     words = ["compare", "digits", "--study", "baseline", "--seeds", "1", "--jobs", "1", "--json", "train.epochs=900"]
     process = subprocess.Popen(
-        [loaded_eyas(), *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [loaded_eyas(), *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
     )
     with process:
         try:

@@ -148,8 +148,8 @@ class Cards(HTMLParser):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_shows_the_alarm_and_the_images_that_were_sent(drifted: Left, tmp_path: Path, language: str) -> None:
-    words = ["report", str(drifted.folder), "--html", "--lang", language, "--out", str(tmp_path)]
-    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    asked = ["report", str(drifted.folder), "--html", "--lang", language, "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     text = (tmp_path / f"report-{language}.html").read_text()
     page = Cards(text)

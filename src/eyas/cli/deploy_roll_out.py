@@ -197,7 +197,8 @@ def _suffix(bundle: Path, room: int) -> str:
     from eyas.deploy.release import fitting_name
 
     version = open_bundle(find_bundle(bundle)).manifest.version
-    moment = time.strftime("%m%d%H%M%S", time.gmtime())
+    now = time.time()  # to the hundredth of a second: another may have begun within this one
+    moment = f"{time.strftime('%m%d%H%M%S', time.gmtime(now))}{int(100 * now) % 100:02}"
     left = min(11, room - len(f"-{moment}"))
     if left < 1:
         raise ConfigError("the service's name is too long for the names of its revisions: choose a shorter --name")
