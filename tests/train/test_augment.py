@@ -100,6 +100,20 @@ def test_seed_epoch_step_and_rank_each_change_the_draws(key, other):
     assert not same(run(config, images, labels, rows), run(config, images, labels, rows, **other))
 
 
+@pytest.mark.parametrize(
+    "strong",
+    [{"policy": "trivialaugment"}, {"color_jitter": 0.9}, {"cutout": 8}, {"mixup": 1.0}, {"cutmix": 1.0}],
+)
+def test_the_last_epochs_are_only_flipped_and_cropped(strong):
+    images, labels, rows = batch(16, (8, 8, 3))
+    config = AugmentConfig(flip="alternating", crop=2, strong_until=0.7, **strong)
+    augment = Augment(config, (8, 8, 3), 0, epochs=10)
+    always, mild = (Augment(each, (8, 8, 3), 0) for each in (config, config.mild))
+    for epoch in range(10):
+        out, *others = (each(images, labels, rows, epoch, 3) for each in (augment, always, mild))
+        assert [same(out, each) for each in others] == [epoch < 7, epoch >= 7]
+
+
 @given(shape=SHAPES, n=st.integers(1, 40), seed=SEEDS)
 def test_alternating_flip_shows_both_sides_in_two_epochs(shape, n, seed):
     images, labels, rows = batch(n, shape)

@@ -271,6 +271,7 @@ def test_a_diverged_run_is_told_a_lower_rate_of_its_own_not_of_its_warm_up(confi
         (("train.muon.momentum=0.9",), r"train\.muon would do nothing without train\.optimizer=muon"),
         (("train.launcher=ray",), r"train\.launcher=ray would do nothing without train\.workers of 2"),
         (("augment.policy_ops=3",), r"would do nothing without augment\.policy=randaugment"),
+        (("augment.strong_until=0.5", "augment.flip=random"), r"augment\.strong_until would do nothing without"),
         (("train.warmup_epochs=3",), r"train.warmup_epochs must be below train.epochs=3"),
         (("train.warmup_epochs=1", "train.schedule=one_cycle"), "and 0 with one_cycle"),
         (("train.class_weight={seven: 2}",), "train.class_weight names no class of digits: seven"),

@@ -94,6 +94,12 @@ def _check_company(config: Config) -> None:
             "augment.policy_ops and augment.policy_magnitude",
             "augment.policy=randaugment",
         ),
+        (
+            augment.strong_until < 1
+            and augment == augment.mild.model_copy(update={"strong_until": augment.strong_until}),
+            "augment.strong_until",
+            "augment.policy, color_jitter, cutout, mixup or cutmix",
+        ),
     ):
         if idle:
             raise ConfigError(f"{section} would do nothing without {needed}")
@@ -117,6 +123,7 @@ def _check_pretrained(config: Config, model: PretrainedConfig) -> None:
             model.frozen and (augment.mixup or augment.cutmix),
             "augment.mixup and augment.cutmix need model.frozen=false",
         ),
+        (model.frozen and augment.strong_until < 1, "augment.strong_until needs model.frozen=false"),
         (model.frozen and train.teacher, "train.teacher needs model.frozen=false"),
         (model.frozen and train.start_from, "train.start_from would change the backbone; it needs model.frozen=false"),
     ):

@@ -32,3 +32,11 @@ class AugmentConfig(Section):
     cutmix: NonNegativeFloat = 0.0
     """α: a rectangle of another image, its area's share drawn from Beta(α, α), and that share of its label. Beside
     `mixup`, each batch takes one of the two at random."""
+    strong_until: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the run's epochs after which only `flip` and `crop` go on: the last epochs see images as they are (He,
+    Xie, Chen, Zhang, Wang & Tian 2019, "Data augmentation revisited", arXiv 1909.09148)."""
+
+    @property
+    def mild(self) -> AugmentConfig:
+        """What goes on after `strong_until`."""
+        return AugmentConfig(flip=self.flip, crop=self.crop)

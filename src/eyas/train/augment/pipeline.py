@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,14 @@ class Augment:
         config: what to do, already seen by `check_augment`.
         shape: (H, W, C) of the images.
         seed: not negative.
+        epochs: of the whole run, for `strong_until`; None leaves that key aside.
     """
 
-    def __init__(self, config: AugmentConfig, shape: tuple[int, int, int], seed: int) -> None:
+    def __init__(
+        self, config: AugmentConfig, shape: tuple[int, int, int], seed: int, epochs: int | None = None
+    ) -> None:
         self._config = config
+        self._strong_epochs = inf if epochs is None else config.strong_until * epochs
         self._shape = shape
         self._seed = seed
 
@@ -71,7 +76,8 @@ class Augment:
         """
         if self.is_identity:
             return Augmented(images, labels)
-        c, rng = self._config, batch_generator(self._seed, epoch, step, rank)
+        c = self._config if epoch < self._strong_epochs else self._config.mild
+        rng = batch_generator(self._seed, epoch, step, rank)
         images = images.contiguous()
         if c.policy != "none":
             for operations, strengths in zip(*draw_policy(c, self._shape, len(rows), rng), strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from eyas.core.errors import ResumeError
-from eyas.core.schema import Config, TrainConfig
+from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.nn import load_weights
 from eyas.nn.weights import save, take_weights
@@ -108,7 +108,7 @@ def read_checkpoint(file: Path, dataset: Dataset) -> dict[str, Any] | None:
 def check_same(before: Config, now: Config, where: Path) -> None:
     """Refuse a continuation under another configuration.
 
-    A schedule, or progressive resizing, fixes the number of epochs too.
+    A schedule, progressive resizing or `augment.strong_until` fixes the number of epochs too.
 
     Raises:
         ResumeError: names the keys that differ and both values.
@@ -116,7 +116,7 @@ def check_same(before: Config, now: Config, where: Path) -> None:
     changed = [
         f"{key}: {old!r} → {new!r}"
         for key, old, new in _differences(before.model_dump(), now.model_dump())
-        if not key.startswith(MAY_CHANGE) or (key == "train.epochs" and _spans_the_run(before.train))
+        if not key.startswith(MAY_CHANGE) or (key == "train.epochs" and _spans_the_run(before))
     ]
     if changed:
         raise ResumeError(
@@ -125,9 +125,10 @@ def check_same(before: Config, now: Config, where: Path) -> None:
         )
 
 
-def _spans_the_run(config: TrainConfig) -> bool:
+def _spans_the_run(config: Config) -> bool:
     """Whether something unfolds over all epochs, so that their number decides what each of them computes."""
-    return config.schedule != "constant" or config.image_sizes is not None
+    train = config.train
+    return train.schedule != "constant" or train.image_sizes is not None or config.augment.strong_until < 1
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
