@@ -18,7 +18,7 @@ SHAPES = {"digits": (8, 8, 1), "fashion-mnist": (28, 28, 1), "cifar100": (32, 32
 
 
 def test_the_recipes_are_there():
-    assert {"cifar100-cpu", "cifar100-gpu", "digits", "fashion-mnist-cpu"} <= set(recipes())
+    assert {"cifar100-cpu", "cifar100-cpu-60", "cifar100-gpu", "digits", "fashion-mnist-cpu"} <= set(recipes())
 
 
 @pytest.mark.parametrize("name", recipes())
@@ -28,6 +28,8 @@ def test_a_recipe_says_its_command_hardware_and_result(name):
     for field in ("hardware:", "result:"):
         (said,) = [line for line in header if line.startswith(field)]
         assert len(said) > len(field) + 10
+    whole = " ".join(header)
+    assert "not yet run" in whole or (re.search(r"\d (s|min|minutes)\b", whole) and re.search(r"\bn = \d", whole))
     assert load_config(Path(name)).name == name
 
 
