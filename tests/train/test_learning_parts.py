@@ -2,6 +2,9 @@
 
 import copy
 import csv
+import shutil
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +20,9 @@ from eyas.core.schema import DataConfig, ExportConfig
 from eyas.data import open_dataset
 from eyas.export import export_run
 from eyas.nn import Network, Normalise, load_network, load_weights, run_network
-from eyas.train import evaluate_fully, evaluate_run, resume_run, start_run
+from eyas.train import evaluate_fully, evaluate_run, loop, resume_run, start_run
 from eyas.train.augment import Augmented
+from eyas.train.feed import Feed
 from eyas.train.loss import Loss
 from eyas.train.optim.choosing import make_optimizer
 from eyas.train.optim.ema import MovingAverage
@@ -31,6 +35,7 @@ from eyas.train.step import part_count, parts
 from support.training import StopAfter, assert_same_weights, weights
 
 FAST = ("train.precision=fp32", "train.epochs=3", "train.batch_size=64")
+COMPILES = shutil.which("g++") and Path(sysconfig.get_path("include"), "Python.h").exists()
 
 
 @pytest.fixture
@@ -283,7 +288,7 @@ def test_progressive_resizing_trains_small_and_validates_at_full_size(config, mo
     monkeypatch.setattr(Normalise, "forward", lambda self, images: normalise(self, sides.train(self.training)(images)))
     words = ("data.image_size=16", "model=resnet", "model.widths=[8,16]", "train.image_sizes={0: 8, 0.5: 16}")
     result = start_run(config(*words, "train.epochs=2", "train.optimizer=adam"), larger)
-    assert set(sides.seen[False]) == {16}
+    assert set(sides.seen[False][1:]) == {16}  # the first was only to see whether the network takes them
     steps = sides.seen[True][sides.seen[True].index(8) :]  # what comes before has fitted the stem
     half = len(steps) // 2
     assert steps == [8] * half + [16] * half
@@ -295,6 +300,39 @@ def test_progressive_resizing_trains_small_and_validates_at_full_size(config, mo
 def test_sizes_that_are_no_stages_are_refused(config, value):
     with pytest.raises(ConfigError, match=r"train\.image_sizes must be share of the run: side in pixels"):
         config(f"train.image_sizes={value}")
+
+
+# --- what a GPU does, on a CPU ---------------------------------------------------------------------------------------
+
+
+def test_images_that_are_held_on_the_device_are_those_of_the_map(digits):
+    rows = np.array([5, 0, 5, 1000])
+    device = torch.device("cpu")
+    held, mapped = (Feed(digits.train, device, resident=resident).take(rows) for resident in (True, None))
+    assert all(torch.equal(one, other) for one, other in zip(held, mapped, strict=True))
+
+
+def test_losses_that_are_read_together_are_those_that_are_read_one_by_one(config, digits, monkeypatch):
+    words = ("train.epochs=2", "train.batch_size=100", "train.precision=fp32")
+    one_by_one = start_run(config(*words), digits).history
+    monkeypatch.setitem(loop.STEPS_UNREAD, "cpu", 5)
+    together = start_run(config(*words), digits).history
+    assert [(row.loss, row.accuracy, row.val_loss) for row in together] == [
+        (row.loss, row.accuracy, row.val_loss) for row in one_by_one
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of torch's own making
+@pytest.mark.skipif(not COMPILES, reason="torch compiles with a C++ compiler and Python's headers")
+@pytest.mark.parametrize("network", ["mlp", "resnet"])
+def test_a_compiled_network_learns_what_it_learns_otherwise(network, config, digits):
+    own = {"mlp": ["model.hidden=[16]", "model.dropout=0"], "resnet": ["model.widths=[8,16]", "train.optimizer=adam"]}
+    words = (f"model={network}", *own[network], "train.precision=fp32", "train.epochs=2")
+    plain, compiled = (start_run(config(*words, f"train.compile={how}"), digits).history for how in ("false", "true"))
+    for one, other in zip(plain, compiled, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-3)
+        assert other.val_loss == pytest.approx(one.val_loss, rel=1e-2)
 
 
 # --- what is watched -----------------------------------------------------------------------------------------------

@@ -18,12 +18,13 @@ class Feed:
 
     Args:
         split: on a CPU its images stay in the memory map, so that data larger than memory do no harm.
+        resident: whether all images are held on the device; None: where it is a GPU with room for them.
     """
 
-    def __init__(self, split: Split, device: torch.device) -> None:
+    def __init__(self, split: Split, device: torch.device, *, resident: bool | None = None) -> None:
         self.split, self.device = split, device
         self._images = self._labels = None
-        if device.type == "cuda" and _fits(split, device):
+        if resident if resident is not None else device.type == "cuda" and _fits(split, device):
             self._images = torch.from_numpy(split.take(slice(None))).to(device)
             self._labels = torch.tensor(split.labels, device=device)
 

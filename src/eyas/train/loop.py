@@ -29,8 +29,8 @@ from eyas.train.progress.stopping import Stopping
 from eyas.train.step import Learner
 from eyas.train.validation import Validation, validate
 
-# Reading a loss makes the host wait for the GPU: it is done this often. On a CPU, nothing waits.
-STEPS_UNREAD_ON_GPU = 50
+# Steps between two readings of the loss. It makes the host wait for a GPU; on a CPU, nothing waits.
+STEPS_UNREAD = {"cpu": 1, "cuda": 50}
 
 Ending = Literal["finished", "paused", "interrupted"]
 
@@ -113,7 +113,7 @@ def train_epoch(job: Job, started: float, interrupted: Callable[[], bool]) -> bo
     learner, position, config = job.learner, job.position, job.learner.config
     learner.network.train()
     order = batches(len(job.train), config.batch_size, config.seed, position.epoch, 2 * learner.workers.count)
-    patience = STEPS_UNREAD_ON_GPU if job.train.device.type == "cuda" else 1
+    patience = STEPS_UNREAD[job.train.device.type]
     unread: list[Tensor] = []
     saved = monotonic()
     for rows in order[position.step :]:
