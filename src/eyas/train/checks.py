@@ -33,7 +33,8 @@ def check_config(config: Config, dataset: Dataset) -> None:
             f"train.monitor={other}"
         )
     if train.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("train.device=cuda needs a CUDA GPU and a CUDA build of torch, got neither; use auto or cpu")
+        got = "no GPU that it can use" if torch.version.cuda else f"torch {torch.__version__}, which has no CUDA"
+        raise ConfigError(f"train.device=cuda needs a CUDA GPU and a CUDA build of torch, got {got}; use auto or cpu")
     if train.warmup_epochs and (train.schedule == "one_cycle" or train.warmup_epochs >= train.epochs):
         raise ConfigError(
             f"train.warmup_epochs must be below train.epochs={train.epochs}, and 0 with one_cycle, which warms up by "
@@ -68,6 +69,23 @@ def check_network(config: Config, network: Network, workers: int) -> None:
             f"train.image_sizes needs a network that takes images of any size (resnet, wide_resnet), "
             f"got {config.model.name}, which is built for one"
         )
+    if train.image_sizes and not _takes(network, side := min(train.image_sizes.values())):
+        raise ConfigError(
+            f"train.image_sizes: this network cannot take images of {side} pixels, the least of the sides"
+        )
+
+
+@torch.no_grad()
+def _takes(network: Network, side: int) -> bool:
+    """Whether the network gives logits for square images of this side."""
+    training = network.training
+    try:
+        network.eval()(torch.zeros(1, side, side, network.normalise.scale.shape[1], dtype=torch.uint8))
+    except RuntimeError:  # a window that is larger than what is left of the image
+        return False
+    finally:
+        network.train(training)
+    return True
 
 
 def _check_optimizer(train: TrainConfig) -> None:

@@ -32,7 +32,10 @@ def check_teacher(path: Path, dataset: Dataset) -> None:
         shape = (manifest.input.height, manifest.input.width, manifest.input.channels)
         _require_same(path, manifest.classes, shape, dataset)
     else:
-        about = load_weights(open_run(path).best)
+        try:
+            about = load_weights(open_run(path).best)
+        except ConfigError as error:
+            raise ConfigError(f"train.teacher must be a run folder or a bundle: {error}") from error
         _require_same(path, about["classes"], tuple(about["input_shape"]), dataset)
 
 
