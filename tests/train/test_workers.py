@@ -121,7 +121,7 @@ def test_a_worker_that_is_killed_is_started_again_and_the_run_ends(tmp_path):
     assert [row["epoch"] for row in history(run)] == list(range(1, len(history(run)) + 1))
 
 
-def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits):
+def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped_and_two_after_it(tmp_path, digits):
     process, run = start_long(tmp_path)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
@@ -134,6 +134,8 @@ def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped(tmp_path, digits
     assert result.finished
     assert len(result.history) == done + 3
     assert result.history[-1].accuracy > 0.9
+    run_in(tmp_path, [loaded_eyas(), "train", "--resume", str(run.path), "train.workers=2", f"train.epochs={done + 5}"])
+    assert [row["epoch"] for row in history(run)] == list(range(1, done + 6))
 
 
 def test_what_all_workers_meet_is_told_as_one_process_tells_it(tmp_path):
