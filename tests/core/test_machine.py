@@ -33,6 +33,26 @@ def test_cgroup_v1(quota: str, cores: int, tmp_path: Path) -> None:
     assert usable_cores(tmp_path) == cores
 
 
+@pytest.mark.parametrize(
+    ("own", "limits", "cores"),
+    [
+        ("0::/user/service", {"user/service/cpu.max": "300000 100000", "user/cpu.max": "max 100000"}, 3),
+        ("0::/user/service", {"user/service/cpu.max": "max 100000", "user/cpu.max": "200000 100000"}, 2),
+        ("0::/user/service", {"other/cpu.max": "200000 100000"}, 8),
+        ("0::/../service", {"cpu.max": "400000 100000"}, 4),
+        ("5:cpuacct,cpu:/docker/a", {"cpu/docker/a/cpu.cfs_quota_us": "200000"}, 2),
+    ],
+)
+def test_the_groups_above_its_own_count_too(own: str, limits: dict[str, str], cores: int, tmp_path: Path) -> None:
+    (tmp_path / "own").write_text(own + "\n")
+    for name, limit in limits.items():
+        file = tmp_path / "mounted" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(limit + "\n")
+        (file.parent / "cpu.cfs_period_us").write_text("100000\n")
+    assert usable_cores(tmp_path / "mounted", tmp_path / "own") == cores
+
+
 def test_no_cgroup_leaves_the_affinity(tmp_path: Path) -> None:
     assert usable_cores(tmp_path / "none") == 8
 

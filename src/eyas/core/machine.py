@@ -5,33 +5,50 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
-CGROUP = Path("/sys/fs/cgroup")
+CGROUP, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 # mallopt(3): no buffer gets a mapping of its own (M_MMAP_MAX), the heap's top is never given back (M_TRIM_THRESHOLD),
 # and it grows by 64 MB at a time (M_TOP_PAD).
 GLIBC_KEEPS = ((-4, 0), (-1, (1 << 31) - 1), (-2, 64 << 20))
 
 
-def usable_cores(cgroup: Path = CGROUP) -> int:
-    """Cores this process may use: the scheduler's affinity, cut by the container's CPU quota (cgroup v2, v1).
+def usable_cores(cgroup: Path = CGROUP, own: Path = OWN_GROUP) -> int:
+    """Cores this process may use: the scheduler's affinity, cut by the CPU quotas of its control groups (v2, v1).
+
+    Args:
+        cgroup: where the groups are mounted.
+        own: what names the process's own.
 
     Returns:
         At least 1. A quota of 1.5 cores counts as 1: a second busy thread would be throttled.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cpu_quota(cgroup)
-    return max(1, min(cores, int(quota) if quota is not None else cores))
+    quotas = [quota for group in _groups(cgroup, own) if (quota := _cpu_quota(group)) is not None]
+    return max(1, min(cores, *map(int, quotas))) if quotas else cores
 
 
-def _cpu_quota(cgroup: Path) -> float | None:
-    """The CPU quota in cores, or None where there is none."""
+def _groups(cgroup: Path, own: Path) -> Iterator[Path]:
+    """The group that the process is in, and those above it, as far as they can be seen from here."""
     try:
-        limit, period = (cgroup / "cpu.max").read_text().split()
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        lines = []
+    in_group = {controller: path for _, controllers, path in lines for controller in controllers.split(",")}
+    for root, controller in ((cgroup, ""), (cgroup / "cpu", "cpu")):  # v2, v1
+        path = PurePosixPath(in_group.get(controller, "/"))
+        yield from (root / str(part).lstrip("/") for part in (path, *path.parents))
+
+
+def _cpu_quota(group: Path) -> float | None:
+    """A group's CPU quota in cores, or None where there is none."""
+    try:
+        limit, period = (group / "cpu.max").read_text().split()
     except (OSError, ValueError):
         try:
-            limit = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+            limit = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
         except OSError:
             return None
     if limit in ("max", "-1"):
