@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyas.core.schema import Tracker
+from eyas.nn.weights import KEPT
 from eyas.track.curve import curve_of
 from eyas.track.delivery.process import Delivery, finish, warn
 from eyas.track.delivery.spool import Record, Spool
@@ -17,7 +18,7 @@ from eyas.track.pictures import draw_predictions
 from eyas.train.callbacks import Callback, EpochEnd, RunEnd, RunStart
 from eyas.train.progress.history import EpochRow
 
-FILES = ("config.yaml", "history.csv", "curves.png", "metrics.json", "best.pt")
+FILES = ("config.yaml", "history.csv", "curves.png", "metrics.json", "best.pt", *KEPT)
 CONFUSION = "track/confusion.png"
 BEST = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
