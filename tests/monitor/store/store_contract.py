@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import count
 from threading import Barrier, Event
 
@@ -79,11 +78,11 @@ class StoreContract(ReadingContract):
     @given(row=PREDICTIONS)
     def test_every_prediction_comes_back(self, store: PredictionStore, row: Prediction) -> None:
         """NaN as None."""
-        row = replace(row, version=f"{next(EXAMPLES)}")  # Hypothesis gives an id again
+        row = row._replace(version=f"{next(EXAMPLES)}")  # Hypothesis gives an id again
         store.write([row])
         energy, distance = (None if x is None or np.isnan(x) else x for x in (row.energy, row.distance))
         found = [one.prediction for one in store.by_id(row.id) if one.prediction.version == row.version]
-        assert found == [replace(row, energy=energy, distance=distance)]
+        assert found == [row._replace(energy=energy, distance=distance)]
 
     def test_an_image_and_its_shadow_share_an_id_and_a_label(self, store: PredictionStore) -> None:
         shadow = prediction(arm="shadow", version="2", predicted=2)

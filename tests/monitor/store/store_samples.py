@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ PREDICTION = Prediction(
 
 
 def prediction(id_: str = "a", **changes: Any) -> Prediction:
-    return replace(PREDICTION, id=id_, **changes)
+    return PREDICTION._replace(id=id_, **changes)
 
 
 def predictions(count: int, prefix: str = "", **changes: Any) -> list[Prediction]:

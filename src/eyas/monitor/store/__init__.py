@@ -15,7 +15,7 @@ from eyas.monitor.store.opening import open_store, require_there
 from eyas.monitor.store.predictions import PredictionStore
 from eyas.monitor.store.reading import Outcome, Page, Scored, StoredPrediction
 from eyas.monitor.store.retention import Removed, Retention
-from eyas.monitor.store.rows import ARMS, Arm, Feedback, Image, Prediction, Record, pack_scores
+from eyas.monitor.store.rows import ARMS, Arm, Feedback, Image, Prediction, Record, pack_all_scores, pack_scores
 from eyas.monitor.store.waiting import Reason, WriterLimits
 from eyas.monitor.store.writer import StoreWriter, WriterState
 
@@ -47,6 +47,7 @@ __all__ = [
     "WriterLimits",
     "WriterState",
     "open_store",
+    "pack_all_scores",
     "pack_scores",
     "require_there",
 ]

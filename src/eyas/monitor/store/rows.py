@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite, isnan
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,8 @@ FLOAT32 = 4
 LARGEST_CLASS = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One answer to one image.
+class Prediction(NamedTuple):
+    """One answer to one image: a tuple, because thousands a second are made.
 
     One image has one id, under which each arm and version that looked at it keeps an answer of its own: a shadow's
     stands beside the champion's, and one true label counts for both.
@@ -90,6 +89,12 @@ Record: TypeAlias = Prediction | Image | Feedback
 def pack_scores(probabilities: NDArray[Any]) -> bytes:
     """(K,) probabilities as they are kept: K little-endian float32."""
     return probabilities.astype("<f4").tobytes()
+
+
+def pack_all_scores(probabilities: NDArray[Any]) -> list[bytes]:
+    """As `pack_scores`, of each row of (n, K)."""
+    packed, size = pack_scores(probabilities), FLOAT32 * probabilities.shape[1]
+    return [packed[start : start + size] for start in range(0, len(packed), size)]
 
 
 def prediction_values(row: Prediction) -> tuple[object, ...]:

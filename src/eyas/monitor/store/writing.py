@@ -30,8 +30,8 @@ ADD_FEEDBACK = """
     ON CONFLICT (id) DO UPDATE SET true_class = excluded.true_class, time = excluded.time, source = excluded.source
     WHERE excluded.time >= eyas_feedback.time"""
 LABEL_CHANGES = """
-    SELECT p.id, p.number, f.true_class FROM eyas_predictions p JOIN eyas_feedback f ON f.id = p.id
-    WHERE p.id IN ({ids}) AND (p.true_class IS NULL OR p.true_class <> f.true_class)"""
+    SELECT p.id, p.number, f.true_class FROM eyas_feedback f JOIN eyas_predictions p ON p.id = f.id
+    WHERE f.id IN ({ids}) AND (p.true_class IS NULL OR p.true_class <> f.true_class)"""
 TAKE_NUMBERS = "UPDATE eyas_store SET value = value + ? WHERE name = 'outcomes' RETURNING value"
 SET_LABEL = "UPDATE eyas_predictions SET true_class = ?, outcome = ? WHERE number = ?"
 
@@ -55,14 +55,19 @@ def add(session: Session, records: Sequence[Record]) -> None:
 
 
 def _values(records: Sequence[Record]) -> _Values:
+    predictions: list[tuple[object, ...]] = []
+    images: list[tuple[object, ...]] = []
+    feedback: list[tuple[object, ...]] = []
     for record in records:
-        if not isinstance(record, Record):
+        if isinstance(record, Prediction):
+            predictions.append(prediction_values(record))
+        elif isinstance(record, Image):
+            images.append(image_values(record))
+        elif isinstance(record, Feedback):
+            feedback.append(feedback_values(record))
+        else:
             raise InputError(f"a record must be a prediction, an image or feedback, got {type(record).__name__}")
-    return (
-        [prediction_values(row) for row in records if isinstance(row, Prediction)],
-        [image_values(row) for row in records if isinstance(row, Image)],
-        [feedback_values(row) for row in records if isinstance(row, Feedback)],
-    )
+    return predictions, images, feedback
 
 
 def _labelled(records: Sequence[Record]) -> list[str]:

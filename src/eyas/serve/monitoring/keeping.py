@@ -25,7 +25,7 @@ from eyas.monitor.store import (
     Retention,
     StoreWriter,
     open_store,
-    pack_scores,
+    pack_all_scores,
 )
 from eyas.serve.monitor_status import StoreStatus
 from eyas.serve.monitoring.wire import Rows
@@ -135,13 +135,12 @@ def _records(
     rows: Rows, predicted: NDArray[np.intp], confidence: NDArray[np.float32], review: NDArray[np.bool_]
 ) -> Iterator[Prediction]:
     about = rows.model, rows.version, rows.arm
-    said = zip(
-        predicted.tolist(), confidence.tolist(), map(pack_scores, rows.probabilities), review.tolist(), strict=True
-    )
-    for name, at, scores, (index, confident, packed, reviewed) in zip(
+    scores = pack_all_scores(rows.probabilities)
+    said = zip(predicted.tolist(), confidence.tolist(), scores, review.tolist(), strict=True)
+    for name, at, judged, (index, confident, packed, reviewed) in zip(
         rows.ids, rows.times.tolist(), rows.scores.tolist(), said, strict=True
     ):
-        latency, energy, distance, _, unknown = scores
+        latency, energy, distance, _, unknown = judged
         yield Prediction(
             name, at, *about, index, confident, packed, reviewed, unknown == 1, energy, distance, 1e3 * latency
         )
