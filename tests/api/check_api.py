@@ -57,9 +57,10 @@ def guarded(st: Path, work: Path) -> bool:
         "serve.versions=all",
         f"serve.auth.secret_file={secret}",
         f"serve.audit_file={work}/audit",
+        f"serve.monitor.folder={work}/watching",
     )
     rate = ("serve.rate.per_second=1000", "serve.rate.burst=1000")
-    said = bearing(token(scope="predict admin"))
+    said = bearing(token(scope="predict feedback admin"))
     with local_server(repository.path, (*words, *rate)) as url:
         return conforms(st, url, work, [f"{name}: {value}" for name, value in said.items()])
 

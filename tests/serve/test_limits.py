@@ -159,6 +159,27 @@ def test_who_sends_on_still_sees_the_answer(server: Server) -> None:
     assert b"serve.max_body_mb" in answer
 
 
+def test_bodies_on_their_way_share_their_room(grey: Bundle) -> None:
+    """Two that are slow leave none for a third; once they have gone, there is room again."""
+    head = HEAD + b"Connection: close\r\nContent-Length: 900000\r\n\r\n"
+
+    def answer_to_a_third() -> bytes:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as third:
+            third.sendall(head + bytes(900_000))
+            return until_closed(third)
+
+    with running(grey.path, workers=1, max_bodies_mb=1.5) as server:
+        slow = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(2)]
+        for one in slow:
+            one.sendall(head + bytes(700_000))
+        refused = answer_to_a_third()
+        assert refused.startswith(b"HTTP/1.1 503")
+        assert b"1,500,000 bytes together (serve.max_bodies_mb)" in refused
+        for one in slow:
+            one.close()
+        wait_until(lambda: answer_to_a_third().startswith(b"HTTP/1.1 4"), 20)  # it is read again, and is no JSON
+
+
 def test_a_huge_body_costs_no_memory(grey: Bundle) -> None:
     with running(grey.path, workers=1) as server:
         page = "process_resident_memory_bytes"

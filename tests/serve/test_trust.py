@@ -97,7 +97,7 @@ def test_a_listed_page_may_ask(browsed: Client) -> None:
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
     assert answer.headers["Vary"] == "Origin"
-    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+    assert {"Retry-After", "X-Prediction-ID"} <= {*answer.headers["Access-Control-Expose-Headers"].split(", ")}
     assert "Access-Control-Allow-Credentials" not in answer.headers
     assert browsed.get("/nowhere", headers={"Origin": PAGE}).headers["Access-Control-Allow-Origin"] == PAGE
 
@@ -191,7 +191,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsConfig:
 
 def test_https(grey: Bundle, tls: TlsConfig) -> None:
     trust = ssl.create_default_context(cafile=tls.certificate)
-    server = start(grey.path, workers=1, tls=tls.model_dump())
+    server = start(grey.path, workers=1, tls=tls.model_dump(), max_body_mb=1)
     try:
         with httpx.Client(base_url=f"https://127.0.0.1:{server.port}", verify=trust) as http:
             answer = _first_answer(http, server)
@@ -200,10 +200,22 @@ def test_https(grey: Bundle, tls: TlsConfig) -> None:
             assert answer.extensions["network_stream"].get_extra_info("ssl_object").version() == "TLSv1.3"
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{server.port}/livez")
+        assert _sent_too_much(server.port, trust).startswith(b"HTTP/1.1 413")
     finally:
         code, err = server.stop()
     assert code == 0
     assert f"eyas serves on https://127.0.0.1:{server.port}" in err
+
+
+def _sent_too_much(port: int, trust: ssl.SSLContext) -> bytes:
+    """What a client sees that sends on, whatever it is told."""
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        trust.wrap_socket(plain, server_hostname="127.0.0.1") as raw,
+    ):
+        raw.sendall(head + bytes(8_000_000))
+        return raw.recv(65536)
 
 
 def _first_answer(http: httpx.Client, server: object) -> httpx.Response:

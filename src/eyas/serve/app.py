@@ -12,7 +12,7 @@ from eyas.serve import ui
 from eyas.serve.endpoints import endpoints, metrics
 from eyas.serve.http import Answer, Application, Endpoint, Request
 from eyas.serve.http.application import Observer
-from eyas.serve.http.request import Limits
+from eyas.serve.http.request import Limits, Room
 from eyas.serve.logs import AccessLog
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
@@ -53,7 +53,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
-    limits = Limits(config.max_body, config.body_seconds)
+    limits = Limits(config.max_body, config.body_seconds, Room(int(config.max_bodies_mb * 1_000_000)))
     every = gate.extend((*table, *described, *ui.endpoints(service, table)))
 
     def shed(request: Request, endpoint: Endpoint) -> None:

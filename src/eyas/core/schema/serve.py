@@ -50,6 +50,8 @@ class ServeConfig(Section):
     """Processes. Unset: as many as the cores this process may use."""
     max_body_mb: PositiveFloat = 32.0
     """A larger request body is refused while it is read (413)."""
+    max_bodies_mb: PositiveFloat = 256.0
+    """Of all the bodies that are on their way to a worker at one time; what goes beyond is refused (503)."""
     max_images: PositiveInt = 256
     """Images in one request, at most."""
     max_batch_images: PositiveInt = 10_000

@@ -70,7 +70,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             return Answer(to_png(np.asarray(draw(images[0], found))), media_type=PNG)
         return json_answer(_told(found, model))
 
-    what = "Which parts of an image speak for a class?"
+    what = "Which parts of an image speak for a class? In numbers, or with `Accept: image/png` as a picture."
     query = WHICH | {
         "method": f"{', '.join(METHODS)}; occlusion where it is left out.",
         "class": "Name or index of a class; the most probable one where it is left out.",
@@ -87,7 +87,6 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             errors=(*PREDICT_ERRORS, 429),
             body=predict_body(service, one=True),
             query=query,
-            headers={"Accept": "image/png: a picture in place of numbers."},
             scope="predict",
         ),
     )

@@ -123,7 +123,7 @@ async def _infer(service: Service, route: Route, request: Request) -> Answer:
     def parse() -> oip.Asked:
         return oip.parse(body, header, policy, outputs_of(model), most)
 
-    asked = await service.open(int(header) if header.isdecimal() else len(body), parse)
+    asked = await service.open(oip.json_size(body, header), parse)
     size = 0 if asked.binary is not None else len(body)
     reading = service.reader(model).numbers(size, lambda: asked.images(policy), asked.tensor.shape[0])
 

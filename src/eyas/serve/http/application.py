@@ -103,7 +103,7 @@ class Application:
     def _failed(self, request: Request, error: Exception) -> Answer:
         problem = from_exception(error)
         if problem is None:
-            log.error("request %s failed", request.id, exc_info=error)
+            log.error("request %s failed", request.id, exc_info=error, extra={"facts": {"request_id": request.id}})
             problem = unexpected(request.id)
         return problem.answer(request.path, request.id)
 

@@ -262,7 +262,7 @@ class Connection(asyncio.Protocol):
         A connection that is closed with something unread is reset, and the client may never see the answer.
         """
         self._exchanges.clear()
-        if content.complete or self.transport.is_closing() or not self.transport.can_write_eof():
+        if content.complete or self.transport.is_closing():
             self._wait(IDLE_SECONDS)  # at most, for it to read
             self.transport.close()
         else:
@@ -270,7 +270,8 @@ class Connection(asyncio.Protocol):
 
     def _drain(self) -> None:
         self._draining = True
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # not under TLS: there the client knows the answer's end by its length
+            self.transport.write_eof()
         self._wait(DRAIN_SECONDS)
 
     def _refuse(self, problem: Problem) -> None:
@@ -282,9 +283,7 @@ class Connection(asyncio.Protocol):
         body = problem.answer("", "").body
         lines = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self._send(STATUS[problem.status] + lines.encode() + body)
-        if self.transport.is_closing() or not self.transport.can_write_eof():
-            self.transport.close()
-        else:
+        if not self.transport.is_closing():
             self._drain()
 
     def _let_come(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from fnmatch import fnmatchcase
 from os import urandom
 from time import perf_counter
@@ -23,6 +24,28 @@ _CURL = f"; curl -d sends that unless told otherwise: add -H 'Content-Type: {JSO
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so the connection cannot serve another request
 
 
+class Room:
+    """Bytes that bodies may take in a process while they come, all together."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.taken = most, 0
+
+    def take(self, size: int) -> None:
+        """Hold more.
+
+        Raises:
+            Problem: 503, there is no room for it.
+        """
+        if self.taken + size > self.most:
+            detail = f"the bodies on their way must be at most {self.most:,} bytes together (serve.max_bodies_mb)"
+            raise Problem(503, detail, headers={**_CLOSE, "Retry-After": "1"})
+        self.taken += size
+
+    def give_back(self, size: int) -> None:
+        """Hold less."""
+        self.taken -= size
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Of every request's body."""
 
@@ -30,6 +53,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Bytes."""
     body_seconds: float
     """Until all of it has come."""
+    room: Room = msgspec.field(default_factory=lambda: Room(sys.maxsize))
+    """For those that come piece by piece."""
 
 
 class Head(msgspec.Struct):
@@ -166,19 +191,24 @@ class Request:
         await self._source.left()
 
     async def _collect(self) -> bytes:
-        pieces, size, seconds = [], 0, self._limits.body_seconds
+        pieces, size, held = [], 0, 0
+        seconds, room = self._limits.body_seconds, self._limits.room
         try:
             async with asyncio.timeout(seconds):
                 while piece := await self._source.piece():
                     size += len(piece)
                     if size > self._limits.max_body:
                         raise self._too_large()
+                    room.take(len(piece))
+                    held += len(piece)
                     pieces.append(piece)
         except TimeoutError:
             detail = f"the body must come within {seconds:g} s (serve.body_seconds)"
             raise Problem(408, detail, headers=_CLOSE) from None
         except ConnectionError:
             raise Problem(400, "the body did not come to its end") from None
+        finally:
+            room.give_back(held)
         return b"".join(pieces)
 
     def _too_large(self) -> Problem:

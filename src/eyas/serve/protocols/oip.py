@@ -154,7 +154,7 @@ def parse(body: bytes, header: str, policy: ImagePolicy, outputs: Sequence[str],
         Problem: 400, the JSON is broken, or not as long as the header says.
         InputError: a tensor is not what the model takes or gives.
     """
-    size = _json_size(body, header)
+    size = json_size(body, header)
     request = _decode(body[:size])
     tensor, wanted = checked(request, policy, outputs, most)
     return Asked(request.id, tensor, _binary(tensor, memoryview(body)[size:]), wanted)
@@ -236,7 +236,12 @@ def answer(asked: Asked, prediction: Prediction, name: str, version: str, classe
     return Answer(b"".join((text, *pieces)), media_type="application/octet-stream", headers=headers)
 
 
-def _json_size(body: bytes, header: str) -> int:
+def json_size(body: bytes, header: str) -> int:
+    """Bytes of a request's JSON, which the header `HEADER` tells where tensors follow it.
+
+    Raises:
+        Problem: 400, the header tells no such length.
+    """
     if not header:
         return len(body)
     if not (header.isascii() and header.isdigit() and len(header) < 12 and 0 < int(header) <= len(body)):

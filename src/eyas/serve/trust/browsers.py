@@ -12,7 +12,7 @@ from eyas.serve.http.application import header_block
 from eyas.serve.page.policy import HEADERS, NOTHING
 
 TAKEN = "Authorization, Content-Type, X-Request-ID, traceparent, tracestate, Inference-Header-Content-Length"
-SHOWN = "X-Request-ID, Retry-After, WWW-Authenticate, Inference-Header-Content-Length"
+SHOWN = "X-Request-ID, X-Prediction-ID, Retry-After, WWW-Authenticate, Inference-Header-Content-Length"
 PREFLIGHT_SECONDS = 600
 YEAR = 365 * 24 * 3600
 
@@ -29,9 +29,15 @@ def page_policy(style: str) -> str:
 
 
 class Origins:
-    """The pages whose scripts may ask; others' browsers keep the answer from them."""
+    """The pages whose scripts may ask; others' browsers keep the answer from them.
 
-    def __init__(self, origins: Sequence[str]) -> None:
+    Args:
+        user_header: that tells users apart.
+    """
+
+    def __init__(self, origins: Sequence[str], user_header: str) -> None:
+        self.taken = f"{TAKEN}, {user_header}"
+        """The headers that they may send."""
         vary, shown = ("Vary", "Origin"), ("Access-Control-Expose-Headers", SHOWN)
         self._told = {
             origin.encode(): header_block([vary, ("Access-Control-Allow-Origin", origin), shown]) for origin in origins
@@ -43,19 +49,23 @@ class Origins:
         return self._told.get(request.headers.get(b"origin", b""), self._others)
 
 
-def preflights(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """For each path, what browsers ask before they let a script ask (CORS protocol, Fetch standard 3.2)."""
+def preflights(endpoints: Iterable[Endpoint], taken: str) -> tuple[Endpoint, ...]:
+    """For each path, what browsers ask before they let a script ask (CORS protocol, Fetch standard 3.2).
+
+    Args:
+        taken: the headers that a script may send.
+    """
     methods: dict[str, list[str]] = {}
     for endpoint in endpoints:
         methods.setdefault(endpoint.path, []).append(endpoint.method)
-    return tuple(_preflight(path, ", ".join(known)) for path, known in methods.items())
+    return tuple(_preflight(path, ", ".join(known), taken) for path, known in methods.items())
 
 
-def _preflight(path: str, methods: str) -> Endpoint:
+def _preflight(path: str, methods: str, taken: str) -> Endpoint:
     async def allow(request: Request) -> Answer:
         allowed = {
             "Access-Control-Allow-Methods": methods,
-            "Access-Control-Allow-Headers": TAKEN,
+            "Access-Control-Allow-Headers": taken,
             "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         }
         return Answer(media_type="text/plain", headers=allowed)

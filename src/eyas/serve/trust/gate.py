@@ -33,7 +33,7 @@ class Gate:
     def extend(self, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
         """The endpoints, with those that only browsers ask."""
         known = tuple(endpoints)
-        return (*known, *preflights(known)) if self.origins else known
+        return (*known, *preflights(known, self.origins.taken)) if self.origins else known
 
 
 def open_gate(config: ServeConfig) -> Gate:
@@ -52,7 +52,7 @@ def open_gate(config: ServeConfig) -> Gate:
         guards.append(BearerGuard(tokens, keys))
     if config.rate:
         guards.append(RateGuard(Rate(config.rate)))
-    origins = Origins(config.cors.origins) if config.cors.origins else None
+    origins = Origins(config.cors.origins, config.user_header) if config.cors.origins else None
     return Gate(guards, headers(config), origins, server_context(config.tls) if config.tls else None, tokens)
 
 
