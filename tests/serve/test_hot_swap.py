@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -299,6 +300,7 @@ def test_it_starts_without_a_model_that_is_broken(repository: Repository, bundle
         _, said = server.stop()
     assert "digits 1 is refused" in said
     assert "digits is not served" in said
+    assert re.search(r"\ndigits 1: \S+ ms an image, (in batches of|one by one)", said)
 
 
 def test_nothing_to_serve_is_an_error(repository: Repository) -> None:

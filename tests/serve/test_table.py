@@ -74,7 +74,9 @@ def test_a_version_that_has_left_leaves_the_memory_too(grey: Bundle, tmp_path_fa
         await service._batcher.predict(old, images)
         outcomes: asyncio.Queue[Prepared | Refused] = asyncio.Queue()
         shelf.prepare(versions[1], outcomes.put_nowait)
-        assert await asyncio.wait_for(outcomes.get(), 30) == Prepared(versions[1])
+        prepared = await asyncio.wait_for(outcomes.get(), 30)
+        assert isinstance(prepared, Prepared)
+        assert prepared.version == versions[1]
         assert service.models.find() is old
         under_way = asyncio.create_task(service._batcher.predict(old, images))
         shelf.activate((Served("digits", "digits-2", (versions[1],)),))

@@ -69,6 +69,8 @@ class Prepared(msgspec.Struct, tag=True, frozen=True):
     """The version could serve from now on."""
 
     version: Version
+    pace: str = ""
+    """How it runs in this worker, for the log."""
 
 
 class Refused(msgspec.Struct, tag=True, frozen=True):

@@ -49,6 +49,12 @@ class Model:
         self.batch = MAX_BATCH if gains(self.seconds, in_batch) else 1
         """Images that are predicted together where they wait together; 1 where that gains nothing."""
 
+    @property
+    def pace(self) -> str:
+        """How fast it runs, and whether in batches, for the log."""
+        batches = f"in batches of up to {self.batch}" if self.batch > 1 else "one by one: batches would gain nothing"
+        return f"{self.name} {self.version}: {self.seconds * 1e3:.2g} ms an image, {batches}"
+
     def predict(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:
         """The graph's answers to (N, H, W, C) uint8 images; `cam`: class activation maps among them."""
         began = perf_counter()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from multiprocessing.connection import Connection
@@ -37,6 +36,7 @@ from eyas.serve.messages import (
 from eyas.serve.processes.child import Child
 from eyas.serve.processes.prover import verdict
 from eyas.serve.processes.rollouts import Rollouts
+from eyas.serve.processes.steps import Activation, Preparation, Step, Trial
 from eyas.serve.processes.table import Wanted, look, settle
 from eyas.serve.processes.wishes import Wishes
 from eyas.serve.schemas import AdminWorker
@@ -60,27 +60,6 @@ class Crew(Protocol):
 
     def states(self) -> list[AdminWorker]:
         """How the workers are."""
-
-
-@dataclass
-class _Trial:
-    version: Version
-    child: Child
-
-
-@dataclass
-class _Preparation:
-    version: Version
-    waiting: set[int]
-    deadline: float
-    deaths: int = 0
-
-
-@dataclass
-class _Activation:
-    number: int
-    waiting: set[int]
-    deadline: float
 
 
 class Changes:
@@ -108,7 +87,7 @@ class Changes:
         self._begun: dict[str, int] = {}  # model → its last rollout that was seen under way
         self._unmoved = ""  # why the last rollout could not be moved
         self._staged: set[Version] = set()  # prepared by every worker, and not in the table yet
-        self._step: _Trial | _Preparation | _Activation | None = None
+        self._step: Step | None = None
         self._number = 0
         self._look_at = 0.0
         self._litter = False  # whether a worker may have prepared what was refused
@@ -128,18 +107,20 @@ class Changes:
             self.wishes.add(slot, message)
             self._look_at = 0.0
         elif isinstance(message, Activated):
-            if isinstance(step, _Activation) and step.number == message.number:
+            if isinstance(step, Activation) and step.number == message.number:
                 step.waiting.discard(slot)
-        elif isinstance(message, Prepared | Refused) and isinstance(step, _Preparation):
+        elif isinstance(message, Prepared | Refused) and isinstance(step, Preparation):
             if step.version != message.version:  # it comes too late
                 return
             step.waiting.discard(slot)
             if isinstance(message, Refused):
                 self._refuse(message.version, message.reason)
+            else:
+                step.pace = message.pace
 
     def joined(self, slot: int) -> None:
         """A worker has been started, with `table` as it is now."""
-        if isinstance(self._step, _Preparation):
+        if isinstance(self._step, Preparation):
             self._step.waiting |= self.crew.tell(Prepare(self._step.version), slot)
             self._step.deadline = monotonic() + self._config.prepare_seconds
 
@@ -147,16 +128,16 @@ class Changes:
         """A worker has ended."""
         step = self._step
         self.wishes.left(slot)
-        if isinstance(step, _Preparation | _Activation) and slot in step.waiting:
+        if isinstance(step, Preparation | Activation) and slot in step.waiting:
             step.waiting.discard(slot)
-            if isinstance(step, _Preparation):
+            if isinstance(step, Preparation):
                 step.deaths += 1
                 if step.deaths >= DEATHS:
                     self._refuse(step.version, f"{DEATHS} workers ended while they loaded it")
 
     def stop(self) -> None:
         """The service stops."""
-        if isinstance(self._step, _Trial):
+        if isinstance(self._step, Trial):
             self._step.child.process.kill()
         self.wishes.stop()
 
@@ -170,36 +151,29 @@ class Changes:
     @property
     def sentinels(self) -> list[int]:
         """What to wait for, beside the workers."""
-        return [self._step.child.process.sentinel] if isinstance(self._step, _Trial) else []
+        return [self._step.child.process.sentinel] if isinstance(self._step, Trial) else []
 
     @property
     def pipes(self) -> list[Connection]:
         """The ends of pipes that a forked process must let go of."""
-        return [self._step.child.pipe] if isinstance(self._step, _Trial) else []
+        return [self._step.child.pipe] if isinstance(self._step, Trial) else []
 
     @property
     def pause(self) -> float:
         """Seconds until there may be something to do, if nothing is heard before."""
-        if self._step is None:
-            return max(0.0, self._look_at - monotonic())
-        return inf if isinstance(self._step, _Trial) or self._step.waiting else 0.0
+        return self._step.pause if self._step else max(0.0, self._look_at - monotonic())
 
     @property
     def doing(self) -> str | None:
         """What is being changed, in words."""
-        if self._step is None:
-            return None
-        if isinstance(self._step, _Activation):
-            return "the workers change over"
-        what = f"{self._step.version.model} {self._step.version.version}"
-        return f"{what} is being tried" if isinstance(self._step, _Trial) else f"the workers load {what}"
+        return self._step.doing if self._step else None
 
     def turn(self) -> None:
         """Do what can be done now."""
         step = self._step
-        if isinstance(step, _Trial) and not step.child.process.is_alive():
+        if isinstance(step, Trial) and not step.child.process.is_alive():
             self._tried(step)
-        elif isinstance(step, _Preparation | _Activation):
+        elif isinstance(step, Preparation | Activation):
             if not step.waiting:
                 self._done(step)
             elif monotonic() > step.deadline:
@@ -228,7 +202,7 @@ class Changes:
         elif missing:
             version = missing[0]
             child = self.crew.fork(f"eyas-trial-{version.model}", partial(self._trial, version))
-            self._step = _Trial(version, child)
+            self._step = Trial(version, child)
         else:
             self._rest(*wanted.troubles.values())
 
@@ -269,14 +243,14 @@ class Changes:
         """What every worker has in memory."""
         return {version for served in self.table for version in served.versions} | self._staged
 
-    def _tried(self, step: _Trial) -> None:
+    def _tried(self, step: Trial) -> None:
         self._step = None
         reason = verdict(step.child, self._config.prepare_seconds)
         if reason:
             self._refuse(step.version, reason)
         else:
             told = self.crew.tell(Prepare(step.version))
-            self._step = _Preparation(step.version, told, monotonic() + self._config.prepare_seconds)
+            self._step = Preparation(told, monotonic() + self._config.prepare_seconds, step.version)
 
     def _activate(self, table: Table) -> None:
         before = {served.model: served.live for served in self.table}
@@ -288,19 +262,21 @@ class Changes:
         self.table = table
         self._number += 1
         told = self.crew.tell(Activate(self._number, table))
-        self._step = _Activation(self._number, told, monotonic() + self._config.prepare_seconds)
+        self._step = Activation(told, monotonic() + self._config.prepare_seconds, self._number)
 
-    def _done(self, step: _Preparation | _Activation) -> None:
-        if isinstance(step, _Preparation):
+    def _done(self, step: Preparation | Activation) -> None:
+        if isinstance(step, Preparation):
             self._staged.add(step.version)
+            if step.pace:  # none where there are no workers yet
+                log.info(step.pace)
         else:
             self._staged.clear()
         self._step, self._look_at = None, 0.0
 
-    def _late(self, step: _Preparation | _Activation) -> None:
+    def _late(self, step: Preparation | Activation) -> None:
         for slot in step.waiting:
             self.crew.end(slot)
-        if isinstance(step, _Preparation):
+        if isinstance(step, Preparation):
             self._refuse(step.version, f"a worker did not load it within {self._config.prepare_seconds:g} s")
         step.waiting.clear()
 

@@ -83,7 +83,7 @@ class Shelf:
                 tell(outcome)
             else:
                 self._loaded[version] = outcome
-                tell(Prepared(version))
+                tell(Prepared(version, outcome.pace))
 
         threading.Thread(target=work, name="prepare", daemon=True).start()  # one that hangs keeps no worker alive
 

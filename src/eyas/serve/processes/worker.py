@@ -21,7 +21,6 @@ from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.server import Server
 from eyas.serve.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.metrics import Meter, Tables
-from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.monitoring.channel import Outbox
 from eyas.serve.monitoring.reporter import Reporter
@@ -79,7 +78,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     board = place.watching.board if place.watching else None
     service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking, board)
     traces = _traces(config)
-    said = tuple(_say(model) for model in service.models)
+    said = tuple(model.pace for model in service.models)
     app = build_app(service, place.tables, place.gate, traces)
     share = place.balance.arrive(place.slot)
     server = Server(app, config.header_seconds, Proxies(config.trusted_proxies), share, place.gate.tls)
@@ -97,11 +96,6 @@ def _traces(config: ServeConfig) -> list[Traces]:
     from eyas.serve.traces import Traces  # an extra
 
     return [Traces()]
-
-
-def _say(model: Model) -> str:
-    batches = f"in batches of up to {model.batch}" if model.batch > 1 else "one by one: batches would gain nothing"
-    return f"{model.name} {model.version}: {model.seconds * 1e3:.2g} ms an image, {batches}"
 
 
 async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, ready: Ready) -> None:

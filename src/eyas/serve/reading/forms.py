@@ -17,6 +17,34 @@ class _Part:
     content: bytearray = field(default_factory=bytearray)
 
 
+class _Form:
+    """What the parser has come upon, a piece at a time."""
+
+    def __init__(self, most: int) -> None:
+        self.parts: list[_Part] = []
+        self._most = most
+        self._name = self._value = ""  # of the header at hand
+
+    def begin(self) -> None:
+        if len(self.parts) == self._most:
+            raise InputError(f"the form must hold at most {self._most} images, got more")
+        self.parts.append(_Part())
+
+    def add_content(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].content += data[start:end]
+
+    def add_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end].decode("latin-1")  # what parse_options_header takes
+
+    def add_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end].decode("latin-1")
+
+    def end_header(self) -> None:
+        if self._name.lower() == "content-disposition":
+            self.parts[-1].disposition = self._value
+        self._name = self._value = ""
+
+
 def read_form(body: bytes, content_type: str, most: int) -> list[tuple[str, bytes]]:
     """What to call each file part in an error, and its content, in the order sent.
 
@@ -31,30 +59,15 @@ def read_form(body: bytes, content_type: str, most: int) -> list[tuple[str, byte
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise Problem(400, "the form's Content-Type must name its boundary")
-    parts: list[_Part] = []
-    header: list[str] = ["", ""]
-
-    def begin() -> None:
-        if len(parts) == most:
-            raise InputError(f"the form must hold at most {most} images, got more")
-        parts.append(_Part())
-
-    def add_to(index: int, data: bytes, start: int, end: int) -> None:
-        header[index] += data[start:end].decode("latin-1")  # what parse_options_header takes
-
-    def end_header() -> None:
-        if header[0].lower() == "content-disposition":
-            parts[-1].disposition = header[1]
-        header[:] = "", ""
-
+    form = _Form(most)
     parser = MultipartParser(
         boundary,
         {
-            "on_part_begin": begin,
-            "on_part_data": lambda data, start, end: parts[-1].content.extend(data[start:end]),
-            "on_header_field": lambda data, start, end: add_to(0, data, start, end),
-            "on_header_value": lambda data, start, end: add_to(1, data, start, end),
-            "on_header_end": end_header,
+            "on_part_begin": form.begin,
+            "on_part_data": form.add_content,
+            "on_header_field": form.add_name,
+            "on_header_value": form.add_value,
+            "on_header_end": form.end_header,
         },
     )
     try:
@@ -62,9 +75,9 @@ def read_form(body: bytes, content_type: str, most: int) -> list[tuple[str, byte
         parser.finalize()
     except FormParserError as error:
         raise Problem(400, f"the form is malformed: {error}") from None
-    if not parts:
+    if not form.parts:
         raise InputError("the form must hold at least one image file, got none")
-    return [_file(part) for part in parts]
+    return [_file(part) for part in form.parts]
 
 
 def _file(part: _Part) -> tuple[str, bytes]:
