@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from eyas.data.fixes import Fixes, Relabel, Removal, image_names, mark_of
 from eyas.data.near.pairs import later_copies
 from eyas.data.overview import Overview
 from eyas.data.splits import Rows
+
+_Pair = tuple[int, int, float | None]
+"""The row that stays, the one that goes, and how alike they are where they are not equal."""
 
 
 def propose_fixes(overview: Overview, relabels: Sequence[tuple[int, int, float]] = ()) -> Fixes:
@@ -23,42 +26,17 @@ def propose_fixes(overview: Overview, relabels: Sequence[tuple[int, int, float]]
     """
     survey, splits = overview.survey, overview.splits
     names = image_names(survey.names)
-    removals: dict[int, Removal] = {}
-
-    def remove(row: int, reason: str, twin: int, score: float | None) -> None:
-        removal = Removal.model_validate(
-            {"image": names[row], "reason": reason, "twin": names[twin], "score": score and round(score, 3)}
-        )
-        removals.setdefault(row, removal)
-
+    removals = _Removals(names)
     test, val, train = splits["test"], splits["val"], splits["train"]
-    copies: set[int] = set()
-    for staying, leaving, reason in (
-        (test, np.concatenate([train, val]), "stands in test"),
-        (val, train, "stands in val"),
-    ):
-        leaving = np.setdiff1d(leaving, np.array(sorted(removals), np.int64))
-        found = [*_equal(overview, staying, leaving), *_near(overview, staying, leaving)]
-        for stays, goes, score in found:
-            remove(goes, reason, stays, score)
-        if staying is test:
-            copies = {stays for stays, _, _ in found}
-    left = np.setdiff1d(train, np.array(sorted(removals), np.int64))
-    for stays, goes, _ in _equal(overview, left, left):
-        remove(goes, "duplicate", stays, None)
-    left = np.setdiff1d(left, np.array(sorted(removals), np.int64))
-    score_of = dict(
-        zip(
-            zip(overview.pairs.first.tolist(), overview.pairs.second.tolist(), strict=True),
-            overview.pairs.score.tolist(),
-            strict=True,
-        )
-    )
-    for goes, stays in later_copies(overview.pairs, left).items():
-        remove(goes, "near-duplicate", stays, score_of[stays, goes])
+    leaked = _copies(overview, test, removals.left(np.concatenate([train, val])))
+    removals.add(leaked, "stands in test")
+    removals.add(_copies(overview, val, removals.left(train)), "stands in val")
+    left = removals.left(train)
+    removals.add(_equal(overview, left, left), "duplicate")
+    removals.add(_later(overview, removals.left(left)), "near-duplicate")
     return Fixes(
         data=mark_of(overview.report.name, survey, splits),
-        remove=tuple(removals[row] for row in sorted(removals)),
+        remove=removals.listed(),
         relabel=tuple(
             Relabel.model_validate(
                 {
@@ -71,11 +49,39 @@ def propose_fixes(overview: Overview, relabels: Sequence[tuple[int, int, float]]
             for row, suggested, confidence in relabels
             if row not in removals
         ),
-        test_near_duplicates=tuple(names[row] for row in sorted(copies)),
+        test_near_duplicates=tuple(names[row] for row in sorted({stays for stays, _, _ in leaked})),
     )
 
 
-def _equal(overview: Overview, staying: Rows, leaving: Rows) -> list[tuple[int, int, None]]:
+class _Removals:
+    """Images to take away, each for the first reason that was found."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._by_row: dict[int, Removal] = {}
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._by_row
+
+    def add(self, pairs: Iterable[_Pair], reason: str) -> None:
+        for stays, goes, score in pairs:
+            shown = score and round(score, 3)
+            said = {"image": self._names[goes], "reason": reason, "twin": self._names[stays], "score": shown}
+            self._by_row.setdefault(goes, Removal.model_validate(said))
+
+    def left(self, rows: Rows) -> Rows:
+        """Those that stay, ascending."""
+        return np.setdiff1d(rows, np.array(sorted(self._by_row), np.int64))
+
+    def listed(self) -> tuple[Removal, ...]:
+        return tuple(self._by_row[row] for row in sorted(self._by_row))
+
+
+def _copies(overview: Overview, staying: Rows, leaving: Rows) -> list[_Pair]:
+    return [*_equal(overview, staying, leaving), *_near(overview, staying, leaving)]
+
+
+def _equal(overview: Overview, staying: Rows, leaving: Rows) -> list[_Pair]:
     """Rows that stay and rows that go because their pixels are equal; within one set, the first of each stays."""
     first: dict[bytes, int] = {}
     for row in staying.tolist():
@@ -84,6 +90,14 @@ def _equal(overview: Overview, staying: Rows, leaving: Rows) -> list[tuple[int, 
     return [(stays, row, None) for stays, row in pairs if stays is not None and stays != row]
 
 
-def _near(overview: Overview, staying: Rows, leaving: Rows) -> list[tuple[int, int, float]]:
+def _near(overview: Overview, staying: Rows, leaving: Rows) -> list[_Pair]:
     at, stays, goes = overview.pairs.between(staying, leaving)
     return list(zip(stays.tolist(), goes.tolist(), overview.pairs.score[at].tolist(), strict=True))
+
+
+def _later(overview: Overview, rows: Rows) -> list[_Pair]:
+    """Near-duplicates among these rows: of each group the first stays."""
+    pairs = overview.pairs
+    ends = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
+    score_of = dict(zip(ends, pairs.score.tolist(), strict=True))
+    return [(stays, goes, score_of[stays, goes]) for goes, stays in later_copies(pairs, rows).items()]
