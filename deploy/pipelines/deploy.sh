@@ -30,7 +30,7 @@ smoke=(--latency-ms "${LATENCY_MS:-250}" --hold "${HOLD_SECONDS:-0}")
 case $target in
   ecs)
     needed AWS_REGION AWS_ACCOUNT ECS_CLUSTER ECS_SERVICE SERVICE_URL
-    eyas deploy ecs --bundle "$bundle" --image "$image" --out "$files" --name "$ECS_SERVICE" --account "$AWS_ACCOUNT" --region "$AWS_REGION"
+    eyas deploy ecs --bundle "$bundle" --image "$image" --out "$files" ${SERVICE_NAME:+--name "$SERVICE_NAME"} --account "$AWS_ACCOUNT" --region "$AWS_REGION"
     roll_out ecs "$files" --bundle "$bundle" --cluster "$ECS_CLUSTER" --service "$ECS_SERVICE" --url "$SERVICE_URL" "${smoke[@]}"
     ;;
   cloudrun)

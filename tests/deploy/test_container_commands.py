@@ -18,6 +18,7 @@ from eyas.deploy.files import template_folder
 from eyas.deploy.fitting import OPSET, require_fit
 from eyas.deploy.images import build_command, find_builder, image_tag
 from eyas.deploy.opset import opset_of
+from eyas.deploy.release import open_release
 from support.bundles import make_bundle
 from support.composed import read_compose
 from support.defects import corrupt, rehash, wrong_golden
@@ -119,6 +120,8 @@ def test_newer_operators_than_the_image_knows_are_refused(tmp_path: Path):
     rehash(path)
     with pytest.raises(BundleError, match=f"must be of opset {OPSET} or older, .* got {OPSET + 1}"):
         require_fit(path)
+    with pytest.raises(BundleError, match=f"must be of opset {OPSET} or older"):
+        open_release(path, "registry.example.com/digits:1")
 
 
 def test_the_opset_is_read_as_onnx_reads_it(bundle: Path, tmp_path: Path):

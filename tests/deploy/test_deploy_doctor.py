@@ -117,9 +117,11 @@ def test_an_image_without_the_model(bundle: Bundle, tmp_path: Path) -> None:
     assert "holds no model: `eyas deploy image BUNDLE` puts one in" in found["said"]
     repository = Repository(tmp_path / "models")
     repository.publish(make_bundle(tmp_path / "one", version="1").path, live=True)
-    assert "holds digits 1, and not digits 2" in doctor(*words, code=2, **env)["yours", "image digits:2"]["said"]
+    repository.publish(make_bundle(tmp_path / "two", version="2").path, model="cats", live=True)
+    said = doctor(*words, code=2, **env)["yours", "image digits:2"]["said"]
+    assert said == "holds cats 2, digits 1, and not digits 2"
     repository.publish(bundle.path, live=True)
-    assert doctor(*words, **env)["yours", "image digits:2"]["said"] == "holds digits 2"
+    assert doctor(*words, **env)["yours", "image digits:2"]["said"] == "holds cats 2, digits 2"
 
 
 def test_a_target_that_is_none_is_refused() -> None:

@@ -171,6 +171,17 @@ def test_an_owner_may_have_capitals(place: Place, image: str, name: str) -> None
     assert f"--tag={name}" in place.log.read_text()
 
 
+def test_an_image_with_a_bundle_is_labelled_and_kept_as_a_file(place: Place) -> None:
+    bundle = make_bundle(place.folder / "model", version="2")
+    place.program("docker")
+    where = {"GITHUB_SHA": "abc123", "GITHUB_REPOSITORY": "team/cats", "GITHUB_SERVER_URL": "https://git.example.com"}
+    place.run("image-build.sh", "ghcr.io/team/digits:2", bundle.path, ARCHIVE="image.tar", **where)
+    build, save = (line for line in place.called() if not line.startswith("docker info"))
+    told = {"MODEL=digits", "VERSION=2", "REVISION=abc123", "SOURCE=https://git.example.com/team/cats"}
+    assert {f"--build-arg={one}" for one in told} | {"--target=with-model"} <= {*build.split()}
+    assert save == "docker save --output image.tar ghcr.io/team/digits:2"
+
+
 def test_what_a_scan_or_a_push_refuses_ends_the_pipeline(place: Place) -> None:
     place.program("trivy", "exit 1")
     place.program("syft")

@@ -80,6 +80,10 @@ def test_shellcheck_finds_nothing() -> None:
     succeeds(program("shellcheck"), *sorted(SCRIPTS.glob("*.sh")))
 
 
+def test_hadolint_finds_nothing() -> None:
+    succeeds(program("hadolint"), *sorted((ROOT / "deploy" / "docker").glob("*.Dockerfile")))
+
+
 def test_every_action_is_pinned_by_its_commit_and_says_its_version() -> None:
     lines = [line.strip(" -") for file in WORKFLOWS for line in file.read_text().splitlines() if "uses: " in line]
     assert len(lines) > 20

@@ -30,6 +30,8 @@ def image(
         Path | None, typer.Option(help="The folder to write; MODEL-image by default.", metavar="DIR")
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Of the image; MODEL:VERSION by default.", metavar="NAME")] = None,
+    revision: Annotated[str, typer.Option(help="The commit that it is built from, for its label.", metavar="SHA")] = "",
+    source: Annotated[str, typer.Option(help="Where that lies, for its label.", metavar="URL")] = "",
     build: Annotated[bool, typer.Option("--build", help="Build it, with docker, podman or buildah.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +53,8 @@ def image(
     wrote = f"wrote {folder}" + (f", which holds {manifest.name} {manifest.version}" if manifest else "")
     name = tag or image_tag(manifest)
     builder = find_builder() if build else None
-    command = build_command(builder or "docker", folder, name, manifest)
+    labels = {key: value for key, value in (("REVISION", revision), ("SOURCE", source)) if value}
+    command = build_command(builder or "docker", folder, name, manifest, labels)
     said = {"wrote": str(folder), "image": name, "built": build, "command": shlex.join(command)}
     if not build:
         tell(as_json, said, wrote, f"next: {shlex.join(command)}")
@@ -98,6 +101,6 @@ def compose(
 def _fit(path: Path | None) -> Bundle | None:
     if path is None:
         return None
-    with needs_extra("serve"):
-        from eyas.deploy.fitting import require_fit
+    from eyas.deploy.fitting import require_fit
+
     return require_fit(find_bundle(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -44,10 +45,16 @@ def answers(name: str) -> bool:
     return done.returncode == 0
 
 
-def build_command(builder: str, context: Path, tag: str, manifest: Manifest | None) -> list[str]:
-    """The words that build the serving image, with the context's bundle in it where there is one."""
+def build_command(
+    builder: str, context: Path, tag: str, manifest: Manifest | None, labels: Mapping[str, str] | None = None
+) -> list[str]:
+    """The words that build the serving image, with the context's bundle in it where there is one.
+
+    Args:
+        labels: more of the image's, by their build arguments: `REVISION`, `SOURCE`.
+    """
     version = manifest.version if manifest else __version__
-    arguments = {"VERSION": version, "CREATED": iso()}
+    arguments = {"VERSION": version, "CREATED": iso(), **(labels or {})}
     if manifest:
         arguments["MODEL"] = manifest.name
     return [

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from eyas.bundle import open_bundle
 from eyas.core.errors import ConfigError
+from eyas.deploy.fitting import open_known
 
 NAME_LENGTH = 40  # Cloud Run's 49 and Container Apps' 32 less what they append; `fitting_name` cuts
 LABEL_LENGTH = 63
@@ -80,10 +80,10 @@ def open_release(bundle: Path, image: str) -> Release:
     """The release of a bundle in an image.
 
     Raises:
-        BundleError: the bundle is damaged, or none.
+        BundleError: as of `open_known`.
         ConfigError: as of `parse_image`.
     """
-    manifest = open_bundle(bundle).manifest
+    manifest = open_known(bundle).manifest
     return Release(manifest.name, manifest.version, manifest.digest, parse_image(image))
 
 

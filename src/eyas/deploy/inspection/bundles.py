@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eyas.bundle import open_bundle
 from eyas.core.errors import EyasError, needs_extra
+from eyas.deploy.fitting import open_known
 from eyas.deploy.inspection.finding import Finding
 
 
 def look_at_bundle(path: Path) -> Finding:
-    """Its hashes are checked, and it gives its golden answers."""
+    """Its hashes and operators are checked, and it gives its golden answers."""
     what = f"bundle {path}"
     try:
-        bundle = open_bundle(path)
+        bundle = open_known(path)
         with needs_extra("serve"):
             import onnxruntime
 

@@ -75,7 +75,7 @@ def look_at_image(image: str, bundle: Path | None) -> Finding:
         return Finding("yours", what, False, "holds no model: `eyas deploy image BUNDLE` puts one in, or mount /models")
     if damaged:
         return Finding("yours", what, False, f"holds {held}, but {'; '.join(damaged)}")
-    if wanted and wanted.version not in [version for _, version in live]:
+    if wanted and (wanted.name, wanted.version) not in live:
         return Finding("yours", what, False, f"holds {held}, and not {wanted.name} {wanted.version}")
     return Finding("yours", what, True, f"holds {held}")
 
