@@ -119,7 +119,7 @@ tour: $(VENV)/.dev build/ui-check/.done  ## the whole way on CIFAR-100, the page
 readme: $(VENV)/.dev  ## run the README's commands, and renew the outputs and pictures that it shows
 	$(BIN)/python docs/hooks/readme.py
 
-bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+TensorFlow (about 15 minutes)
+bench-train: $(VENV)/.dev build/keras/.done  ## training speed against Keras+TensorFlow (about 20 minutes)
 	$(BIN)/python benchmarks/train/compare.py --keras-python build/keras/bin/python $(BENCH)
 
 bench-recipe: $(VENV)/.dev build/keras/.done  ## the recipe for CIFAR-100 on a CPU, and the source's network in the same time (an hour)

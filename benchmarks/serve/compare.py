@@ -46,7 +46,7 @@ from eyas.core.machine import cpu_name
 
 KEPT = Path("build/bench-serve/rounds")
 SOURCES = HERE.parents[1] / "src" / "eyas"
-ROOMS = ("serve", "infer", "bundle", "core", "cli")
+LEARNING = ("train", "tune", "compare", "diagnose", "report", "attribution", "ui")  # rooms that no server enters
 TELL = ("compare.py", "report.py")  # they measure nothing
 SECTIONS = {section.TITLE: section for section in (throughput, footprint, steady, overload, disturbances, large_body)}
 
@@ -77,10 +77,11 @@ def _round(title: str, index: int, options: argparse.Namespace) -> Any:
 
 def _code() -> str:
     """A hash of all that is measured, and of what measures it."""
-    files = [file for room in ROOMS for file in (SOURCES / room).rglob("*.py")]
+    files = [file for file in SOURCES.rglob("*.py") if file.relative_to(SOURCES).parts[0] not in LEARNING]
     files += [file for file in HERE.rglob("*") if file.suffix in (".py", ".lua", ".lock") and file.name not in TELL]
-    files += [SOURCES / "image.py", *MODELS.glob("*/model.onnx")]
-    return sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:8]
+    files += [Path("requirements.lock"), *MODELS.glob("*/model.onnx")]
+    content = b"".join(file.read_bytes() for file in sorted(files))
+    return sha256(content + os.path.realpath(PEERS["eyas"].python).encode()).hexdigest()[:8]
 
 
 def _options() -> argparse.Namespace:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from bodies import JSON, Body
-from generate import BROKEN
+from generate import BROKEN, REFUSED
 from load import CONNECTIONS, Log, generating
 from models import served
 from peers import ADMIN_HEADERS, PEERS, WORK, Peer, Server, eyas_serves, post, serving
@@ -48,8 +48,8 @@ class Disturbance:
 
 
 def kill_worker(server: Server) -> None:
-    """SIGKILL the last process of the tree: a worker that serves."""
-    os.kill(server.tree.pids[-1], signal.SIGKILL)
+    """SIGKILL the first process that the supervisor has started: a worker; the last is the monitor."""
+    os.kill(server.tree.pids[1], signal.SIGKILL)
 
 
 def stop(server: Server) -> None:
@@ -99,10 +99,11 @@ def _measure(disturbance: Disturbance) -> dict[str, float]:
             done = monotonic()
     log = logs[0]
     answered = log.status == 200
+    came_back = np.full(len(log.status), disturbance.comes_back)  # who is told to stop refuses, in the end
     old = answered & (log.said == served(MODEL).bundle.manifest.version)
     return {
         "answered": int(np.sum(answered)),
-        "failed": int(np.sum((log.status == BROKEN) | (log.status >= 400))),
+        "failed": int(np.sum((log.status == BROKEN) | (log.status >= 400) | (came_back & (log.status == REFUSED)))),
         "seconds": _recovery(log, at - log.began) if disturbance.comes_back else 0.0,
         "versions": len({*log.said[answered]}),
         "old": int(np.sum(old & (log.due > done - log.began))),

@@ -10,6 +10,8 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
@@ -24,7 +26,8 @@ from report import at_least, at_most, print_table, spread
 TITLE = "overload"
 TIMES = 3
 PROBE_SECONDS = 0.05
-BEGINNING = 1.0  # seconds that are not counted: the load sets up its connections
+WEIGHED_EVERY = 20  # probes: to weigh a process takes milliseconds, during which it waits for its memory
+BEGINNING = 1.0  # seconds that are told apart: the load sets up its connections
 LIVE = {"eyas": "/livez", "triton": "/v2/health/live"}
 
 
@@ -42,7 +45,7 @@ def measure(options: Namespace) -> dict[str, Any]:
             before = server.tree.pss()
             rate = str(TIMES * peak)
             with (
-                _probing(server) as seen,
+                _probing(server, theirs) as seen,
                 generating(server, body, options.seconds, "--rate", rate, cores=theirs) as logs,
             ):
                 pass
@@ -62,8 +65,9 @@ def _goodput(log: Log, seconds: float) -> float:
     return float(np.sum(counted)) / (seconds - BEGINNING)
 
 
-def _figures(log: Log, seconds: float, peak: float, before: int, seen: dict[str, list[float]]) -> dict[str, float]:
+def _figures(log: Log, seconds: float, peak: float, before: int, seen: Seen) -> dict[str, float]:
     late = log.due >= BEGINNING
+    alive, asked = np.array(seen.live), np.array(seen.at) - log.began
     return {
         "peak": peak,
         "share": _goodput(log, seconds) / peak,
@@ -71,19 +75,34 @@ def _figures(log: Log, seconds: float, peak: float, before: int, seen: dict[str,
         "rejected": float(np.mean(np.isin(log.status, (429, 503)))),
         "p99 of rejections": log.latency(99, late & np.isin(log.status, (429, 503))),
         "other": int(np.sum(~np.isin(log.status, (200, 429, 503)))),
-        "p99 of livez": float(np.percentile(seen["live"], 99)),
-        "memory": max(seen["memory"]) / before,
+        "p99 of livez": float(np.percentile(alive[(asked >= BEGINNING) & (asked <= seconds)], 99)),
+        "livez at first": float(np.max(alive[(asked >= 0) & (asked < BEGINNING)], initial=0.0)),
+        "memory": max(seen.memory) / before,
     }
 
 
+@dataclass
+class Seen:
+    """What the probes have found while the load lasted."""
+
+    at: list[float] = field(default_factory=list)
+    """When each began, on `monotonic()`."""
+    live: list[float] = field(default_factory=list)
+    """Seconds until the server said that it is alive; infinite where it did not."""
+    memory: list[int] = field(default_factory=list)
+    """Bytes of PSS."""
+
+
 @contextmanager
-def _probing(server: Server) -> Iterator[dict[str, list[float]]]:
-    """Ask whether the server is alive, each time on a new connection as Kubernetes does, and weigh it."""
-    seen: dict[str, list[float]] = {"live": [], "memory": []}
-    stop = Event()
+def _probing(server: Server, cores: set[int]) -> Iterator[Seen]:
+    """Ask whether the server is alive, each time on a new connection as Kubernetes does, and weigh it; from `cores`."""
+    seen, stop = Seen(), Event()
 
     def probe() -> None:
-        while not stop.is_set():
+        os.sched_setaffinity(0, cores)  # this thread's
+        for number in count():
+            if stop.is_set():
+                return
             began = monotonic()
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
             try:
@@ -93,8 +112,10 @@ def _probing(server: Server) -> Iterator[dict[str, list[float]]]:
                 alive = False
             finally:
                 connection.close()
-            seen["live"].append(monotonic() - began if alive else float("inf"))
-            seen["memory"].append(server.tree.pss())
+            seen.at.append(began)
+            seen.live.append(monotonic() - began if alive else float("inf"))
+            if number % WEIGHED_EVERY == 0:
+                seen.memory.append(server.tree.pss())
             sleep(PROBE_SECONDS)
 
     thread = Thread(target=probe)
@@ -116,6 +137,7 @@ def report(rounds: list[dict[str, Any]]) -> None:
         "p99 of rejections": ("rejections p99 ms", 0, 1e3, at_most(0.05, " s")),
         "other": ("neither", 0, 1, None),
         "p99 of livez": ("live p99 ms", 0, 1e3, at_most(0.1, " s")),
+        "livez at first": ("live at first, worst ms", 0, 1e3, None),
         "memory": ("memory / before", 2, 1, at_most(1.2)),
     }
     rows = [

@@ -14,7 +14,6 @@ from report import at_least, print_table, spread
 TITLE = "throughput"
 MODELS = ("resnet20", "tiny")
 KINDS = ("json", "binary", "image", "oip json")
-SLOW = ("flask tf.function", "flask model.predict")
 RAW = "raw"
 # (model, kind, peer) → how many times that peer's rate eyas must reach.
 BARS = {
