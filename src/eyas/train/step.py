@@ -84,13 +84,18 @@ class Learner:
         for part, told in parts(batch, teacher, count):
             with autocast(device, self.precision):
                 logits = self.forward(part.images)
-            loss = self.loss(logits.float(), part, told) + self.network.penalty()
+            loss = self.loss(logits.float(), part, told)
+            if isinstance(penalty := self.network.penalty(), Tensor):
+                loss = loss + penalty
             images = len(part.labels)
             # Each process's gradient is divided by their number when they are averaged.
-            torch.autograd.backward(loss * (images * self.workers.count / size))
+            share = images * self.workers.count / size
+            torch.autograd.backward(loss if share == 1 else loss * share)
             with torch.no_grad():
                 right = (logits.argmax(1) == part.labels).sum()
-                sums += torch.stack((loss.double() * images, right.double(), torch.full_like(right, images).double()))
+                sums[0] += loss * images
+                sums[1] += right
+                sums[2] += images
         return sums
 
 
