@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,37 @@ def test_what_would_wait_too_long_is_refused_and_what_has_waited_too_long_is_giv
         free.set()
         assert await running is True
         assert await one.run(LONG, lambda: 7) == 7
+
+    run(work)
+
+
+def test_a_queue_that_stays_full_is_kept_short_until_nothing_is_refused_for_a_while() -> None:
+    async def work() -> None:
+        one, free = lane(max_wait=0.1), threading.Event()
+        jobs = [asyncio.create_task(one.run(LONG, free.wait))]
+        await asyncio.sleep(0)
+
+        async def taken(seconds: float) -> int:
+            """How many jobs of a hundredth of the queue are taken in so long, of more than it holds."""
+            until, before = monotonic() + seconds, len(jobs)
+            while monotonic() < until:
+                with suppress(Problem):
+                    one.require_room(0.001)
+                    jobs.append(asyncio.create_task(one.run(0.001, lambda: None)))
+                await asyncio.sleep(0.0005)
+            return len(jobs) - before
+
+        assert 90 <= await taken(0.4) <= 100  # as many as the queue holds, of a burst
+        free.set()
+        await asyncio.gather(*jobs)
+        free.clear()
+        jobs[:] = [asyncio.create_task(one.run(LONG, free.wait))]
+        await asyncio.sleep(0)
+        assert await taken(0.1) <= 12  # it has stood: a tenth
+        await asyncio.sleep(0.3)
+        assert await taken(0.2) >= 40  # nothing was refused for a while
+        free.set()
+        await asyncio.gather(*jobs)
 
     run(work)
 
