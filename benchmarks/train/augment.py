@@ -75,7 +75,7 @@ def times(function: Batch, images: np.ndarray, rounds: int) -> list[float]:
 
 
 def eyas(config: AugmentConfig) -> Batch:
-    augment = Augment(config, (SIDE, SIDE, 3), 0)
+    augment = Augment(config, (SIDE, SIDE, 3), 0, epochs=None)
 
     def run(images: np.ndarray, step: int) -> np.ndarray:
         rows = np.arange(len(images))

@@ -5,7 +5,7 @@
     make bench-recipe BENCH="--keras-minutes 30"        the source's network alone
 
 The recipe is trained as `eyas train -c RECIPE` does it, then measured on the test split, once; Keras then gets as many
-minutes as that training took. Nothing else may run on the machine.
+minutes as that training took, or as many as are named. Nothing else may run on the machine.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,7 @@ def read_and_go_on(store: PredictionStore) -> None:
     assert [row.prediction.id for row in rows if row.has_image] == [str(n) for n in range(9, -1, -1)]
     known = store.outcomes()
     assert [one.id for one in known] == [str(n) for n in range(20)]
-    late = replace(records(1)[0], id="to come")
+    late = records(1)[0]._replace(id="to come")
     store.write([late, *records(1, "new"), Feedback("new0", 0, NOON + 1e4, ""), Feedback("30", 1, NOON + 1e4, "")])
     assert {one.id for one in store.outcomes(after=known[-1].number)} == {"to come", "new0", "30"}
     assert sum(one.labelled for one in store.accuracy_by_class()) == 23

@@ -3,8 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -78,33 +76,72 @@ def test_what_would_wait_too_long_is_refused_and_what_has_waited_too_long_is_giv
     run(work)
 
 
-def test_a_queue_that_stays_full_is_kept_short_until_nothing_is_refused_for_a_while() -> None:
+class Clock:
+    """What the lane takes for the time."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def job(self) -> None:
+        self.now += JOB
+
+
+JOB = 0.001  # seconds, of a queue of 100
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("eyas.serve.lane.monotonic", made)
+    return made
+
+
+def offer(one: Lane, clock: Clock, jobs: int) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(one.run(JOB, clock.job)) for _ in range(jobs)]
+
+
+async def taken(tasks: list[asyncio.Task[None]]) -> int:
+    """How many were not refused, once all others are done."""
+    return sum(not isinstance(found, Problem) for found in await asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def burst(one: Lane, clock: Clock, seconds: float = 0.0) -> int:
+    """How many of many jobs are taken behind a long one, which lasts so long."""
+    free = threading.Event()
+    before = asyncio.create_task(one.run(LONG, free.wait))
+    await asyncio.sleep(0)
+    tasks = offer(one, clock, 200)
+    await asyncio.sleep(0)
+    clock.now += seconds
+    free.set()
+    await before
+    return await taken(tasks)
+
+
+def test_a_queue_that_stays_full_is_kept_short_until_nobody_has_waited_for_a_while(clock: Clock) -> None:
     async def work() -> None:
-        one, free = lane(max_wait=0.1), threading.Event()
-        jobs = [asyncio.create_task(one.run(LONG, free.wait))]
-        await asyncio.sleep(0)
+        counts: list[tuple[float, int]] = []
+        one = Lane(100 * JOB, 30.0, lambda count: counts.append((clock.now, count)))
+        tasks: list[asyncio.Task[None]] = []
+        while clock.now < 0.6:  # more than twice as many as it can do
+            tasks += offer(one, clock, 5)
+            await asyncio.sleep(0)
+        await taken(tasks)
+        assert max(count for at, count in counts if at < 0.2) >= 90
+        assert max(count for at, count in counts if 0.4 < at < 0.6) <= 12
+        assert await burst(one, clock) <= 12  # at once after it
+        clock.now += 0.02
+        assert await burst(one, clock) >= 90
 
-        async def taken(seconds: float) -> int:
-            """How many jobs of a hundredth of the queue are taken in so long, of more than it holds."""
-            until, before = monotonic() + seconds, len(jobs)
-            while monotonic() < until:
-                with suppress(Problem):
-                    one.require_room(0.001)
-                    jobs.append(asyncio.create_task(one.run(0.001, lambda: None)))
-                await asyncio.sleep(0.0005)
-            return len(jobs) - before
+    run(work)
 
-        assert 90 <= await taken(0.4) <= 100  # as many as the queue holds, of a burst
-        free.set()
-        await asyncio.gather(*jobs)
-        free.clear()
-        jobs[:] = [asyncio.create_task(one.run(LONG, free.wait))]
-        await asyncio.sleep(0)
-        assert await taken(0.1) <= 12  # it has stood: a tenth
-        await asyncio.sleep(0.3)
-        assert await taken(0.2) >= 40  # nothing was refused for a while
-        free.set()
-        await asyncio.gather(*jobs)
+
+def test_bursts_behind_long_jobs_are_no_queue_that_stays_full(clock: Clock) -> None:
+    async def work() -> None:
+        one = lane(max_wait=100 * JOB)
+        assert [await burst(one, clock, seconds=1.3) >= 90 for _ in range(5)] == [True] * 5
 
     run(work)
 

@@ -193,6 +193,7 @@ def _become(request: Any, streams: list[int]) -> None:
     """Take on the arguments, folder, environment and streams of the request."""
     arguments, folder, environment = request
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which tests that run in the background are deaf to
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
         os.close(stream)

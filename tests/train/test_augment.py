@@ -39,7 +39,7 @@ def batch(n, shape, seed=0):
 
 
 def run(config, images, labels, rows, epoch=0, step=0, seed=0, rank=0):
-    return Augment(config, tuple(images.shape[1:]), seed)(images, labels, rows, epoch, step, rank)
+    return Augment(config, tuple(images.shape[1:]), seed, epochs=None)(images, labels, rows, epoch, step, rank)
 
 
 def same(a, b):
@@ -72,7 +72,7 @@ def test_every_configuration_keeps_the_contract(data, shape, n, seed, epoch, ste
 
 def test_the_identity_gives_the_tensors_back():
     images, labels, rows = batch(4, (8, 8, 3))
-    assert Augment(AugmentConfig(), (8, 8, 3), 0).is_identity
+    assert Augment(AugmentConfig(), (8, 8, 3), 0, epochs=None).is_identity
     out = run(AugmentConfig(policy_ops=3, policy_magnitude=0), images, labels, rows)
     assert out.images is images
     assert out.labels is labels
@@ -96,7 +96,7 @@ def test_the_identity_gives_the_tensors_back():
 def test_seed_epoch_step_and_rank_each_change_the_draws(key, other):
     images, labels, rows = batch(16, (8, 8, 3))
     config = AugmentConfig(**key)
-    assert not Augment(config, (8, 8, 3), 0).is_identity
+    assert not Augment(config, (8, 8, 3), 0, epochs=None).is_identity
     assert not same(run(config, images, labels, rows), run(config, images, labels, rows, **other))
 
 
@@ -106,10 +106,10 @@ def test_seed_epoch_step_and_rank_each_change_the_draws(key, other):
 )
 def test_the_last_epochs_are_only_flipped_and_cropped(strong):
     images, labels, rows = batch(16, (8, 8, 3))
-    config = AugmentConfig(flip="alternating", crop=2, strong_until=0.7, **strong)
-    augment = Augment(config, (8, 8, 3), 0, epochs=10)
-    always, mild = (Augment(each, (8, 8, 3), 0) for each in (config, config.mild))
-    for epoch in range(10):
+    config = AugmentConfig(flip="alternating", crop=2, strong_until=0.28, **strong)
+    augment = Augment(config, (8, 8, 3), 0, epochs=25)
+    always, mild = (Augment(each, (8, 8, 3), 0, epochs=None) for each in (config, config.mild))
+    for epoch in range(25):
         out, *others = (each(images, labels, rows, epoch, 3) for each in (augment, always, mild))
         assert [same(out, each) for each in others] == [epoch < 7, epoch >= 7]
 

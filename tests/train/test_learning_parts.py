@@ -288,7 +288,8 @@ def test_progressive_resizing_trains_small_and_validates_at_full_size(config, mo
     monkeypatch.setattr(Normalise, "forward", lambda self, images: normalise(self, sides.train(self.training)(images)))
     words = ("data.image_size=16", "model=resnet", "model.widths=[8,16]", "train.image_sizes={0: 8, 0.5: 16}")
     result = start_run(config(*words, "train.epochs=2", "train.optimizer=adam"), larger)
-    assert set(sides.seen[False][1:]) == {16}  # the first was only to see whether the network takes them
+    assert sides.seen[False][0] == 8  # whether the network takes them
+    assert set(sides.seen[False][1:]) == {16}
     steps = sides.seen[True][sides.seen[True].index(8) :]  # what comes before has fitted the stem
     half = len(steps) // 2
     assert steps == [8] * half + [16] * half

@@ -265,7 +265,10 @@ def test_a_diverged_run_is_told_a_lower_rate_of_its_own_not_of_its_warm_up(confi
         (("train.optimizer=muon", "train.momentum=0.9"), "its own is train.muon.momentum"),
         (("train.optimizer=muon",), "train.optimizer=muon needs a network with convolutions"),
         (("train.image_sizes={0: 6, 0.5: 8}",), r"a network that takes images of any size .* got mlp"),
-        (("model=resnet", "model.widths=[8]", "train.image_sizes={0: 1, 0.5: 8}"), r"cannot take images of 1 pixel"),
+        (
+            ("model=resnet", "model.widths=[8]", "train.image_sizes={0: 1, 0.5: 8}"),
+            r"must be sides that the network can take, got 1",
+        ),
         (("train.teacher=nowhere",), r"train\.teacher must be a run folder or a bundle: nowhere"),
         (("model=cnn", "train.batch_size=4", "train.accumulate=4"), "at least 2 in each of 4 parts .* got 1"),
         (("augment.crop=8",), "augment.crop must be"),

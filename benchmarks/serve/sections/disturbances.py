@@ -99,11 +99,11 @@ def _measure(disturbance: Disturbance) -> dict[str, float]:
             done = monotonic()
     log = logs[0]
     answered = log.status == 200
-    came_back = np.full(len(log.status), disturbance.comes_back)  # who is told to stop refuses, in the end
+    refused = disturbance.comes_back & (log.status == REFUSED)  # who is told to stop refuses, in the end
     old = answered & (log.said == served(MODEL).bundle.manifest.version)
     return {
         "answered": int(np.sum(answered)),
-        "failed": int(np.sum((log.status == BROKEN) | (log.status >= 400) | (came_back & (log.status == REFUSED)))),
+        "failed": int(np.sum((log.status == BROKEN) | (log.status >= 400) | refused)),
         "seconds": _recovery(log, at - log.began) if disturbance.comes_back else 0.0,
         "versions": len({*log.said[answered]}),
         "old": int(np.sum(old & (log.due > done - log.began))),

@@ -27,8 +27,20 @@ TITLE = "overload"
 TIMES = 3
 PROBE_SECONDS = 0.05
 WEIGHED_EVERY = 20  # probes: to weigh a process takes milliseconds, during which it waits for its memory
-BEGINNING = 1.0  # seconds that are told apart: the load sets up its connections
+BEGINNING = 1.0  # seconds that are not counted, and of /livez told apart: the load sets up its connections
 LIVE = {"eyas": "/livez", "triton": "/v2/health/live"}
+
+
+@dataclass
+class Seen:
+    """What the probes have found while the load lasted."""
+
+    at: list[float] = field(default_factory=list)
+    """When each began, on `monotonic()`."""
+    live: list[float] = field(default_factory=list)
+    """Seconds until the server said that it is alive; infinite where it did not."""
+    memory: list[int] = field(default_factory=list)
+    """Bytes of PSS."""
 
 
 def measure(options: Namespace) -> dict[str, Any]:
@@ -79,18 +91,6 @@ def _figures(log: Log, seconds: float, peak: float, before: int, seen: Seen) -> 
         "livez at first": float(np.max(alive[(asked >= 0) & (asked < BEGINNING)], initial=0.0)),
         "memory": max(seen.memory) / before,
     }
-
-
-@dataclass
-class Seen:
-    """What the probes have found while the load lasted."""
-
-    at: list[float] = field(default_factory=list)
-    """When each began, on `monotonic()`."""
-    live: list[float] = field(default_factory=list)
-    """Seconds until the server said that it is alive; infinite where it did not."""
-    memory: list[int] = field(default_factory=list)
-    """Bytes of PSS."""
 
 
 @contextmanager

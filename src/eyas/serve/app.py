@@ -53,7 +53,7 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
-    limits = Limits(config.max_body, config.body_seconds, Room(int(config.max_bodies_mb * 1_000_000)))
+    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies))
     every = gate.extend((*table, *described, *ui.endpoints(service, table)))
 
     def shed(request: Request, endpoint: Endpoint) -> None:

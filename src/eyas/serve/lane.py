@@ -4,8 +4,8 @@ job ─ lane free, and the job short ─► done at once, on the event loop: no 
     └ else ─► waits ─► short ones on the loop, a few between two looks at the network; long ones in a thread
     └ more work waits than `max_wait` allows ─► 503 at once, before the body is looked into
 
-A burst may fill the queue. One that stays full makes every answer late and none more: then a tenth of it must do, until
-nothing has been refused for a while (after CoDel: Nichols & Jacobson 2012, "Controlling queue delay").
+A burst may fill the queue. One that stays full makes every answer late: then a tenth of it must do, until nobody has
+waited for a while (after CoDel: Nichols & Jacobson 2012, "Controlling queue delay").
 
 More jobs at once than cores would only make each of them slower: a worker has one core, and one lane.
 """
@@ -26,7 +26,8 @@ from eyas.serve.http import Problem
 T = TypeVar("T")
 SHORT = 0.004  # seconds of a job on the loop, during which nothing else is answered
 TURN = 0.002  # seconds of several jobs between two looks at the network
-# Of `max_wait`: a queue above the first share for so many times `max_wait` stands, and is then kept below the last.
+# In units of `max_wait`: a queue stands that is above HIGH for PATIENCE while jobs are taken from it. It is then kept
+# to LOW, until nobody has waited for as long.
 HIGH, PATIENCE, LOW = 0.5, 2.0, 0.1
 
 
@@ -52,8 +53,8 @@ class Lane:
         self._waiting: deque[_Job] = deque()
         self._seconds = 0.0  # of the jobs that wait
         self._high_since: float | None = None
+        self._empty_since = monotonic()
         self._stands = False
-        self._refused_at = 0.0
         self._left = TURN  # in this turn of the loop
         self._runner: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "lane")
@@ -83,10 +84,10 @@ class Lane:
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         job = _Job(seconds, work, done, loop.call_later(self._timeout, self._give_up, done))
+        if not self._waiting and monotonic() - self._empty_since > LOW * self._max_wait:
+            self._stands = False
         self._waiting.append(job)
         self._seconds += seconds
-        if self._high_since is None and self._seconds > HIGH * self._max_wait:
-            self._high_since = monotonic()
         self._watch(len(self._waiting))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
@@ -99,8 +100,8 @@ class Lane:
         Raises:
             Problem: 503, too much waits already.
         """
-        if self._waiting and self._seconds + seconds > self._most():
-            self._refused_at = monotonic()
+        long = self._seconds + seconds > self._max_wait or (self._stands and self._seconds > LOW * self._max_wait)
+        if self._waiting and long:
             raise self._full()
 
     def close(self) -> None:
@@ -110,23 +111,26 @@ class Lane:
     def _next_turn(self) -> None:
         self._left = TURN
 
-    def _most(self) -> float:
-        """Seconds of work that may wait now."""
-        patience = PATIENCE * self._max_wait
-        if self._stands:
-            self._stands = monotonic() - self._refused_at <= patience
-        elif self._high_since is not None:
-            self._stands = monotonic() - self._high_since > patience
-        return self._max_wait * (LOW if self._stands else 1.0)
+    def _take(self) -> _Job:
+        """The next job leaves the queue."""
+        job = self._waiting.popleft()
+        self._seconds -= job.seconds
+        now = monotonic()
+        if self._seconds <= HIGH * self._max_wait:
+            self._high_since = None
+        elif self._high_since is None:
+            self._high_since = now
+        elif now - self._high_since > PATIENCE * self._max_wait:
+            self._stands = True
+        if not self._waiting:
+            self._empty_since = now
+        self._watch(len(self._waiting))
+        return job
 
     async def _run(self) -> None:
         try:
             while self._waiting:
-                job = self._waiting.popleft()
-                self._seconds -= job.seconds
-                if self._seconds <= HIGH * self._max_wait:
-                    self._high_since = None
-                self._watch(len(self._waiting))
+                job = self._take()
                 job.late.cancel()
                 if job.done.done():  # its client has left, or it has waited too long
                     continue

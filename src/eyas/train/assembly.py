@@ -151,7 +151,7 @@ def _begin(
     train = Feed(dataset.train, device)
     if first:
         fit_stem(network, train.take(_some_rows(dataset.train, STEM_BYTES))[0])
-    augment = Augment(config.augment, dataset.policy.shape, config.train.seed, config.train.epochs)
+    augment = Augment(config.augment, dataset.policy.shape, config.train.seed, epochs=config.train.epochs)
     precision = precision_of(config.train, network, train) if first else "fp32"
     return Beginning(config, train, Feed(dataset.val, device), augment, precision)
 

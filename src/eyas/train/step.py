@@ -85,7 +85,7 @@ class Learner:
             with autocast(device, self.precision):
                 logits = self.forward(part.images)
             loss = self.loss(logits.float(), part, told)
-            if isinstance(penalty := self.network.penalty(), Tensor):
+            if isinstance(penalty := self.network.penalty(), Tensor):  # else it is 0
                 loss = loss + penalty
             images = len(part.labels)
             # Each process's gradient is divided by their number when they are averaged.
@@ -93,7 +93,7 @@ class Learner:
             torch.autograd.backward(loss if share == 1 else loss * share)
             with torch.no_grad():
                 right = (logits.argmax(1) == part.labels).sum()
-                sums[0] += loss * images
+                sums[0] += loss.double() * images
                 sums[1] += right
                 sums[2] += images
         return sums

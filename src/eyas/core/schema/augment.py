@@ -33,7 +33,7 @@ class AugmentConfig(Section):
     """α: a rectangle of another image, its area's share drawn from Beta(α, α), and that share of its label. Beside
     `mixup`, each batch takes one of the two at random."""
     strong_until: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the run's epochs after which only `flip` and `crop` go on: the last epochs see images as they are (He,
+    """Share of the run's epochs after which only `flip` and `crop` go on: the last epochs see nearly plain images (He,
     Xie, Chen, Zhang, Wang & Tian 2019, "Data augmentation revisited", arXiv 1909.09148)."""
 
     @property

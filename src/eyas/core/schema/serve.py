@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from eyas.core.schema.monitoring import MonitoringConfig
 from eyas.core.schema.section import NAME, Fraction, PixelLimit, Section
@@ -40,6 +40,19 @@ class ServeConfig(Section):
         """Bytes of a request body, at most."""
         return int(self.max_body_mb * 1_000_000)
 
+    @property
+    def max_bodies(self) -> int:
+        """Bytes of all request bodies that come to a worker piece by piece, at most."""
+        return int((self.max_bodies_mb or max(256.0, self.max_body_mb)) * 1_000_000)
+
+    @model_validator(mode="after")
+    def _room_for_the_largest(self) -> Self:
+        if self.max_bodies_mb is not None and self.max_bodies_mb < self.max_body_mb:
+            raise ValueError(
+                f"max_bodies_mb must be at least max_body_mb={self.max_body_mb:g}, got {self.max_bodies_mb:g}"
+            )
+        return self
+
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
@@ -50,8 +63,9 @@ class ServeConfig(Section):
     """Processes. Unset: as many as the cores this process may use."""
     max_body_mb: PositiveFloat = 32.0
     """A larger request body is refused while it is read (413)."""
-    max_bodies_mb: PositiveFloat = 256.0
-    """Of all the bodies that are on their way to a worker at one time; what goes beyond is refused (503)."""
+    max_bodies_mb: PositiveFloat | None = None
+    """Of the bodies that come to a worker piece by piece at one time; what goes beyond is refused (503). Unset: 256, or
+    `max_body_mb` where that is more."""
     max_images: PositiveInt = 256
     """Images in one request, at most."""
     max_batch_images: PositiveInt = 10_000
@@ -76,7 +90,8 @@ class ServeConfig(Section):
     header_seconds: PositiveFloat = 10.0
     """A connection whose request has not told its headers by then is closed."""
     max_wait_seconds: PositiveFloat = 0.5
-    """Of work that may wait in a worker; what would come on top is refused at once (503)."""
+    """Of work that may wait in a worker; what would come on top is refused at once (503). A queue that stays full is
+    kept to a tenth of it."""
     timeout_seconds: PositiveFloat = 30.0
     """A request that has not had its turn by then is given up (504)."""
     open_to_network: bool = False

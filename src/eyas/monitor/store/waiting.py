@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Literal
 
 from eyas.core.errors import ConfigError
-from eyas.monitor.store.rows import Feedback, Image, Prediction, Record
+from eyas.monitor.store.rows import Feedback, Image, Record
 
 Reason = Literal["overflow", "feedback_overflow", "image_overflow", "refused", "closed"]
 """Why a record was not written: no room for it, a rule or the database against it, or no time left."""
@@ -88,11 +88,11 @@ class Waiting:
         return taken
 
     def _add(self, record: Record) -> Reason | None:
-        if isinstance(record, Prediction):  # by far the most
-            return _add(self._predictions, record, self._limits.rows, "overflow")
+        if isinstance(record, Image):
+            return self._add_image(record)
         if isinstance(record, Feedback):
             return _add(self._feedback, record, self._limits.feedback, "feedback_overflow")
-        return self._add_image(record)
+        return _add(self._predictions, record, self._limits.rows, "overflow")
 
     def _add_image(self, image: Image) -> Reason | None:
         size = self._image_bytes + len(image.content)

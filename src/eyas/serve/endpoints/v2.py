@@ -118,12 +118,14 @@ def _of_models(service: Service) -> Iterator[Endpoint]:
 async def _infer(service: Service, route: Route, request: Request) -> Answer:
     model = route.model
     body = await request.body()
-    header, policy, most = request.header(oip.HEADER), model.bundle.policy, service.config.max_images
+    policy, most = model.bundle.policy, service.config.max_images
+
+    json_size = oip.json_size(body, request.header(oip.HEADER))
 
     def parse() -> oip.Asked:
-        return oip.parse(body, header, policy, outputs_of(model), most)
+        return oip.parse(body, json_size, policy, outputs_of(model), most)
 
-    asked = await service.open(oip.json_size(body, header), parse)
+    asked = await service.open(json_size, parse)
     size = 0 if asked.binary is not None else len(body)
     reading = service.reader(model).numbers(size, lambda: asked.images(policy), asked.tensor.shape[0])
 

@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
 
     def _drain(self) -> None:
         self._draining = True
-        if self.transport.can_write_eof():  # not under TLS: there the client knows the answer's end by its length
+        if self.transport.can_write_eof():  # not under TLS: there an answer ends by its length, or with the drain
             self.transport.write_eof()
         self._wait(DRAIN_SECONDS)
 

@@ -141,20 +141,19 @@ class Asked:
         return tensors.from_json(bytes(tensor.data), tensor.datatype, tensor.shape, "/inputs/0/data", policy)
 
 
-def parse(body: bytes, header: str, policy: ImagePolicy, outputs: Sequence[str], most: int) -> Asked:
+def parse(body: bytes, size: int, policy: ImagePolicy, outputs: Sequence[str], most: int) -> Asked:
     """Read a request, but for its pixels.
 
     Args:
         body: whole.
-        header: value of Inference-Header-Content-Length; empty where there is none.
+        size: of its JSON, see `json_size`.
         outputs: that the model has.
         most: images, at most.
 
     Raises:
-        Problem: 400, the JSON is broken, or not as long as the header says.
+        Problem: 400, the JSON is broken.
         InputError: a tensor is not what the model takes or gives.
     """
-    size = json_size(body, header)
     request = _decode(body[:size])
     tensor, wanted = checked(request, policy, outputs, most)
     return Asked(request.id, tensor, _binary(tensor, memoryview(body)[size:]), wanted)

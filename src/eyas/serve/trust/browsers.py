@@ -32,7 +32,8 @@ class Origins:
     """The pages whose scripts may ask; others' browsers keep the answer from them.
 
     Args:
-        user_header: that tells users apart.
+        origins: of these pages.
+        user_header: the header that tells users apart.
     """
 
     def __init__(self, origins: Sequence[str], user_header: str) -> None:

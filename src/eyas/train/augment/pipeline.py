@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +42,11 @@ class Augment:
         epochs: of the whole run, for `strong_until`; None leaves that key aside.
     """
 
-    def __init__(
-        self, config: AugmentConfig, shape: tuple[int, int, int], seed: int, epochs: int | None = None
-    ) -> None:
+    def __init__(self, config: AugmentConfig, shape: tuple[int, int, int], seed: int, *, epochs: int | None) -> None:
         self._config = config
-        self._strong_epochs = inf if epochs is None else config.strong_until * epochs
         self._shape = shape
         self._seed = seed
+        self._epochs = epochs
 
     @property
     def is_identity(self) -> bool:
@@ -76,7 +73,8 @@ class Augment:
         """
         if self.is_identity:
             return Augmented(images, labels)
-        c = self._config if epoch < self._strong_epochs else self._config.mild
+        over = 0.0 if self._epochs is None else epoch / self._epochs
+        c = self._config if over < self._config.strong_until else self._config.mild
         rng = batch_generator(self._seed, epoch, step, rank)
         images = images.contiguous()
         if c.policy != "none":

@@ -71,7 +71,7 @@ def make_preview(config: AugmentConfig, dataset: Dataset, seed: int) -> Preview:
     check_augment(config, dataset.policy.shape)
     rows = _choose(dataset.train, seed)
     images, labels = dataset.train.take(rows), dataset.train.labels[rows]
-    augment = Augment(config, dataset.policy.shape, seed)
+    augment = Augment(config, dataset.policy.shape, seed, epochs=None)
     batches = [augment(torch.from_numpy(images), torch.tensor(labels), rows, epoch, 0) for epoch in range(EPOCHS)]
     shown = slice(IMAGES)
     ones = torch.ones(len(rows))

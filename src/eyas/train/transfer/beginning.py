@@ -69,7 +69,7 @@ def begin_transfer(
         train, val = _features(extract, dataset, 1)
         head = _fit(extract, config.train, dataset, train, val)
         network.head.load_state_dict({"weight": head.weight, "bias": head.bias})
-    augment = Augment(config.augment, dataset.policy.shape, config.train.seed, config.train.epochs)
+    augment = Augment(config.augment, dataset.policy.shape, config.train.seed, epochs=config.train.epochs)
     return Beginning(config, images, Feed(dataset.val, device), augment, precision)
 
 

@@ -54,7 +54,7 @@ class Extractor:
         folder = store_path({**asdict(self.backbone), "origin": ""}, computed, self.images, drawn, mirrored)
         label = f"features of {split.name}" + (f", view {view + 1}" if view else "")
         shape = (len(split.images), self.network.width)
-        augment = Augment(vary, split.images.shape[1:], self.seed)
+        augment = Augment(vary, split.images.shape[1:], self.seed, epochs=None)
 
         @torch.inference_mode()
         def compute(rows: NDArray[np.int64], block: int) -> NDArray[np.float16]:
