@@ -168,7 +168,7 @@ def test_bodies_on_their_way_share_their_room(grey: Bundle) -> None:
             third.sendall(head + bytes(900_000))
             return until_closed(third)
 
-    with running(grey.path, workers=1, max_bodies_mb=1.5) as server:
+    with running(grey.path, workers=1, max_body_mb=1, max_bodies_mb=1.5) as server:
         slow = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(2)]
         for one in slow:
             one.sendall(head + bytes(700_000))

@@ -48,9 +48,7 @@ class ServeConfig(Section):
     @model_validator(mode="after")
     def _room_for_the_largest(self) -> Self:
         if self.max_bodies_mb is not None and self.max_bodies_mb < self.max_body_mb:
-            raise ValueError(
-                f"max_bodies_mb must be at least max_body_mb={self.max_body_mb:g}, got {self.max_bodies_mb:g}"
-            )
+            raise ValueError(f"have a max_bodies_mb of at least its max_body_mb={self.max_body_mb:g}")
         return self
 
     host: str = "127.0.0.1"
