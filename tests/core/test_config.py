@@ -104,6 +104,10 @@ def test_each_network_has_its_own_keys() -> None:
         ("train=fast", "train must be a section of key: value pairs, got 'fast'"),
         ("export.coverage=1.0", "export.coverage must be less than 1, got 1.0"),
         ("serve.port=99999", "serve.port must be less than or equal to 65535, got 99999"),
+        (
+            "serve.max_bodies_mb=1",
+            "serve must have a max_bodies_mb of at least its max_body_mb=32, got {'max_bodies_mb': 1}",
+        ),
         ("train.epochs", "an override must be key=value, got 'train.epochs'"),
         ("train.epochs=[1", "the value of train.epochs is not valid YAML: '[1'"),
     ],
