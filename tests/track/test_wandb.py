@@ -18,6 +18,7 @@ from eyas.track.delivery.spool import Spool
 from eyas.track.delivery.to_wandb import WandbSink
 from eyas.track.trackers import Curves, make_trackers, where_to_look
 from eyas.train import evaluate_run, start_run
+from support.tracking import history
 
 BLOCK, HEADER = 32 * 1024, 7
 
@@ -47,12 +48,12 @@ def rows(run: RunFolder) -> list[dict[str, object]]:
     ]
 
 
-def test_an_offline_run(
+def test_an_offline_run_beside_mlflow(
     config: Callable[..., Config], digits: Dataset, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_PROJECT", "course")
-    settings = config("track=[wandb]")
+    settings = config("track=[mlflow,wandb]")
     result = start_run(settings, digits, [Curves(), *make_trackers(settings.track)])
     found = evaluate_run(result.run, digits, "test")
     record_evaluation(result.run, "test", found.summary())
@@ -61,6 +62,7 @@ def test_an_offline_run(
     assert [(row["epoch"], row["loss"], row["val_accuracy"]) for row in epochs] == [
         (row.epoch, row.loss, row.val_accuracy) for row in result.history
     ]
+    assert history("val_accuracy") == [(row.epoch, row.val_accuracy) for row in result.history]
     assert [row["step"] for row in rows(result.run) if "step_loss" in row] == list(range(10, 70, 10))
     assert [row["confusion._type"] for row in rows(result.run) if "confusion._type" in row] == ["image-file"]
     assert list((result.run.path / "wandb").glob("offline-run-*/files/media/images/confusion_*.png"))
