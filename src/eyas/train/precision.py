@@ -17,6 +17,7 @@ from eyas.nn import Network
 from eyas.train.measured import remembered
 
 Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, Precision] = ("fp32", "bf16")
 
 WARMUP, ROUNDS = 2, 5
 # bf16 keeps 8 bits of mantissa: a smaller gain is not worth it.
@@ -61,11 +62,10 @@ def _measure(network: Network, images: Tensor, labels: Tensor) -> dict[str, Any]
 
 
 def _probe(network: Network, images: Tensor, labels: Tensor, warmup: int, rounds: int) -> dict[str, float]:
-    candidates: tuple[Precision, Precision] = ("fp32", "bf16")
-    copies = {precision: copy.deepcopy(network).train() for precision in candidates}
-    times: dict[str, list[float]] = {precision: [] for precision in candidates}
+    copies = {precision: copy.deepcopy(network).train() for precision in PRECISIONS}
+    times: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     for round_ in range(warmup + rounds):
-        for precision in candidates:
+        for precision in PRECISIONS:
             start = perf_counter()
             with autocast(images.device, precision):
                 loss = cross_entropy(copies[precision](images), labels)
