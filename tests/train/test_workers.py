@@ -69,13 +69,6 @@ def test_torchrun_itself_may_start_them(tmp_path, alone):
     assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
 
 
-def test_ray_may_start_them(tmp_path, tmp_path_factory, alone, monkeypatch):
-    ease_ray(tmp_path_factory.mktemp("without"), monkeypatch)
-    monkeypatch.setenv("RAY_ADDRESS", "local")  # and not in the cluster of a test beside this one
-    run_in(tmp_path, command("train.workers=2", "train.launcher=ray"))
-    assert_same_curve(history(RunFolder(tmp_path / "runs" / "digits-mlp-1")), history(alone))
-
-
 LONG = (
     "train.epochs=400",
     "train.early_stopping=null",
@@ -84,9 +77,12 @@ LONG = (
 )
 
 
-def start_long(tmp_path):
+def start_long(tmp_path, *words):
     process = subprocess.Popen(
-        command(*LONG, "train.workers=2", fresh=True), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command(*LONG, "train.workers=2", *words, fresh=True),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     run = RunFolder(tmp_path / "runs" / "digits-mlp-1")
     wait_until(run.last.exists, process)
@@ -119,6 +115,28 @@ def test_a_worker_that_is_killed_is_started_again_and_the_run_ends(tmp_path):
     process.communicate(timeout=180)
     assert process.returncode == 130
     assert [row["epoch"] for row in history(run)] == list(range(1, len(history(run)) + 1))
+
+
+def ray_workers(run):
+    """The processes in which Ray trains this run: they work in its folder, not in that of a test beside this one."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 1) for line in listed.splitlines()[1:]]
+    named = [int(pid) for pid, args in rows if args.startswith("ray::") and "TrainWorker" in args]
+    return [pid for pid in named if str(run.path.parent.parent) in os.readlink(f"/proc/{pid}/cwd")]
+
+
+def test_ray_starts_them_and_starts_them_again_where_one_is_killed(tmp_path, tmp_path_factory, alone, monkeypatch):
+    ease_ray(tmp_path_factory.mktemp("without"), monkeypatch)
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # and not in the cluster of a test beside this one
+    process, run = start_long(tmp_path, "train.epochs=60", "train.launcher=ray")
+    before = ray_workers(run)
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(after := ray_workers(run)) == 2 and not set(after) & set(before), process)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    assert [row["epoch"] for row in history(run)] == list(range(1, 61))
+    assert_same_curve(history(run)[:3], history(alone))
 
 
 def test_ctrl_c_saves_and_one_process_goes_on_where_two_stopped_and_two_after_it(tmp_path, digits):
