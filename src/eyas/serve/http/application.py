@@ -3,7 +3,8 @@
 request ─ route ─ guards ─ handler ─► Answer ─┐
              └─ what any of them raises ─► Problem ─► sent, with the request's id; then counted
 
-Carriers: `eyas.serve.http.connection`, straight from the socket; `eyas.serve.http.asgi`, under any ASGI server.
+Carriers: `eyas.serve.http.connection`, straight from the socket; `eyas.serve.http.asgi`, under any ASGI server;
+`eyas.serve.rpc.server`, calls over gRPC.
 """
 
 from __future__ import annotations

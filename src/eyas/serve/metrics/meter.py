@@ -1,4 +1,4 @@
-"""What a worker counts on the way of each request: about three microseconds of it."""
+"""What a worker counts on the way of each request: about two microseconds of it."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Meter:
         self._counts, self._scheme = counts, scheme
         counts.row((PID,))[0] = os.getpid()
         self._waiting = counts.row((WAITING.name,))
+        self._active: dict[str, Numbers] = {}  # by method; these series never leave
 
     def keep(self, models: Collection[tuple[str, str]]) -> None:
         """Which are served from now on: what is counted of all others has left.
@@ -62,7 +63,11 @@ class Meter:
 
     def began(self, request: Request) -> None:
         """A request has come."""
-        self._active(request)[0] += 1
+        method = request.method if request.method in METHODS else OTHER
+        active = self._active.get(method)
+        if active is None:
+            active = self._active[method] = self._counts.row((ACTIVE.name, method, self._scheme))
+        active[0] += 1
 
     def routed(self, model: tuple[str, str]) -> None:
         """It is known which model a request is for, once; its end tells of that model too.
@@ -74,9 +79,9 @@ class Meter:
 
     def ended(self, request: Request, status: int) -> None:
         """A request was answered."""
-        self._active(request)[0] -= 1
         seconds = perf_counter() - request.began
         method = request.method if request.method in METHODS else OTHER
+        self._active[method][0] -= 1
         route = request.endpoint.path if request.endpoint else ""
         self._observe((DURATION.name, method, route, str(status), self._scheme), SECONDS, seconds)
         self._answered(request, status, seconds)
@@ -130,9 +135,6 @@ class Meter:
     def lost(self, predictions: int) -> None:
         """The monitor will not hear of so many."""
         self._counts.row((LOST.name,))[0] += predictions
-
-    def _active(self, request: Request) -> Numbers:
-        return self._counts.row((ACTIVE.name, request.method if request.method in METHODS else OTHER, self._scheme))
 
     def _answered(self, request: Request, status: int, seconds: float) -> None:
         if (model := request.model) is not None:
