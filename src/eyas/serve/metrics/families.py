@@ -36,6 +36,7 @@ CALLS = Family("rpc_server_call_duration_seconds", "histogram", "From a call ove
 REFUSED = Family(
     "eyas_refused_connections", "counter", "Closed before a request was whole; no other metric has these.", ("reason",)
 )
+REFUSALS = ("malformed", "long_headers", "slow_headers")  # of `REFUSED`
 AT_HAND = Family("eyas_model_active_requests", "gauge", "Requests to a model at hand.", MODEL)
 MODEL_WAITING = Family("eyas_model_waiting_requests", "gauge", "Of those that wait for their turn, a model's.", MODEL)
 REQUESTS = Family("eyas_model_requests", "counter", "Requests to a model, by how they ended.", (*MODEL, "outcome"))

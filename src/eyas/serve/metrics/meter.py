@@ -20,6 +20,7 @@ from eyas.serve.metrics.families import (
     OF_MODELS,
     PID,
     PREDICT,
+    REFUSALS,
     REFUSED,
     REQUESTS,
     SECONDS,
@@ -47,6 +48,8 @@ class Meter:
         self._counts, self._scheme = counts, scheme
         counts.row((PID,))[0] = os.getpid()
         self._waiting = counts.row((WAITING.name,))
+        for reason in REFUSALS:
+            counts.row((REFUSED.name, reason))
         self._active: dict[str, Numbers] = {}  # by method; these series never leave
 
     def keep(self, models: Collection[tuple[str, str]]) -> None:
