@@ -96,6 +96,21 @@ def test_only_a_token_for_predicting_lets_in(guarded: tuple[Server, int], grey: 
     np.testing.assert_allclose(answer.as_numpy("probabilities")[0], grey.golden().probabilities[0], atol=1e-6)
 
 
+def test_nothing_is_read_of_who_may_not_ask(guarded: tuple[Server, int]) -> None:
+    """A message that never comes is not waited for, and one of many megabytes would not be held."""
+    _, port = guarded
+    never = threading.Event()
+
+    def messages() -> Iterator[bytes]:
+        never.wait(60)
+        yield b""
+
+    with channel_to(port) as channel:
+        asked = channel.stream_unary(f"/{INFER}").future(messages(), timeout=30)
+        assert asked.exception().code() is grpc.StatusCode.UNAUTHENTICATED
+    never.set()
+
+
 def test_one_callers_requests_are_limited_over_both_protocols(guarded: tuple[Server, int], grey: Bundle) -> None:
     server, port = guarded
     dan = f"Bearer {token(sub='dan')}"

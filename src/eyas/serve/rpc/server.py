@@ -1,11 +1,13 @@
 """The gRPC server of a worker, in the worker's own event loop: one more carrier of an application.
 
-call ─ message, metadata, deadline ─► Request ─ guards ─ handler ─► Answer ─► message, or a code and why
-                                        └─ observers: counted, logged, a span
+call ─ metadata, deadline ─► Request ─ guards ─ handler, which reads the message ─► Answer ─► message, or code and why
+                               └─ observers: counted, logged, a span
+
+To the library the methods take streams, which are the same on the wire: so nothing of a message is read, or in memory,
+before the guards have let its sender in. The first message of a stream is all that is read.
 
 Every worker listens on the same port (SO_REUSEPORT): the kernel deals the connections out. What gRPC's library refuses
-by itself (a message above `serve.max_body_mb`, more calls at once than `MOST_AT_ONCE`, no such method) comes to nobody
-here.
+by itself (more calls at once than `MOST_AT_ONCE`, no such method) comes to nobody here.
 """
 
 from __future__ import annotations
@@ -22,11 +24,10 @@ from eyas.core.errors import ServingError
 from eyas.serve.http import Answer, Application, Request
 from eyas.serve.http.answer import LEFT
 from eyas.serve.http.application import Observer
-from eyas.serve.http.content import Content
 from eyas.serve.http.listening import in_url
 from eyas.serve.http.problems import ProblemDetails
 from eyas.serve.http.proxies import Proxies
-from eyas.serve.http.request import Head, Limits
+from eyas.serve.http.request import Head, Limits, Room
 from eyas.serve.logs import AccessLog
 from eyas.serve.rpc.calls import endpoints
 from eyas.serve.rpc.codes import code_of
@@ -38,7 +39,7 @@ from eyas.serve.trust import Gate
 if TYPE_CHECKING:
     from eyas.serve.traces import Traces
 
-MOST_AT_ONCE = 64  # requests in a worker, whose messages are all in memory
+MOST_AT_ONCE = 64  # calls in a worker
 PASSED_ON = ("Retry-After", "WWW-Authenticate")
 
 
@@ -52,11 +53,11 @@ async def start(service: Service, gate: Gate, traces: Sequence[Traces] = ()) -> 
     options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", config.max_body)]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_AT_ONCE)
     observers: list[Observer] = [Calls(service.meter, traces), *([AccessLog()] if config.access_log else [])]
-    limits = Limits(config.max_body, config.body_seconds, seconds=config.timeout_seconds)
+    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies), config.timeout_seconds)
     application = Application(endpoints(service), limits, (service.shed, *gate.guards), observers)
     carrier = _Carrier(application, Proxies(config.trusted_proxies))
     handlers = {
-        one.path.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(carrier.handler(one.path))
+        one.path.rpartition("/")[2]: grpc.stream_unary_rpc_method_handler(carrier.handler(one.path))
         for one in application.endpoints
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -81,12 +82,12 @@ class _Carrier:
     def __init__(self, application: Application, proxies: Proxies) -> None:
         self._application, self._proxies = application, proxies
 
-    def handler(self, path: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    def handler(self, path: str) -> Callable[[Any, Any], Awaitable[bytes]]:
         """What answers the calls of one method."""
         application = self._application
 
-        async def handle(body: bytes, context: Any) -> bytes:
-            request = self._request(path, body, context)
+        async def handle(messages: Any, context: Any) -> bytes:
+            request = self._request(path, context)
             answer = Answer(status=LEFT)
             try:
                 answer = await application.respond(request)
@@ -104,19 +105,39 @@ class _Carrier:
 
         return handle
 
-    def _request(self, path: str, body: bytes, context: Any) -> Request:
+    def _request(self, path: str, context: Any) -> Request:
         headers = {
             name.encode(): value if isinstance(value, bytes) else value.encode("latin-1", "replace")
             for name, value in context.invocation_metadata()
         }
         address = self._proxies.client(address_of(context.peer()), headers)
-        content = Content()
-        content.add(body)
-        content.end()
         limits, left = self._application.limits, context.time_remaining()
         if left is not None and left < limits.seconds:
             limits = msgspec.structs.replace(limits, seconds=left)
-        return Request(Head("POST", path, b"", headers, address), content, limits)
+        return Request(Head("POST", path, b"", headers, address), _Message(context), limits)
+
+
+class _Message:
+    """The message of a call, as the body of its request."""
+
+    whole = None
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._read = False
+
+    async def piece(self) -> bytes:
+        if self._read:
+            return b""
+        self._read = True
+        message = await self._context.read()
+        if message is grpc.aio.EOF:  # none came, or it was above `serve.max_body_mb`
+            raise ConnectionAbortedError
+        return bytes(message)
+
+    async def left(self) -> None:
+        """A call whose client has gone is cancelled by the library."""
+        await asyncio.get_running_loop().create_future()
 
 
 def _trailing(request: Request, answer: Answer) -> list[tuple[str, str]]:
