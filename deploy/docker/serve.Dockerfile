@@ -54,7 +54,7 @@ ENV PATH=/opt/eyas/bin:$PATH \
     EYAS_URL=http://127.0.0.1:5000
 WORKDIR /etc/eyas
 USER 10001:10001
-# 5000 is serve.port. serve.admin_port, where it is set, is another one; gRPC (serve.grpc_port) answers its own machine only.
+# 5000 is serve.port. serve.admin_port is another one where it is set.
 EXPOSE 5000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from eyas.bundle import Bundle, Repository
-from eyas.core.schema import ServeConfig
+from eyas.core.schema import AuthConfig, ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Ask, Asking, Told
 from eyas.serve.http import Application
@@ -18,8 +19,10 @@ from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.service import Service
 from eyas.serve.trust import open_gate
+from support.asgi import asgi_client
 from support.bundles import make_bundle
 from support.server import Server, free_port, running
+from support.tokens import SECRET, bearing, token
 
 PATHS = [
     ("GET", "/admin/models"),
@@ -162,6 +165,24 @@ def app(bundle: Bundle, config: ServeConfig) -> Application:
 
 def echo(ask: Ask) -> Told:
     return Told(ask.number, 200)
+
+
+def test_who_is_turned_away_is_written_down_too(grey: Bundle, tmp_path: Path) -> None:
+    secret, file = tmp_path / "secret", tmp_path / "audit.jsonl"
+    secret.write_text(SECRET)
+    config = ServeConfig(admin=True, audit_file=str(file), auth=AuthConfig(secret_file=str(secret)))
+    with asgi_client(app(grey, config)) as client:
+        assert client.post("/admin/reload").status_code == 401
+        assert client.get("/admin/models", headers=bearing(token(sub="bob"))).status_code == 403
+        assert client.post("/predict", json={"data": [0.5] * 64}).status_code == 401  # not what admins do
+        assert client.post("/admin/reload", headers=bearing(token(scope="admin"))).status_code == 200
+    unknown, bob, done = map(json.loads, file.read_text().splitlines())
+    assert (unknown["action"], unknown["method"], unknown["path"]) == ("refused", "POST", "/admin/reload")
+    assert (unknown["status"], unknown["subject"]) == (401, None)
+    assert "takes an access token" in unknown["detail"]
+    assert (bob["action"], bob["path"], bob["status"], bob["subject"]) == ("refused", "/admin/models", 403, "bob")
+    assert bob["detail"] == "the access token must be for admin"
+    assert (done["action"], done["status"], done["subject"]) == ("reload", 200, "ann")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import uvloop
 from eyas.serve.http import Answer, Application, Endpoint, Problem, Request, json_answer
 from eyas.serve.http.content import HIGH
 from eyas.serve.http.eager import begin
+from eyas.serve.http.incoming import MAX_HEADERS
 from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.request import Limits
 from eyas.serve.http.server import Server
@@ -43,16 +44,22 @@ class Seen:
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
+        self.refusals: list[tuple[str, str]] = []
 
-    def began(self) -> None:
+    def began(self, request: Request) -> None:
         pass
 
     def ended(self, request: Request, status: int) -> None:
         self.statuses.append(status)
 
+    def refused(self, reason: str, address: str) -> None:
+        self.refusals.append((reason, address))
+
 
 class Site:
     """A server in a thread of its own."""
+
+    header_seconds = 5.0
 
     def __init__(self) -> None:
         self.seen, self.share = Seen(), Alone()
@@ -101,7 +108,8 @@ class Site:
             ]
             self._stop = asyncio.Event()
             self._loop = asyncio.get_running_loop()
-            server = Server(Application(table, LIMITS, observers=[self.seen]), 5.0, PROXY, self.share)
+            application = Application(table, LIMITS, observers=[self.seen])
+            server = Server(application, self.header_seconds, PROXY, self.share)
             await server.start([self.listening])
             self._up.set()
             await self._stop.wait()
@@ -178,6 +186,20 @@ def test_what_is_no_request(site: Site, sent: bytes) -> None:
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"content-type: application/problem+json" in head
     assert json.loads(body)["status"] == 400
+    assert (site.seen.statuses, site.seen.refusals) == ([], [("malformed", "127.0.0.1")])
+
+
+def test_what_ends_before_it_is_a_request_is_told_once() -> None:
+    made = Site()
+    made.header_seconds = 0.2
+    with made.open() as site:
+        assert site.ask(b"GET /told HTTP/1.1\r\nX: ") == b""
+        assert site.ask(b"") == b""  # who never begins a request is not refused one
+        assert site.ask(b"GET /told HTTP/1.1\r\nX: " + b"a" * MAX_HEADERS * 2).startswith(b"HTTP/1.1 431")
+        bad_chunk = b"POST /told HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno length"
+        assert site.ask(bad_chunk).startswith(b"HTTP/1.1 400")  # a request, which ends with that
+    assert [reason for reason, _ in site.seen.refusals] == ["slow_headers", "long_headers"]
+    assert site.seen.statuses == [400]
 
 
 def test_two_lengths_are_no_request(site: Site) -> None:

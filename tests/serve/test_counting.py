@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +48,21 @@ def test_each_answer_is_counted_by_route_status_and_model(client: Client) -> Non
     assert client.get("/nowhere/at/all").status_code == 404
     after = samples(client.get("/metrics").text)
     risen = {key: value - before.get(key, 0.0) for key, value in after.items() if value != before.get(key, 0.0)}
-    assert risen[COUNT, "POST", "200", "/predict"] == 1
-    assert risen[COUNT, "POST", "422", "/predict"] == 1
-    assert risen[COUNT, "GET", "404", ""] == 1
+    assert risen[COUNT, "POST", "200", "/predict", "http"] == 1
+    assert risen[COUNT, "POST", "422", "/predict", "http"] == 1
+    assert risen[COUNT, "GET", "404", "", "http"] == 1
     assert risen["eyas_model_requests_total", "digits", "ok", "digits-1"] == 1
     assert risen["eyas_model_requests_total", "digits", "client_error", "digits-1"] == 1
     assert risen["eyas_model_batch_images_count", "digits", "digits-1"] == 1
     assert risen["eyas_model_batch_images_sum", "digits", "digits-1"] == 3
-    assert risen["http_server_request_duration_seconds_bucket", "POST", "200", "/predict", "+Inf"] == 1
-    assert after["http_server_active_requests",] == 1  # that which asks
+    assert risen["http_server_request_duration_seconds_bucket", "POST", "200", "/predict", "+Inf", "http"] == 1
+    assert after["http_server_active_requests", "GET", "http"] == 1  # that which asks
 
 
 def test_buckets_are_opentelemetrys_with_two_finer_ones(client: Client) -> None:
     client.get("/livez")
-    bounds = {key[-1] for key in samples(client.get("/metrics").text) if key[0].endswith("duration_seconds_bucket")}
+    told = samples(client.get("/metrics").text)
+    bounds = {key[-2] for key in told if key[0] == "http_server_request_duration_seconds_bucket"}
     otel = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
     assert (0.001, 0.0025, *otel) == SECONDS
     assert bounds == {*map(str, SECONDS), "+Inf"}
@@ -91,7 +93,7 @@ def test_all_workers_count_together_and_nothing_is_lost_with_one(grey: Bundle) -
             assert httpx.post(f"{server.url}/predict", json=PIXELS).status_code == 200
         assert total(server, *counted) == 25
         assert total(server, "eyas_worker_restarts_total") == 1
-        assert total(server, "http_server_active_requests") == 1
+        assert total(server, "http_server_active_requests", "GET", "http") == 1
         each = (total(server, "process_resident_memory_bytes", name) for name in ("worker-0", "worker-1", "supervisor"))
         assert all(10e6 < one < 1e9 for one in each)
 
@@ -101,6 +103,14 @@ def _answers(server: Server) -> bool:
         return httpx.get(f"{server.url}/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_connections_that_bring_no_request_are_counted_by_the_reason(server: Server) -> None:
+    before = total(server, "eyas_refused_connections_total", "malformed")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(b"GET\r\n\r\n")
+        assert raw.recv(65536).startswith(b"HTTP/1.1 400")
+    assert total(server, "eyas_refused_connections_total", "malformed") == before + 1
 
 
 NAMES = st.text(max_size=12)
@@ -245,6 +255,17 @@ def test_a_version_that_comes_back_goes_on_soon_after_and_starts_anew_later() ->
     assert predictions(tables, "2") == 2
 
 
+def test_what_outlives_its_version_leaves_no_debt_to_the_one_that_comes_back() -> None:
+    tables, one = Tables(1, linger=0.0), ("digits", "1")
+    meter = Meter(tables.counts(0))
+    meter.keep([one])
+    meter.waiting(1, one, 1)
+    meter.keep([("digits", "2")])
+    meter.keep([one])
+    meter.waiting(0, one, -1)
+    assert samples(render(tables).decode())["eyas_model_waiting_requests", "digits", "1"] == 0
+
+
 def test_a_dead_workers_successor_lets_go_of_what_has_left_meanwhile() -> None:
     tables = Tables(1, linger=0.0)
     dead = Meter(tables.counts(0))
@@ -267,5 +288,5 @@ def test_what_a_service_lets_go_of_is_told_no_more(grey: Bundle) -> None:
         told = samples(client.get("/metrics").text)
     assert told["eyas_model_requests_total", "other", "ok", model.version] == 1
     assert not [key for key in told if key[0].startswith("eyas_model") and "digits" in key]
-    assert told[COUNT, "POST", "200", "/predict"] == 2
+    assert told[COUNT, "POST", "200", "/predict", "http"] == 2
     assert {series[0] for series in tables.total()} >= {REQUESTS.name, PREDICT.name, BATCH.name}

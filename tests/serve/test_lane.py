@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 
 def lane(max_wait: float = 10.0, timeout: float = 30.0) -> Lane:
-    return Lane(max_wait, timeout, lambda count: None)
+    return Lane(max_wait, timeout, lambda *counts: None)
 
 
 def test_short_jobs_run_on_the_loop_and_long_ones_in_a_thread() -> None:
@@ -59,19 +60,57 @@ def test_jobs_keep_their_order_and_the_loop_turns_between_them() -> None:
 def test_what_would_wait_too_long_is_refused_and_what_has_waited_too_long_is_given_up() -> None:
     async def work() -> None:
         one, free = lane(max_wait=3.0, timeout=0.05), threading.Event()
-        running = asyncio.create_task(one.run(1.0, free.wait))
+        running = asyncio.create_task(one.run(1.0, free.wait, perf_counter() + 30))
         await asyncio.sleep(0)
         waiting = asyncio.create_task(one.run(2.5, lambda: None))
         await asyncio.sleep(0)
         with pytest.raises(Problem, match="1 requests wait already") as refused:
             await one.run(1.0, lambda: None)
         assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "3"})
-        with pytest.raises(Problem, match=r"not begun within 0\.05 s") as late:  # while the other still runs
+        with pytest.raises(Problem, match=r"not answered within 0\.05 s") as late:  # while the other still runs
             await waiting
         assert late.value.status == 504
         free.set()
         assert await running is True
         assert await one.run(LONG, lambda: 7) == 7
+
+    run(work)
+
+
+def test_what_is_too_late_is_not_done_and_nobody_waits_for_what_lasts_too_long() -> None:
+    async def work() -> None:
+        one, free, done = lane(), threading.Event(), []
+        with pytest.raises(Problem, match="not answered") as idle:  # the lane is free, and the job short
+            await one.run(0.0, lambda: done.append("late"), until=perf_counter())
+        with pytest.raises(Problem, match="not answered") as under_way:
+            await one.run(LONG, free.wait, until=perf_counter() + 0.02)
+        assert (idle.value.status, under_way.value.status) == (504, 504)
+        behind = asyncio.create_task(one.run(LONG, lambda: done.append("behind"), until=perf_counter() + 0.02))
+        with pytest.raises(Problem, match="not answered"):  # the thread is at the other still
+            await behind
+        free.set()
+        assert await one.run(LONG, lambda: 7) == 7
+        assert done == []
+
+    run(work)
+
+
+def test_it_is_told_of_which_model_a_job_comes_and_goes() -> None:
+    async def work() -> None:
+        told: list[tuple[int, object, int]] = []
+        one, free = Lane(10.0, 30.0, lambda *changes: told.append(changes)), threading.Event()
+        running = asyncio.create_task(one.run(LONG, free.wait, model=("digits", "1")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(one.run(LONG, lambda: None, model=("digits", "2")))
+        await asyncio.sleep(0)
+        waiting.cancel()  # it still counts until its turn comes
+        free.set()
+        await running
+        await one.run(LONG, lambda: None)
+        assert [change for _, model, change in told if model == ("digits", "1")] == [1, -1]
+        assert [change for _, model, change in told if model == ("digits", "2")] == [1, -1]
+        assert told[-1] == (0, None, -1)
 
     run(work)
 
@@ -123,7 +162,7 @@ async def burst(one: Lane, clock: Clock, seconds: float = 0.0) -> int:
 def test_a_queue_that_stays_full_is_kept_short_until_nobody_has_waited_for_a_while(clock: Clock) -> None:
     async def work() -> None:
         counts: list[tuple[float, int]] = []
-        one = Lane(100 * JOB, 30.0, lambda count: counts.append((clock.now, count)))
+        one = Lane(100 * JOB, 30.0, lambda count, *of: counts.append((clock.now, count)))
         tasks: list[asyncio.Task[None]] = []
         while clock.now < 0.6:  # more than twice as many as it can do
             tasks += offer(one, clock, 5)

@@ -15,7 +15,7 @@ from eyas.serve.http import Request
 from eyas.serve.http.content import Content
 from eyas.serve.http.request import Head, Limits
 from eyas.serve.http.trace import Trace, trace_of
-from support.server import running
+from support.server import free_port, running
 from support.waiting import wait_until
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -92,12 +92,13 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 def test_a_request_is_a_span_below_its_callers(grey: Bundle, collector: Collector) -> None:
     with running(grey.path, traces=True, workers=1) as server:
-        headers = {"traceparent": PARENT}
+        headers = [("traceparent", PARENT), ("tracestate", "one=1"), ("tracestate", "two=2,three=3")]
         httpx.post(f"{server.url}/predict", json={"data": [0.5] * 64}, headers=headers)
         httpx.post(f"{server.url}/predict", json={"data": [7]})
         wait_until(lambda: len([one for one in collector.spans if one.name == "POST /predict"]) == 2, 30)
     below, alone = (one for one in collector.spans if one.name == "POST /predict")
     assert (below.trace_id.hex(), below.parent_span_id.hex()) == (TRACE, SPAN)
+    assert (below.trace_state, alone.trace_state) == ("one=1,two=2,three=3", "")
     assert not alone.parent_span_id
     assert alone.trace_id.hex() != TRACE
     facts = {one.key: one.value for one in below.attributes}
@@ -107,3 +108,19 @@ def test_a_request_is_a_span_below_its_callers(grey: Bundle, collector: Collecto
     assert 0 < below.end_time_unix_nano - below.start_time_unix_nano < 30e9
     assert below.kind == Span.SPAN_KIND_SERVER
     assert {one.status.code for one in (below, alone)} == {Status.STATUS_CODE_UNSET}
+
+
+def test_a_call_over_grpc_is_a_span_too(grey: Bundle, collector: Collector) -> None:
+    triton = pytest.importorskip("tritonclient.grpc", reason="Triton's client is not installed")
+    port = free_port()
+    with running(grey.path, traces=True, workers=1, grpc_port=port):
+        with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            assert client.is_model_ready("digits", headers={"traceparent": PARENT})
+        wait_until(lambda: any(one.name.endswith("/ModelReady") for one in collector.spans), 30)
+    (span,) = (one for one in collector.spans if one.name.endswith("/ModelReady"))
+    facts = {one.key: one.value.string_value for one in span.attributes}
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
+    assert facts["rpc.system.name"] == "grpc"
+    assert facts["rpc.method"] == span.name == "inference.GRPCInferenceService/ModelReady"
+    assert facts["rpc.response.status_code"] == "OK"
+    assert facts["eyas.version"] == "digits-1"

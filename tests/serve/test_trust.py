@@ -23,11 +23,12 @@ from eyas.core.config import load_config
 from eyas.core.errors import ConfigError, ServingError
 from eyas.core.schema import AuthConfig, ServeConfig, TlsConfig
 from eyas.serve.app import create_app
-from eyas.serve.http import Request
+from eyas.serve.http import Answer, Endpoint, Problem, Request
 from eyas.serve.http.content import Content
 from eyas.serve.http.request import Head, Limits
 from eyas.serve.server import serve
-from eyas.serve.trust import audit, open_gate
+from eyas.serve.trust import Refusals, audit, open_gate
+from eyas.serve.trust.audit import MOST_A_SECOND
 from eyas.serve.trust.tls import server_context
 from support.asgi import Client, asgi_client
 from support.server import free_port, running, start
@@ -285,6 +286,28 @@ def test_an_action_is_written_down_in_one_line(tmp_path: Path, capsys: pytest.Ca
     assert len(file.read_text().splitlines()) == 2
     with pytest.raises(ConfigError, match=r"cannot write serve\.audit_file=.*No such file"):
         open_gate(ServeConfig(audit_file=str(tmp_path / "no" / "folder")))
+
+
+def test_a_stranger_fills_no_disk(tmp_path: Path) -> None:
+    async def load(request: Request) -> Answer:
+        return Answer()
+
+    file, now = tmp_path / "audit.jsonl", [7.0]
+    open_gate(ServeConfig(audit_file=str(file)))
+    refusals, request = Refusals(lambda: now[0]), a_request()
+    request.endpoint = Endpoint("POST", "/admin/load", "", load, scope="admin")
+    for _ in range(MOST_A_SECOND + 5):
+        refusals(request, Problem(401, "who asks?"))
+    now[0] += 1
+    refusals(request, Problem(403, "not this one"))
+    refusals(request, Problem(409, "the supervisor's word, and written down by who asked it"))
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["status"] for line in lines] == [401] * MOST_A_SECOND + [403]
+    assert (lines[0].get("left_out"), lines[-1]["left_out"]) == (None, 5)
+    file.unlink()
+    file.mkdir()
+    refusals(request, Problem(403, "it is refused all the same"))
+    open_gate(ServeConfig())
 
 
 def test_a_gate_without_its_keys_does_not_open(grey: Bundle, tmp_path: Path) -> None:

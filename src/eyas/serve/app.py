@@ -19,7 +19,7 @@ from eyas.serve.model import Model
 from eyas.serve.models import Models
 from eyas.serve.openapi import STYLE, document, page
 from eyas.serve.service import Service
-from eyas.serve.trust import Gate, open_gate, with_refusals
+from eyas.serve.trust import Gate, Refusals, open_gate, with_refusals
 from eyas.serve.trust.browsers import page_policy
 
 
@@ -53,15 +53,10 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
-    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies))
+    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies), config.timeout_seconds)
     every = gate.extend((*table, *described, *ui.endpoints(service, table)))
-
-    def shed(request: Request, endpoint: Endpoint) -> None:
-        """First of all, so that what cannot be answered costs little."""
-        if endpoint.scope == "predict":
-            service.lane.require_room()
-
-    return Application(every, limits, (shed, *gate.guards), told, headers=gate.headers, dresser=gate.origins)
+    guards = (service.shed, *gate.guards)
+    return Application(every, limits, guards, told, gate.headers, gate.origins, Refusals())
 
 
 def _static(path: str, body: bytes, media_type: str, policy: str = "") -> Endpoint:

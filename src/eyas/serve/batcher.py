@@ -42,8 +42,11 @@ class Batcher:
         self._lane, self._run = lane, run
         self._waiting: WeakKeyDictionary[Model, Waiting] = WeakKeyDictionary()  # a model that has left is not held
 
-    async def predict(self, model: Model, images: NDArray[np.uint8]) -> Prediction:
+    async def predict(self, model: Model, images: NDArray[np.uint8], until: float | None = None) -> Prediction:
         """The prediction of (N, H, W, C) uint8 images, in a batch with those of others where there are any.
+
+        Args:
+            until: as of the lane.
 
         Raises:
             Problem: as of the lane.
@@ -54,12 +57,14 @@ class Batcher:
         one = _One(images, own)
         waiting.append(one)
         try:
-            await self._lane.run(model.seconds * len(images), lambda: self._predict_next(model, waiting, loop))
+            seconds = model.seconds * len(images)
+            await self._lane.run(seconds, lambda: self._predict_next(model, waiting, loop), until, model.named)
         except BaseException:
             with suppress(ValueError, IndexError):  # in vain where it has been taken
                 waiting.remove(one)
             if own.done() and not own.cancelled():  # somebody before it has predicted for it
                 return own.result()
+            own.cancel()  # nobody waits for what may come of it yet
             raise
         return await own
 

@@ -18,12 +18,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 from eyas.serve.http import Problem
 
 T = TypeVar("T")
+Named = tuple[str, str]
+"""Name and version of a model."""
 SHORT = 0.004  # seconds of a job on the loop, during which nothing else is answered
 TURN = 0.002  # seconds of several jobs between two looks at the network
 # In units of `max_wait`: a queue stands that is above HIGH for PATIENCE while jobs are taken from it. It is then kept
@@ -37,6 +39,7 @@ class _Job:
     work: Callable[[], Any]
     done: asyncio.Future[Any]
     late: asyncio.TimerHandle
+    model: Named | None
 
 
 class Lane:
@@ -44,11 +47,11 @@ class Lane:
 
     Args:
         max_wait: seconds of work that may wait; one job may always.
-        timeout: seconds after which a job that has not begun is given up.
-        watch: told how many jobs wait, whenever that changes.
+        timeout: seconds after which nobody waits for a job, where it does not say until when.
+        watch: told how many jobs wait, whenever that changes, and of which model one comes (1) or goes (-1).
     """
 
-    def __init__(self, max_wait: float, timeout: float, watch: Callable[[int], None]) -> None:
+    def __init__(self, max_wait: float, timeout: float, watch: Callable[[int, Named | None, int], None]) -> None:
         self._max_wait, self._timeout, self._watch = max_wait, timeout, watch
         self._waiting: deque[_Job] = deque()
         self._seconds = 0.0  # of the jobs that wait
@@ -64,17 +67,24 @@ class Lane:
         """Whether a job would begin at once."""
         return self._runner is None and self._left == TURN
 
-    async def run(self, seconds: float, work: Callable[[], T]) -> T:
+    async def run(
+        self, seconds: float, work: Callable[[], T], until: float | None = None, model: Named | None = None
+    ) -> T:
         """What `work()` gives.
 
         Args:
             seconds: what it will take, roughly.
             work: called on the event loop where it is short, else in a thread.
+            until: when it must be done, by `perf_counter`. It is not begun later; a thread that is at it goes on, but
+                nobody waits for it.
+            model: that it is for.
 
         Raises:
-            Problem: 503, too much waits already; 504, it did not begin in time.
+            Problem: 503, too much waits already; 504, it was not done in time.
             Exception: whatever `work` raises.
         """
+        if until is not None and perf_counter() >= until:
+            raise self._late()
         if self._runner is None and (seconds <= self._left or (self.idle and seconds <= SHORT)):
             if self._left == TURN:
                 asyncio.get_running_loop().call_soon(self._next_turn)
@@ -83,12 +93,13 @@ class Lane:
         self.require_room(seconds)
         loop = asyncio.get_running_loop()
         done = loop.create_future()
-        job = _Job(seconds, work, done, loop.call_later(self._timeout, self._give_up, done))
+        left = self._timeout if until is None else until - perf_counter()
+        job = _Job(seconds, work, done, loop.call_later(left, self._give_up, done), model)
         if not self._waiting and monotonic() - self._empty_since > LOW * self._max_wait:
             self._stands = False
         self._waiting.append(job)
         self._seconds += seconds
-        self._watch(len(self._waiting))
+        self._watch(len(self._waiting), model, 1)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         result: T = await job.done
@@ -124,17 +135,16 @@ class Lane:
             self._stands = True
         if not self._waiting:
             self._empty_since = now
-        self._watch(len(self._waiting))
+        self._watch(len(self._waiting), job.model, -1)
         return job
 
     async def _run(self) -> None:
         try:
             while self._waiting:
                 job = self._take()
+                if not job.done.done():  # else its client has left, or it has waited too long
+                    await self._do(job)
                 job.late.cancel()
-                if job.done.done():  # its client has left, or it has waited too long
-                    continue
-                await self._do(job)
         finally:
             self._seconds, self._left, self._runner = 0.0, TURN, None
 
@@ -147,10 +157,10 @@ class Lane:
         try:
             result = job.work() if short else await asyncio.get_running_loop().run_in_executor(self._thread, job.work)
         except Exception as error:  # noqa: BLE001  (handed to who waits for it)
-            if not job.done.cancelled():
+            if not job.done.done():
                 job.done.set_exception(error)
         else:
-            if not job.done.cancelled():
+            if not job.done.done():
                 job.done.set_result(result)
 
     def _full(self) -> Problem:
@@ -162,6 +172,7 @@ class Lane:
 
     def _give_up(self, done: asyncio.Future[Any]) -> None:
         if not done.done():
-            done.set_exception(
-                Problem(504, f"the request was not begun within {self._timeout:g} s (serve.timeout_seconds)")
-            )
+            done.set_exception(self._late())
+
+    def _late(self) -> Problem:
+        return Problem(504, f"the request was not answered within {self._timeout:g} s (serve.timeout_seconds)")

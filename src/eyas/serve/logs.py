@@ -50,7 +50,7 @@ class JsonLines(logging.Formatter):
 class AccessLog:
     """A line for every answer."""
 
-    def began(self) -> None:
+    def began(self, request: Request) -> None:
         """Nothing is said before the answer."""
 
     def ended(self, request: Request, status: int) -> None:
@@ -72,3 +72,7 @@ class AccessLog:
             facts["trace_id"] = trace.trace_id
         said = f"{facts['client']} {request.method} {quote(request.path)} {status} {seconds * 1e3:.1f} ms {request.id}"
         log.info(said, extra={"facts": facts})
+
+    def refused(self, reason: str, address: str) -> None:
+        """Say whose connection was closed before a request was whole."""
+        log.info(f"{address} refused: {reason}", extra={"facts": {"client": address, "refused": reason}})

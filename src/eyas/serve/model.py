@@ -36,6 +36,7 @@ class Model:
     def __init__(self, bundle: Bundle, threads: int, name: str = "", outlier_rate: float = 0.0) -> None:
         self.bundle = bundle
         self.name, self.version = name or bundle.manifest.name, bundle.manifest.version
+        self.named = self.name, self.version
         self.scoring = open_scoring(bundle.reference(), outlier_rate)
         """What the held-out images say of others; None where the bundle does not know them."""
         self.tells_unknown = self.scoring is not None and self.scoring.tells_unknown

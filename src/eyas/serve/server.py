@@ -40,11 +40,11 @@ def serve(path: Path, config: ServeConfig) -> None:
             machine.
     """
     set_up(as_json=config.json_logs)
-    check_port(config)
     if config.monitor:
         check_addresses(config.monitor)
+    outside = "" if config.auth or config.open_to_network else OUTSIDE
+    check_port(config, outside)
     with ExitStack() as stack:
-        outside = "" if config.auth or config.open_to_network else OUTSIDE
         listening = [
             stack.enter_context(bound(config.host, port, names, outside)) for names, port in _ports(config).items()
         ]

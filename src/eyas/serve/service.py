@@ -13,7 +13,7 @@ from eyas.monitor.store import PredictionStore, open_store
 from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
 from eyas.serve.dealing import Route
-from eyas.serve.http import Problem, Request
+from eyas.serve.http import Endpoint, Problem, Request
 from eyas.serve.ids import new_id
 from eyas.serve.lane import Lane
 from eyas.serve.metrics import Meter
@@ -60,7 +60,7 @@ class Service:
     def find(self, request: Request, name: str = "", version: str = "") -> Model:
         """The model that a request is for; see `Models.find`."""
         model = self.models.find(name, version)
-        request.model = model.name, model.version
+        self._at_hand(request, model)
         return model
 
     def route(self, request: Request, name: str = "", version: str = "") -> Route:
@@ -71,22 +71,30 @@ class Service:
         Raises:
             Problem: as of `Models.find`.
         """
-        route = self.route_of(request.header(self.user_header) or request.subject or "", name, version)
-        request.model = route.model.name, route.model.version
-        request.prediction = route.id
-        return route
-
-    def route_of(self, user: str, name: str, version: str) -> Route:
-        """As `route`, of a request that is no HTTP."""
         model = self.models.find(name, version)
         new = new_id()
         dealer = None if version else self.models.dealer(model.name)
-        return dealer.deal(model, user, new) if dealer else Route(model, new)
+        user = request.header(self.user_header) or request.subject or ""
+        route = dealer.deal(model, user, new) if dealer else Route(model, new)
+        self._at_hand(request, route.model)
+        request.prediction = route.id
+        return route
 
-    async def open(self, size: int, work: Callable[[], T]) -> T:
+    async def open(self, request: Request, size: int, work: Callable[[], T]) -> T:
         """What `work()` makes of an envelope of `size` bytes: at once, or in the lane where it is long."""
         seconds = size * ENVELOPE_SECONDS_PER_BYTE
-        return work() if seconds <= ENVELOPE_SHORT else await self.lane.run(seconds, work)
+        if seconds <= ENVELOPE_SHORT:
+            return work()
+        return await self.lane.run(seconds, work, request.until, request.model)
+
+    def shed(self, request: Request, endpoint: Endpoint) -> None:
+        """A guard, the first of all, so that what cannot be answered costs little.
+
+        Raises:
+            Problem: 503, too much waits already.
+        """
+        if endpoint.scope == "predict":
+            self.lane.require_room()
 
     def require_ready(self) -> None:
         """Do nothing where some model answers.
@@ -101,16 +109,25 @@ class Service:
         """Of bodies that hold images for this model."""
         return BodyReader(model.bundle.policy, self.config)
 
-    async def predict(self, route: Route, reading: Reading, tell: Callable[[Prediction], T], *, cam: bool = False) -> T:
+    async def predict(
+        self,
+        route: Route,
+        reading: Reading,
+        tell: Callable[[Prediction], T],
+        until: float | None = None,
+        *,
+        cam: bool = False,
+    ) -> T:
         """Decode a body, predict its images, and put the prediction into words.
 
         Args:
             route: what predicts them.
             tell: called once with the prediction of all the images.
+            until: when that must be done, by `perf_counter`: `Request.until`. None: within `serve.timeout_seconds`.
             cam: class activation maps are wanted; such a request is predicted alone.
 
         Raises:
-            Problem: the service is too busy.
+            Problem: the service is too busy, or it is too late.
             InputError, UnsafeDataError: the body breaks a rule.
         """
         began, model = perf_counter(), route.model
@@ -128,14 +145,21 @@ class Service:
             return answer(images, self._run(model, images, cam=cam))
 
         if model.batch == 1 or cam or self.lane.idle:
-            return await self.lane.run(reading.seconds + reading.images * model.seconds, work)
-        images = await self.lane.run(reading.seconds, reading.decode)
-        return answer(images, await self._batcher.predict(model, images))
+            seconds = reading.seconds + reading.images * model.seconds
+            return await self.lane.run(seconds, work, until, model.named)
+        images = await self.lane.run(reading.seconds, reading.decode, until, model.named)
+        return answer(images, await self._batcher.predict(model, images, until))
 
     def _run(self, model: Model, images: Images, *, cam: bool = False) -> Prediction:
         began = perf_counter()
         prediction = model.predict(images, cam=cam)
-        self.meter.predicted((model.name, model.version), len(images), perf_counter() - began)
+        self.meter.predicted(model.named, len(images), perf_counter() - began)
         if prediction.scores is None and model.tells_unknown:
-            self.meter.unscored((model.name, model.version))
+            self.meter.unscored(model.named)
         return prediction
+
+    def _at_hand(self, request: Request, model: Model) -> None:
+        """It is now known what a request is for; told once, since its end is told once."""
+        if request.model is None:
+            request.model = model.named
+            self.meter.routed(model.named)

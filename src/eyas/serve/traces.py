@@ -19,8 +19,11 @@ with needs_extra("otel"):
         Status,
         StatusCode,
         TraceFlags,
+        TraceState,
         set_span_in_context,
     )
+
+Attributes = dict[str, str | int]
 
 
 class Traces:
@@ -34,31 +37,38 @@ class Traces:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("eyas.serve")
 
-    def began(self) -> None:
+    def began(self, request: Request) -> None:
         """Nothing is known yet."""
 
     def ended(self, request: Request, status: int) -> None:
         """Make the span."""
-        end = time_ns()
-        begin = end - round((perf_counter() - request.began) * 1e9)
         route = request.endpoint.path if request.endpoint else ""
-        attributes: dict[str, str | int] = {
+        attributes: Attributes = {
             "http.request.method": request.method,
             "http.route": route,
             "url.path": request.path,
             "http.response.status_code": status,
-            "eyas.request_id": request.id,
         }
+        self.add(request, f"{request.method} {route}".strip(), attributes, failed=status >= 500)
+
+    def refused(self, reason: str, address: str) -> None:
+        """There was no request to make one of."""
+
+    def add(self, request: Request, name: str, attributes: Attributes, *, failed: bool) -> None:
+        """A span of a request that has just been answered."""
+        end = time_ns()
+        begin = end - round((perf_counter() - request.began) * 1e9)
+        attributes["eyas.request_id"] = request.id
         if request.model:
             attributes["eyas.model"], attributes["eyas.version"] = request.model
         span = self._tracer.start_span(
-            f"{request.method} {route}".strip(),
+            name,
             context=_above(request),
             kind=SpanKind.SERVER,
             attributes=attributes,
             start_time=begin,
         )
-        if status >= 500:
+        if failed:
             span.set_status(Status(StatusCode.ERROR))
         span.end(end)
 
@@ -73,5 +83,7 @@ def _above(request: Request):  # type: ignore[no-untyped-def]
     if trace is None:
         return None
     flags = TraceFlags(TraceFlags.SAMPLED if trace.sampled else TraceFlags.DEFAULT)
-    caller = SpanContext(int(trace.trace_id, 16), int(trace.span_id, 16), is_remote=True, trace_flags=flags)
+    state = TraceState.from_header([request.header("tracestate")])
+    ids = int(trace.trace_id, 16), int(trace.span_id, 16)
+    caller = SpanContext(*ids, is_remote=True, trace_flags=flags, trace_state=state)
     return set_span_in_context(NonRecordingSpan(caller))

@@ -56,7 +56,7 @@ class ServeConfig(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     """Port to listen on."""
     grpc_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Port for the Open Inference Protocol over gRPC, which needs the extra [grpc]. Unset: none."""
+    """Port of `host` for the Open Inference Protocol over gRPC, which needs the extra [grpc]. Unset: none."""
     workers: PositiveInt | None = None
     """Processes. Unset: as many as the cores this process may use."""
     max_body_mb: PositiveFloat = 32.0
@@ -91,7 +91,8 @@ class ServeConfig(Section):
     """Of work that may wait in a worker; what would come on top is refused at once (503). A queue that stays full is
     kept to a tenth of it."""
     timeout_seconds: PositiveFloat = 30.0
-    """A request that has not had its turn by then is given up (504)."""
+    """From the end of a request's headers to its answer; then it is given up (504), and not computed where that has not
+    begun. Over gRPC the client's own deadline holds where it is sooner. Each image of /predict/batch has this time."""
     open_to_network: bool = False
     """Listen beyond this machine without asking for tokens: whoever reaches the port may use the service."""
     auth: AuthConfig | None = None

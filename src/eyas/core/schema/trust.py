@@ -100,7 +100,7 @@ class CorsConfig(Section):
 
 
 class TlsConfig(Section):
-    """HTTPS, from TLS 1.2 on."""
+    """HTTPS, and gRPC over TLS, from TLS 1.2 on."""
 
     certificate: str
     """A PEM file: the certificate, then those that lead to its root."""

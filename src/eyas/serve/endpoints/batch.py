@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from itertools import islice
+from time import perf_counter
 
 import msgspec
 
@@ -112,7 +113,7 @@ async def _readings(service: Service, model: Model, request: Request) -> Iterato
     if request.media_type == MULTIPART:
         content_type = request.header("content-type")
         seconds = len(body) * FORM_SECONDS_PER_BYTE
-        parts = await service.lane.run(seconds, lambda: read_form(body, content_type, most))
+        parts = await service.lane.run(seconds, lambda: read_form(body, content_type, most), request.until, model.named)
         return (partial(reader.file, content) for _, content in parts)
     if (count := body.count(b"\n") + (not body.endswith(b"\n"))) > most:
         raise InputError(f"the body must hold at most {most} lines, got {count}")
@@ -179,14 +180,13 @@ async def _answer(service: Service, route: Route, image: int, read: Callable[[],
 async def _patiently(
     service: Service, route: Route, reading: Reading, tell: Callable[[Prediction], BatchRow]
 ) -> BatchRow:
-    """The answer, asked for again while the service is full."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + service.config.timeout_seconds
+    """The answer, asked for again while the service is full. Each image has the time that a request has."""
+    until = perf_counter() + service.config.timeout_seconds
     while True:
         try:
-            return await service.predict(route, reading, tell)
+            return await service.predict(route, reading, tell, until)
         except Problem as problem:
-            if problem.status != 503 or loop.time() > until:
+            if problem.status != 503 or perf_counter() > until:
                 raise
         await asyncio.sleep(BACK_OFF)
 

@@ -62,7 +62,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         if method not in METHODS:
             raise InputError(f"method must be one of {', '.join(METHODS)}, got {method[:80]}")
         reading = await service.reader(model).read(request)
-        images = await service.lane.run(reading.seconds, reading.decode)
+        images = await service.lane.run(reading.seconds, reading.decode, request.until, model.named)
         if len(images) != 1:
             raise InputError(f"one image at a time is explained, got {len(images)}")
         found = await work.do(model, images, method, index)

@@ -59,7 +59,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
             return await predict_instances(service, route, request, open_mlflow)
         if media_type == CSV:
             return await predict_instances(service, route, request, open_csv)
-        return await predict_reading(service, route, await service.reader(route.model).read(request))
+        return await predict_reading(service, route, request, await service.reader(route.model).read(request))
 
     def predicting(path: str, summary: str) -> Endpoint:
         return Endpoint(

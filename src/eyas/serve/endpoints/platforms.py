@@ -22,16 +22,16 @@ async def predict_instances(
         Problem, InputError, UnsafeDataError: as of `opened`, of the images and of the lane.
     """
     body = await request.body()
-    found = await service.open(len(body), lambda: opened(body))
+    found = await service.open(request, len(body), lambda: opened(body))
     reader = service.reader(route.model)
     reading = reader.numbers if found.are_numbers else reader.several
-    return await predict_reading(service, route, reading(len(body), lambda: found.images(reader)))
+    return await predict_reading(service, route, request, reading(len(body), lambda: found.images(reader)))
 
 
-async def predict_reading(service: Service, route: Route, reading: Reading) -> Answer:
+async def predict_reading(service: Service, route: Route, request: Request, reading: Reading) -> Answer:
     """Predict a body, and answer `{"predictions": …}`."""
 
     def tell(prediction: Prediction) -> Answer:
         return json_answer(Predictions(route.model.rows(prediction)))
 
-    return await service.predict(route, reading, tell)
+    return await service.predict(route, reading, tell, request.until)

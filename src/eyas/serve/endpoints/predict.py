@@ -39,7 +39,7 @@ def endpoints(service: Service) -> tuple[Endpoint, ...]:
         def tell(prediction: Prediction) -> Answer:
             return json_answer(model.answer(prediction, route.id))
 
-        return await service.predict(route, reading, tell)
+        return await service.predict(route, reading, tell, request.until)
 
     return (
         Endpoint("GET", "/health", "Is the service healthy, and which version is it?", health, Health),

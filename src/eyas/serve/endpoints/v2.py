@@ -125,14 +125,14 @@ async def _infer(service: Service, route: Route, request: Request) -> Answer:
     def parse() -> oip.Asked:
         return oip.parse(body, json_size, policy, outputs_of(model), most)
 
-    asked = await service.open(json_size, parse)
+    asked = await service.open(request, json_size, parse)
     size = 0 if asked.binary is not None else len(body)
     reading = service.reader(model).numbers(size, lambda: asked.images(policy), asked.tensor.shape[0])
 
     def tell(prediction: Any) -> Answer:
         return oip.answer(asked, prediction, model.name, model.version, model.bundle.classes)
 
-    return await service.predict(route, reading, tell, cam=asked.cam)
+    return await service.predict(route, reading, tell, request.until, cam=asked.cam)
 
 
 _ROW = {name: {"type": "string"} for name in ("name", "version", "state")}

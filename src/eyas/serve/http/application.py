@@ -3,7 +3,8 @@
 request ─ route ─ guards ─ handler ─► Answer ─┐
              └─ what any of them raises ─► Problem ─► sent, with the request's id; then counted
 
-Carriers: `eyas.serve.http.connection`, straight from the socket; `eyas.serve.http.asgi`, under any ASGI server.
+Carriers: `eyas.serve.http.connection`, straight from the socket; `eyas.serve.http.asgi`, under any ASGI server;
+`eyas.serve.rpc.server`, calls over gRPC.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 from eyas.serve.http.answer import Answer
 from eyas.serve.http.asgi import Receive, Scope, Send, carry
 from eyas.serve.http.endpoint import Endpoint
-from eyas.serve.http.problems import from_exception, unexpected
+from eyas.serve.http.problems import Problem, from_exception, unexpected
 from eyas.serve.http.request import Limits, Request
 from eyas.serve.http.router import Router
 
@@ -29,11 +30,14 @@ log = logging.getLogger("eyas.serve")
 class Observer(Protocol):
     """Told of every request."""
 
-    def began(self) -> None:
+    def began(self, request: Request) -> None:
         """A request has come."""
 
     def ended(self, request: Request, status: int) -> None:
         """It was answered."""
+
+    def refused(self, reason: str, address: str) -> None:
+        """A connection from this address was closed before a request was whole."""
 
 
 class Application:
@@ -46,6 +50,7 @@ class Application:
         observers: told of every request.
         headers: sent with every answer that has no word of its own on them.
         dresser: asked for more.
+        faults: told of each Problem that is answered.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Application:
         observers: Sequence[Observer] = (),
         headers: dict[str, str] | None = None,
         dresser: Dresser | None = None,
+        faults: Callable[[Request, Problem], None] | None = None,
     ) -> None:
         self.endpoints = tuple(endpoints)
         self.limits = limits
@@ -63,7 +69,7 @@ class Application:
         self._guards, self._observers = guards, observers
         self._headers = headers or {}
         self._block = header_block(self._headers.items())
-        self._dresser = dresser
+        self._dresser, self._faults = dresser, faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -72,7 +78,7 @@ class Application:
     async def respond(self, request: Request) -> Answer:
         """The answer to a request; `ended` is to be called once it has been sent."""
         for observer in self._observers:
-            observer.began()
+            observer.began(request)
         try:
             request.endpoint = endpoint = self._router.find(request)
             for guard in self._guards:
@@ -100,11 +106,23 @@ class Application:
         for observer in self._observers:
             observer.ended(request, answer.status)
 
+    def refused(self, reason: str, address: str) -> None:
+        """A connection is closed before a request was whole.
+
+        Args:
+            reason: a word for it, such as `malformed`.
+            address: of the other end.
+        """
+        for observer in self._observers:
+            observer.refused(reason, address)
+
     def _failed(self, request: Request, error: Exception) -> Answer:
         problem = from_exception(error)
         if problem is None:
             log.error("request %s failed", request.id, exc_info=error, extra={"facts": {"request_id": request.id}})
             problem = unexpected(request.id)
+        if self._faults is not None:
+            self._faults(request, problem)
         return problem.answer(request.path, request.id)
 
 

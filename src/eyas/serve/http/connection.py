@@ -32,6 +32,7 @@ LINGER_SECONDS = 1.0  # a connection that is idle when the server stops may stil
 DRAIN_SECONDS = 2.0  # what a client still sends is read for so long after an answer that did not wait for it
 READ_SECONDS = 30.0  # without a client's reading anything
 NEVER = float("inf")
+REASONS = {400: "malformed", 431: "long_headers"}  # why what has come is no request, as metrics have it
 STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 log = logging.getLogger("eyas.serve")
 
@@ -128,6 +129,8 @@ class Connection(asyncio.Protocol):
         elif self.transport.is_closing():
             self.transport.abort()
         else:
+            if self._incoming.within and not self._exchanges and not self._draining:
+                self._application.refused("slow_headers", self._peer)
             self.transport.close()
 
     def leave(self) -> None:
@@ -276,6 +279,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, problem: Problem) -> None:
         """What has come is no request that could be answered; what has come before it still is."""
+        if not self._exchanges or self._exchanges[-1].content.complete:  # else a request ends with it, and is counted
+            self._application.refused(REASONS[problem.status], self._peer)
         if self._exchanges:
             self._draining, self._exchanges[-1].stays = True, False
             self._incoming.stop()

@@ -13,7 +13,7 @@ from eyas.serve.http.problems import Problem
 from eyas.serve.http.request import Head
 
 MAX_HEADERS = 32 * 1024  # bytes, before the end of the headers; and behind a body
-FORWARDED = b"x-forwarded-for"
+LISTS = frozenset({b"x-forwarded-for", b"tracestate"})  # headers whose several lines are one list (RFC 9110, 5.3)
 log = logging.getLogger("eyas.serve")
 
 
@@ -121,7 +121,7 @@ class Incoming:
         if not self._in_headers:
             return
         name = name.lower()
-        if name == FORWARDED and name in self._headers:
+        if name in self._headers and name in LISTS:
             value = self._headers[name] + b", " + value
         self._headers[name] = value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import sys
 from fnmatch import fnmatchcase
@@ -47,14 +48,16 @@ class Room:
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Of every request's body."""
+    """Of every request."""
 
     max_body: int
     """Bytes."""
     body_seconds: float
-    """Until all of it has come."""
+    """Until all of the body has come."""
     room: Room = msgspec.field(default_factory=lambda: Room(sys.maxsize))
     """For those that come piece by piece."""
+    seconds: float = math.inf
+    """From the end of the headers to the answer."""
 
 
 class Head(msgspec.Struct):
@@ -66,7 +69,7 @@ class Head(msgspec.Struct):
     query: bytes
     """What follows `?`, as it was sent."""
     headers: dict[bytes, bytes]
-    """Names in lower case; of several values the last, but all of X-Forwarded-For."""
+    """Names in lower case; of several values the last, but all of X-Forwarded-For and tracestate."""
     address: str = "unknown"
     """The client's, or that of the last proxy that is not trusted."""
     port: int | None = None
@@ -97,7 +100,7 @@ class Request:
     Args:
         head: as it came.
         source: of the body.
-        limits: of the body.
+        limits: of the body, and of the time.
     """
 
     __slots__ = (
@@ -136,6 +139,11 @@ class Request:
         given = self.headers.get(b"x-request-id", b"").decode("latin-1")
         self.id = given if given and SANE_ID.fullmatch(given) else urandom(16).hex()
         """The client's own X-Request-ID where it is a sane one, else a new one."""
+
+    @property
+    def until(self) -> float:
+        """When it must be answered, by `perf_counter`."""
+        return self.began + self._limits.seconds
 
     def header(self, name: str) -> str:
         """The value of a header, named in lower case; empty where there is none."""
@@ -192,19 +200,21 @@ class Request:
 
     async def _collect(self) -> bytes:
         pieces, size, held = [], 0, 0
-        seconds, room = self._limits.body_seconds, self._limits.room
+        limits, room = self._limits, self._limits.room
+        left = self.until - perf_counter()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(min(limits.body_seconds, left)):
                 while piece := await self._source.piece():
                     size += len(piece)
-                    if size > self._limits.max_body:
+                    if size > limits.max_body:
                         raise self._too_large()
                     room.take(len(piece))
                     held += len(piece)
                     pieces.append(piece)
         except TimeoutError:
-            detail = f"the body must come within {seconds:g} s (serve.body_seconds)"
-            raise Problem(408, detail, headers=_CLOSE) from None
+            own = limits.body_seconds <= left
+            seconds, name = (limits.body_seconds, "body_seconds") if own else (limits.seconds, "timeout_seconds")
+            raise Problem(408, f"the body must come within {seconds:g} s (serve.{name})", headers=_CLOSE) from None
         except ConnectionError:
             raise Problem(400, "the body did not come to its end") from None
         finally:

@@ -1,7 +1,7 @@
-"""Every family of metrics: its name, kind, labels. Names and buckets of HTTP are OpenTelemetry's.
+"""Every family of metrics: its name, kind, labels. Names and buckets of HTTP and gRPC are OpenTelemetry's.
 
-Source: OpenTelemetry semantic conventions 1.37, *HTTP metrics*, in Prometheus's spelling; 1 and 2.5 ms come on top of
-its buckets, which begin at 5.
+Source: OpenTelemetry semantic conventions, *HTTP metrics* (1.37) and *RPC metrics* (1.40), in Prometheus's spelling;
+1 and 2.5 ms come on top of their buckets, which begin at 5.
 """
 
 from __future__ import annotations
@@ -25,12 +25,20 @@ class Family:
     """Upper bounds, of a histogram. A row holds a count for each, one for what is larger, and the sum."""
 
 
-HTTP = ("http_request_method", "http_route", "http_response_status_code")
+HTTP = ("http_request_method", "http_route", "http_response_status_code", "url_scheme")
+RPC = ("rpc_system_name", "rpc_method", "rpc_response_status_code")
 MODEL = ("model", "version")
 DURATION = Family(
     "http_server_request_duration_seconds", "histogram", "From a request's headers to its answer.", HTTP, SECONDS
 )
-ACTIVE = Family("http_server_active_requests", "gauge", "Requests at hand.")
+ACTIVE = Family("http_server_active_requests", "gauge", "Requests at hand.", ("http_request_method", "url_scheme"))
+CALLS = Family("rpc_server_call_duration_seconds", "histogram", "From a call over gRPC to its answer.", RPC, SECONDS)
+REFUSED = Family(
+    "eyas_refused_connections", "counter", "Closed before a request was whole; no other metric has these.", ("reason",)
+)
+REFUSALS = ("malformed", "long_headers", "slow_headers")  # of `REFUSED`
+AT_HAND = Family("eyas_model_active_requests", "gauge", "Requests to a model at hand.", MODEL)
+MODEL_WAITING = Family("eyas_model_waiting_requests", "gauge", "Of those that wait for their turn, a model's.", MODEL)
 REQUESTS = Family("eyas_model_requests", "counter", "Requests to a model, by how they ended.", (*MODEL, "outcome"))
 LATENCY = Family("eyas_model_request_seconds", "histogram", "Requests that a model answered.", MODEL, SECONDS)
 PREDICT = Family("eyas_model_predict_seconds", "histogram", "In the graph alone, a batch each.", MODEL, SECONDS)
@@ -65,11 +73,12 @@ UNWRITTEN = Family("eyas_store_waiting", "gauge", "Records that wait to be writt
 SHARE = Family(
     "eyas_rollout_share", "gauge", "Of the requests, that a challenger answers, or is asked as well as a shadow.", MODEL
 )
-_OF_HTTP = (DURATION, ACTIVE, REQUESTS, LATENCY, PREDICT, BATCH, UNSCORED, WAITING, RESTARTS)
+_OF_CLIENTS = (DURATION, ACTIVE, CALLS, REFUSED)
+_OF_REQUESTS = (REQUESTS, AT_HAND, MODEL_WAITING, LATENCY, PREDICT, BATCH, UNSCORED, WAITING, RESTARTS)
 _OF_MONITOR = (CLASSES, REVIEW, UNKNOWN, WATCHED, FAILURES, LOST, DRIFT, ALARMS)
 _OF_LABELS = (FEEDBACK, LOWER, UPPER, HELD_OUT, HELD_OUT_LOWER)
 _OF_STORE = (WRITTEN, DROPPED, UNWRITTEN)
-FAMILIES = {one.name: one for one in (*_OF_HTTP, *_OF_MONITOR, *_OF_LABELS, *_OF_STORE, SHARE)}
+FAMILIES = {one.name: one for one in (*_OF_CLIENTS, *_OF_REQUESTS, *_OF_MONITOR, *_OF_LABELS, *_OF_STORE, SHARE)}
 PID = "pid"  # of the process that writes the table, and its name unless it is a worker; not told to anybody
 COUNTED = "feedback_counted"  # the number of the next outcome to be counted as feedback; not told to anybody
 GAUGES = tuple(one.name for one in FAMILIES.values() if one.kind == "gauge")

@@ -76,7 +76,8 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
         return
     asking = Asking(lambda ask: send(place.pipe, ask)) if changing else None
     board = place.watching.board if place.watching else None
-    service = Service(shelf.models, config, Meter(place.tables.counts(place.slot)), asking, board)
+    meter = Meter(place.tables.counts(place.slot), "https" if config.tls else "http")
+    service = Service(shelf.models, config, meter, asking, board)
     traces = _traces(config)
     said = tuple(model.pace for model in service.models)
     app = build_app(service, place.tables, place.gate, traces)
@@ -84,7 +85,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     server = Server(app, config.header_seconds, Proxies(config.trusted_proxies), share, place.gate.tls)
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold requests up for milliseconds
-    uvloop.run(_serve(server, place, shelf, service, Ready(said)))
+    uvloop.run(_serve(server, place, shelf, service, traces, Ready(said)))
     service.lane.close()
     for one in traces:
         one.close()
@@ -98,7 +99,9 @@ def _traces(config: ServeConfig) -> list[Traces]:
     return [Traces()]
 
 
-async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, ready: Ready) -> None:
+async def _serve(
+    server: Server, place: Place, shelf: Shelf, service: Service, traces: Sequence[Traces], ready: Ready
+) -> None:
     """Tell the supervisor that it listens, do what it says, and stop when it has gone.
 
     gRPC starts and stops with it, where it is wanted.
@@ -114,7 +117,7 @@ async def _serve(server: Server, place: Place, shelf: Shelf, service: Service, r
     if service.config.grpc_port is not None:
         from eyas.serve.rpc.server import start  # an extra; and its library must not be there before the fork
 
-        rpc = await start(service)
+        rpc = await start(service, place.gate, traces)
     loop.add_reader(place.pipe.fileno(), lambda: _listen(place.pipe, shelf, service, told))
     send(place.pipe, ready)
     await told.wait()

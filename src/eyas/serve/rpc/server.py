@@ -1,43 +1,49 @@
-"""The gRPC server of a worker, in the worker's own event loop.
+"""The gRPC server of a worker, in the worker's own event loop: one more carrier of an application.
 
-Every worker listens on the same port (SO_REUSEPORT): the kernel deals the connections out. There are no guards here, so
-the port is this machine's alone.
+call ─ metadata, deadline ─► Request ─ guards ─ handler, which reads the message ─► Answer ─► message, or code and why
+                               └─ observers: counted, logged, a span
+
+To the library the methods take streams, which are the same on the wire: so nothing of a message is read, or in memory,
+before the guards have let its sender in. The first message of a stream is all that is read.
+
+Every worker listens on the same port (SO_REUSEPORT): the kernel deals the connections out. What gRPC's library refuses
+by itself (more calls at once than `MOST_AT_ONCE`, no such method) comes to nobody here.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import grpc
+import msgspec
 
 from eyas.core.errors import ServingError
-from eyas.infer import Prediction
+from eyas.serve.http import Answer, Application, Request
+from eyas.serve.http.answer import LEFT
+from eyas.serve.http.application import Observer
 from eyas.serve.http.listening import in_url
-from eyas.serve.http.problems import Problem, from_exception
-from eyas.serve.protocols.metadata import SERVER, metadata, outputs_of
-from eyas.serve.reading import Reading
-from eyas.serve.rpc import codec
-from eyas.serve.rpc.messages import SERVICE, message
+from eyas.serve.http.problems import ProblemDetails
+from eyas.serve.http.proxies import Proxies
+from eyas.serve.http.request import Head, Limits, Room
+from eyas.serve.logs import AccessLog
+from eyas.serve.rpc.calls import endpoints
+from eyas.serve.rpc.codes import code_of
+from eyas.serve.rpc.messages import SERVICE
+from eyas.serve.rpc.observing import Calls
 from eyas.serve.service import Service
+from eyas.serve.trust import Gate
 
-SECONDS_PER_BYTE = 2e-9
-MOST_AT_ONCE = 64  # requests in a worker, whose messages are all in memory
-CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    404: grpc.StatusCode.NOT_FOUND,
-    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    422: grpc.StatusCode.INVALID_ARGUMENT,
-    503: grpc.StatusCode.UNAVAILABLE,
-    504: grpc.StatusCode.DEADLINE_EXCEEDED,
-}
-log = logging.getLogger("eyas.serve")
-Call = Callable[[Any, Any], Awaitable[Any]]
-"""Of a request and its context."""
+if TYPE_CHECKING:
+    from eyas.serve.traces import Traces
+
+MOST_AT_ONCE = 64  # calls in a worker
+PASSED_ON = ("Retry-After", "WWW-Authenticate")
 
 
-async def start(service: Service) -> Any:
+async def start(service: Service, gate: Gate, traces: Sequence[Traces] = ()) -> Any:
     """A `grpc.aio` server that listens; `await server.stop(seconds)` ends it.
 
     Raises:
@@ -46,80 +52,103 @@ async def start(service: Service) -> Any:
     config = service.config
     options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", config.max_body)]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_AT_ONCE)
-    handlers = {name: _method(name, call) for name, call in _calls(service).items()}
+    observers: list[Observer] = [Calls(service.meter, traces), *([AccessLog()] if config.access_log else [])]
+    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies), config.timeout_seconds)
+    application = Application(endpoints(service), limits, (service.shed, *gate.guards), observers)
+    carrier = _Carrier(application, Proxies(config.trusted_proxies))
+    handlers = {
+        one.path.rpartition("/")[2]: grpc.stream_unary_rpc_method_handler(carrier.handler(one.path))
+        for one in application.endpoints
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    try:
-        server.add_insecure_port(f"{in_url(config.host)}:{config.grpc_port}")
-    except RuntimeError as error:
-        raise ServingError(f"cannot listen on serve.grpc_port={config.grpc_port}: {error}") from error
+    _listen(server, f"{in_url(config.host)}:{config.grpc_port}", gate)
     await server.start()
     return server
 
 
-def _calls(service: Service) -> dict[str, Call]:
-    async def server_live(request: Any, context: Any) -> Any:
-        return message("ServerLiveResponse")(live=True)
-
-    async def server_ready(request: Any, context: Any) -> Any:
-        return message("ServerReadyResponse")(ready=bool(service.models.names))
-
-    async def model_ready(request: Any, context: Any) -> Any:
-        service.models.find(request.name, request.version)
-        return message("ModelReadyResponse")(ready=True)
-
-    async def server_metadata(request: Any, context: Any) -> Any:
-        return message("ServerMetadataResponse")(name=SERVER.name, version=SERVER.version, extensions=SERVER.extensions)
-
-    async def model_metadata(request: Any, context: Any) -> Any:
-        model = service.models.find(request.name, request.version)
-        about = metadata(model, service.models.versions(model.name))
-        response = message("ModelMetadataResponse")(name=about.name, versions=about.versions, platform=about.platform)
-        for field, told in ((response.inputs, about.inputs), (response.outputs, about.outputs)):
-            for one in told:
-                field.add(name=one.name, datatype=one.datatype, shape=one.shape)
-        return response
-
-    async def model_infer(request: Any, context: Any) -> Any:
-        return await _infer(service, request, context)
-
-    return {
-        "ServerLive": server_live,
-        "ServerReady": server_ready,
-        "ModelReady": model_ready,
-        "ServerMetadata": server_metadata,
-        "ModelMetadata": model_metadata,
-        "ModelInfer": model_infer,
-    }
+def _listen(server: Any, address: str, gate: Gate) -> None:
+    try:
+        if gate.pem is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, grpc.ssl_server_credentials([gate.pem]))
+    except RuntimeError as error:
+        raise ServingError(f"cannot listen on {address} (serve.grpc_port): {error}") from error
 
 
-async def _infer(service: Service, request: Any, context: Any) -> Any:
-    user = dict(context.invocation_metadata()).get(service.user_header, "")
-    route = service.route_of(user, request.model_name, request.model_version)
-    model = route.model
-    policy = model.bundle.policy
-    asked = codec.asked(request, policy, outputs_of(model), service.config.max_images)
-    size = 0 if asked.binary is None else len(asked.binary)
-    reading = Reading(size * SECONDS_PER_BYTE, asked.tensor.shape[0], lambda: asked.images(policy))
+class _Carrier:
+    """Takes calls to the application, and its answers back."""
 
-    def tell(prediction: Prediction) -> Any:
-        return codec.answer(asked, prediction, route)
+    def __init__(self, application: Application, proxies: Proxies) -> None:
+        self._application, self._proxies = application, proxies
 
-    return await service.predict(route, reading, tell, cam=asked.cam)
+    def handler(self, path: str) -> Callable[[Any, Any], Awaitable[bytes]]:
+        """What answers the calls of one method."""
+        application = self._application
+
+        async def handle(messages: Any, context: Any) -> bytes:
+            request = self._request(path, context)
+            answer = Answer(status=LEFT)
+            try:
+                answer = await application.respond(request)
+            except asyncio.CancelledError:
+                if (left := context.time_remaining()) is not None and left <= 0:
+                    answer = Answer(status=504)  # for the records: the client has given up
+                raise
+            finally:
+                application.ended(request, answer)
+            context.set_trailing_metadata(_trailing(request, answer))
+            if answer.status != 200:
+                why = msgspec.json.decode(answer.body, type=ProblemDetails).detail
+                await context.abort(code_of(answer.status), why)
+            return answer.body
+
+        return handle
+
+    def _request(self, path: str, context: Any) -> Request:
+        headers = {
+            name.encode(): value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+            for name, value in context.invocation_metadata()
+        }
+        address = self._proxies.client(address_of(context.peer()), headers)
+        limits, left = self._application.limits, context.time_remaining()
+        if left is not None and left < limits.seconds:
+            limits = msgspec.structs.replace(limits, seconds=left)
+        return Request(Head("POST", path, b"", headers, address), _Message(context), limits)
 
 
-def _method(name: str, call: Call) -> Any:
-    async def handle(request: Any, context: Any) -> Any:
-        try:
-            return await call(request, context)
-        except Exception as error:
-            problem = from_exception(error)
-            if problem is None:
-                log.exception("%s failed", name)
-                problem = Problem(500, "the server failed; its log has the cause")
-        await context.abort(CODES.get(problem.status, grpc.StatusCode.INTERNAL), problem.detail)
+class _Message:
+    """The message of a call, as the body of its request."""
 
-    return grpc.unary_unary_rpc_method_handler(
-        handle,
-        request_deserializer=message(f"{name}Request").FromString,
-        response_serializer=message(f"{name}Response").SerializeToString,
-    )
+    whole = None
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._read = False
+
+    async def piece(self) -> bytes:
+        if self._read:
+            return b""
+        self._read = True
+        message = await self._context.read()
+        if message is grpc.aio.EOF:  # none came, or it was above `serve.max_body_mb`
+            raise ConnectionAbortedError
+        return bytes(message)
+
+    async def left(self) -> None:
+        """A call whose client has gone is cancelled by the library."""
+        await asyncio.get_running_loop().create_future()
+
+
+def _trailing(request: Request, answer: Answer) -> list[tuple[str, str]]:
+    """Metadata behind an answer: what HTTP has in its headers."""
+    told = [("x-request-id", request.id)]
+    if request.prediction:
+        told.append(("x-prediction-id", request.prediction))
+    return told + [(name.lower(), answer.headers[name]) for name in PASSED_ON if name in answer.headers]
+
+
+def address_of(peer: str) -> str:
+    """The address in gRPC's word for who calls, such as `ipv4:192.0.2.1:80` or `ipv6:%5B2001:db8::1%5D:80`."""
+    kind, _, where = unquote(peer).partition(":")
+    return where.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else "unknown"

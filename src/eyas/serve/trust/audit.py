@@ -1,4 +1,4 @@
-"""Who did what to the service: one line of JSON an action, on standard error or in a file of its own."""
+"""Who did what to the service, or was kept from it: a line of JSON each, on standard error or in a file of its own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from eyas.core.errors import ConfigError
-from eyas.serve.http import Request
+from eyas.serve.http import Problem, Request
 
+TURNED_AWAY = frozenset({401, 403, 429})  # what guards answer, and nothing behind them
+MOST_A_SECOND = 10
+MOST_PATH = 200  # characters
 log = logging.getLogger("eyas.audit")
 
 
@@ -35,6 +40,39 @@ def audit(request: Request, action: str, **facts: object) -> None:
         **facts,
     }
     log.info(json.dumps(line, default=str))
+
+
+class Refusals:
+    """Who was turned away from what is for admins: a line each, up to `MOST_A_SECOND` in a process.
+
+    What comes on top is counted, and told by the next line: a stranger fills no disk.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._second, self._said, self._left_out = 0, 0, 0
+
+    def __call__(self, request: Request, problem: Problem) -> None:
+        """A request is answered with a problem: write it down where guards did that, at an endpoint for admins."""
+        if request.endpoint is None or request.endpoint.scope != "admin" or problem.status not in TURNED_AWAY:
+            return
+        second = int(self._clock())
+        self._said = self._said + 1 if second == self._second else 1
+        self._second = second
+        if self._said > MOST_A_SECOND:
+            self._left_out += 1
+            return
+        left_out = {"left_out": self._left_out} if self._left_out else {}
+        asked = {"method": request.method, "path": request.path[:MOST_PATH]}
+        try:
+            audit(request, "refused", status=problem.status, **asked, detail=problem.detail, **left_out)
+        except OSError:  # it is refused all the same
+            logging.getLogger("eyas.serve").exception("a refusal is not written down")
+        else:
+            self._left_out = 0
 
 
 def open_audit(file: str | None) -> None:

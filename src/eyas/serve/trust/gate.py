@@ -14,7 +14,7 @@ from eyas.serve.trust.bearer import BearerGuard
 from eyas.serve.trust.browsers import Origins, headers, preflights
 from eyas.serve.trust.keys import open_keys
 from eyas.serve.trust.rate import Rate, RateGuard
-from eyas.serve.trust.tls import server_context
+from eyas.serve.trust.tls import read_pem, server_context
 from eyas.serve.trust.tokens import Tokens
 
 
@@ -27,8 +27,8 @@ class Gate:
     """With every answer."""
     origins: Origins | None
     tls: ssl.SSLContext | None
-    tokens: Tokens | None
-    """For protocols that are not HTTP; None: nobody is asked."""
+    pem: tuple[bytes, bytes] | None = None
+    """Key and certificate, for gRPC's own TLS; None: none."""
 
     def extend(self, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
         """The endpoints, with those that only browsers ask."""
@@ -45,15 +45,14 @@ def open_gate(config: ServeConfig) -> Gate:
     """
     open_audit(config.audit_file)
     guards: list[Guard] = []
-    tokens = None
     if config.auth:
         keys = open_keys(config.auth)
-        tokens = Tokens(config.auth, keys)
-        guards.append(BearerGuard(tokens, keys))
+        guards.append(BearerGuard(Tokens(config.auth, keys), keys))
     if config.rate:
         guards.append(RateGuard(Rate(config.rate)))
     origins = Origins(config.cors.origins, config.user_header) if config.cors.origins else None
-    return Gate(guards, headers(config), origins, server_context(config.tls) if config.tls else None, tokens)
+    context = server_context(config.tls) if config.tls else None
+    return Gate(guards, headers(config), origins, context, read_pem(config.tls) if config.tls else None)
 
 
 def with_refusals(endpoints: Iterable[Endpoint], config: ServeConfig) -> tuple[Endpoint, ...]:

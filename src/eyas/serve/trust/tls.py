@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from eyas.core.errors import ConfigError
 from eyas.core.schema import TlsConfig
@@ -30,3 +31,8 @@ def server_context(config: TlsConfig) -> ssl.SSLContext:
             f"{config.key}: {error.reason or error}"
         ) from error
     return context
+
+
+def read_pem(config: TlsConfig) -> tuple[bytes, bytes]:
+    """The key and the certificate as they are in their files, of which `server_context` has made sure."""
+    return Path(config.key).read_bytes(), Path(config.certificate).read_bytes()
