@@ -12,14 +12,18 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import onnx
 import pytest
 
 from eyas.bundle import Bundle, Repository, open_bundle
+from eyas.bundle.folder import MODEL
 from eyas.client import Client
 from eyas.core import io
 from eyas.deploy.context import write_context
+from eyas.deploy.fitting import OPSET
 from eyas.deploy.images import build_command
 from support.bundles import make_bundle
+from support.defects import rehash
 from support.images import BUILDER, Image, built_image, locked, needs_builder, serving
 from support.server import free_port
 from support.tokens import SECRET, token
@@ -106,6 +110,18 @@ def test_without_a_model_it_says_what_is_missing(plain: Image, tmp_path: Path):
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 5
     assert "/models is not a bundle" in done.stderr
+
+
+def test_a_bundle_of_newer_operators_on_the_volume_is_named(plain: Image, tmp_path: Path):
+    path = make_bundle(tmp_path / "model").path
+    model = onnx.load(path / MODEL)
+    model.opset_import[0].version = OPSET + 1
+    onnx.save(model, path / MODEL)
+    rehash(path)
+    words = plain.words("eyas", "serve", "/models", mounts=_secret(tmp_path) | {path: "/models:ro"})
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert "/models/model.onnx is not a graph that ONNX Runtime can load" in done.stderr
 
 
 def test_sigterm_ends_it_once_the_requests_are_answered(image: Image, tmp_path: Path, url: str):
