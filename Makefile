@@ -50,8 +50,8 @@ unit: $(VENV)/.dev
 pages: $(VENV)/.dev  ## run every command of the README, the site and the notebooks
 	$(TESTS) -m pages $(PYTEST)
 
-image-check: $(VENV)/.dev  ## build the serving image with docker, podman or buildah, and ask what is in it (5 minutes)
-	EYAS_IMAGE_CHECK=1 $(BIN)/pytest tests/deploy/test_serving_image.py
+image-check: $(VENV)/.dev  ## build the images with docker, podman or buildah, and ask what is in them (20 minutes)
+	EYAS_IMAGE_CHECK=1 $(BIN)/pytest tests/deploy/test_*_image.py $(PYTEST)
 
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
@@ -73,9 +73,9 @@ sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit re
 deploy-check: $(VENV)/.dev build/deploy-tools/.done  ## manifests against the real API schemas, and the roll-outs against moto's AWS
 	PYTHONPATH=$(CURDIR)/build/deploy-tools $(BIN)/pytest $(DEPLOY_TESTS)
 
-build/deploy-tools/.done: tests/deploy/tools.lock
+build/deploy-tools/.done: tests/deploy/tools.lock deploy/docker/ray.lock
 	rm -rf build/deploy-tools
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools --requirement tests/deploy/tools.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools $(^:%=--requirement %)
 	touch $@
 
 build/boto3/.done: tests/serve/boto3.lock
@@ -170,8 +170,14 @@ lock:  ## renew requirements.lock from the newest versions that pyproject.toml a
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --editable ".[dev]"
 	build/lock/bin/python -m pip freeze --exclude-editable --exclude setuptools | sed 's/+cpu$$//' > requirements.lock
-	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,postgres,jwks,otel > deploy/docker/serve.lock
-	build/lock/bin/python deploy/docker/closure.py pyproject.toml serve,client,train,ray,track,postgres > deploy/docker/train.lock
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml "eyas[serve,postgres,jwks,otel]" > deploy/docker/serve.lock
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml "eyas[serve,client,train,ray,track,postgres]" > deploy/docker/train.lock
+	build/lock/bin/python -m pip install --quiet --constraint requirements.lock "ray[default]"
+	build/lock/bin/python deploy/docker/closure.py pyproject.toml "ray[default]" deploy/docker/train.lock > deploy/docker/ray.lock
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet $$(sed -n 's/^mlflow-skinny==/mlflow==/p; s/^psycopg==/psycopg[binary]==/p' requirements.lock)
+	{ sed -n 1p deploy/docker/mlflow.lock; build/lock/bin/python -m pip freeze --exclude setuptools; } > build/lock/mlflow.lock
+	mv build/lock/mlflow.lock deploy/docker/mlflow.lock
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet hatchling cyclonedx-bom
 	{ sed -n 1p deploy/docker/tools.lock; build/lock/bin/python -m pip freeze --all --exclude setuptools; } > build/lock/tools.lock

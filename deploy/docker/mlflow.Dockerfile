@@ -8,13 +8,17 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS libraries
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_DEFAULT_TIMEOUT=120 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY deploy/docker/tools.lock ./
+RUN python -m venv tools && tools/bin/python -m pip install --requirement tools.lock
 # The whole of MLflow holds libraries back that requirements.lock has newer ones of, so it goes by its own versions.
-RUN python -m venv /opt/mlflow \
- && /opt/mlflow/bin/python -m pip install "mlflow==3.17.2" "psycopg[binary]==3.3.9" \
- && /opt/mlflow/bin/python -m pip uninstall --yes pip
+COPY deploy/docker/mlflow.lock ./
+RUN python -m venv --without-pip /opt/mlflow \
+ && tools/bin/python -m pip --python /opt/mlflow/bin/python install --no-deps --requirement mlflow.lock
 
 FROM ${PYTHON_IMAGE}
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
+      /usr/lib/python3/dist-packages/pip /usr/lib/python3/dist-packages/pip-* /usr/bin/pip* \
  && install --directory --owner=10001 --group=10001 /mlflow
 COPY --from=libraries /opt/mlflow /opt/mlflow
 ENV PATH=/opt/mlflow/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1

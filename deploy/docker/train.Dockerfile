@@ -18,12 +18,12 @@ WORKDIR /build
 COPY deploy/docker/tools.lock ./
 RUN python -m venv tools && tools/bin/python -m pip install --requirement tools.lock
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY deploy/docker/train.lock ./
+COPY deploy/docker/train.lock deploy/docker/ray.lock ./
 # torch comes from that index, everything else from PyPI: in the end what a torch for GPUs needs beside the lock.
 RUN python -m venv --without-pip /opt/eyas \
  && pip="tools/bin/python -m pip --python /opt/eyas/bin/python install" \
  && ${pip} --no-deps --index-url "${TORCH_INDEX}" "$(grep '^torch==' train.lock)" \
- && ${pip} --no-deps --requirement train.lock \
+ && ${pip} --no-deps --requirement train.lock --requirement ray.lock \
  && ${pip} --constraint train.lock torch
 
 FROM libraries AS package

@@ -80,13 +80,32 @@ def test_an_image_runs_as_a_user_of_its_own_and_takes_sigterm(file: Path):
 def test_an_image_has_a_lock_with_all_that_its_extras_need(name: str):
     """As it is installed here, from requirements.lock; setuptools alone is not in that."""
     first, *lines = (DOCKER / f"{name}.lock").read_text().splitlines()
-    (extras,) = re.findall(r"eyas\[(.+?)\]", first)
-    command = [sys.executable, str(DOCKER / "closure.py"), str(ROOT / "pyproject.toml"), extras]
+    (wanted,) = re.findall(r"eyas\[.+?\]", first)
+    command = [sys.executable, str(DOCKER / "closure.py"), str(ROOT / "pyproject.toml"), wanted]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
     assert [line for line in found if "setuptools" not in line] == [line for line in lines if "setuptools" not in line]
     locked = {_plain(line) for line in (ROOT / "requirements.lock").read_text().splitlines()}
     assert {_plain(line) for line in lines} - locked <= {"setuptools"}
     assert ("torch" in {_plain(line) for line in lines}) == (name == "train")
+
+
+@pytest.mark.parametrize("name", ["ray", "mlflow"])
+def test_what_is_no_part_of_eyas_has_a_lock_too(name: str):
+    """One that an image installs, and of each library one version."""
+    lines = _locked(DOCKER / f"{name}.lock")
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    users = [file.name.partition(".")[0] for file in DOCKERFILES if f"--requirement {name}.lock" in file.read_text()]
+    assert users == [{"ray": "train", "mlflow": "mlflow"}[name]]
+    own = {_plain(line): line.partition("==")[2] for line in lines}
+    assert len(own) == len(lines)
+    if name == "ray":
+        assert not own.keys() & {_plain(line) for line in _locked(DOCKER / "train.lock")}
+        ours = {_plain(line): line.partition("==")[2] for line in _locked(ROOT / "requirements.lock")}
+        assert {name: ours.get(name, version) for name, version in own.items()} == own
+
+
+def _locked(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines() if not line.startswith("#")]
 
 
 def _plain(requirement: str) -> str:
@@ -190,8 +209,11 @@ def test_versions_agree():
         assert SERVICES[service]["image"].endswith(f":{__version__}")
         assert SERVICES[service]["build"]["args"]["VERSION"] == __version__
     assert _lock("onnxruntime") == RUNTIME
-    mlflow = (DOCKER / "mlflow.Dockerfile").read_text()
-    assert f'"mlflow=={_lock("mlflow-skinny")}" "psycopg[binary]=={_lock("psycopg")}"' in mlflow
+    mlflow = (DOCKER / "mlflow.lock").read_text().splitlines()
+    assert {f"{name}=={_lock('mlflow-skinny')}" for name in ("mlflow", "mlflow-skinny")} <= set(mlflow)
+    assert {f"{name}=={_lock('psycopg')}" for name in ("psycopg", "psycopg-binary")} <= set(mlflow)
+    cluster = yaml.safe_load((template_folder() / "kubernetes/overlays/ray/ray-cluster.yaml").read_text())
+    assert cluster["spec"]["rayVersion"] == _lock("ray")
     assert SERVICES["mlflow"]["image"] == f"eyas-mlflow:{_lock('mlflow-skinny')}"
 
 
@@ -253,6 +275,15 @@ def test_what_a_machine_keeps_to_itself_is_in_no_wheel(tmp_path: Path):
 def test_no_service_is_started_that_was_not_asked_for():
     assert [name for name, service in SERVICES.items() if not service.get("profiles")] == ["api"]
     assert "depends_on" not in SERVICES["api"]
+
+
+def test_the_training_script_trains_nothing_that_it_could_not_publish(tmp_path: Path):
+    (tmp_path / "models").write_text("a file, where the volume should be")
+    command = ["bash", str(DOCKER / "train-and-publish"), "digits", "models", "digits"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "models must be a folder that user" in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["models"]
 
 
 def test_the_training_script_is_bash(tmp_path: Path):

@@ -1,8 +1,4 @@
-"""The serving image, built from what `eyas deploy image` writes, and asked. `make image-check` runs this.
-
-It needs docker, podman or buildah, and the network: EYAS_IMAGE_CHECK=1 asks for it. EYAS_IMAGE_MOUNTS names files and
-folders that the build sees at the same path (pip.conf, certificates), with commas.
-"""
+"""The serving images, built from what `eyas deploy image` writes, and asked: with a model inside, and for a volume."""
 
 from __future__ import annotations
 
@@ -11,149 +7,125 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import numpy as np
+import onnx
 import pytest
 
-from eyas.bundle import Bundle, open_bundle
+from eyas.bundle import Bundle, Repository, open_bundle
+from eyas.bundle.folder import MODEL
 from eyas.client import Client
 from eyas.core import io
 from eyas.deploy.context import write_context
-from eyas.deploy.files import template_folder
-from eyas.deploy.images import build_command, find_builder
+from eyas.deploy.fitting import OPSET
+from eyas.deploy.images import build_command
 from support.bundles import make_bundle
+from support.defects import rehash
+from support.images import BUILDER, Image, built_image, locked, needs_builder, serving
 from support.server import free_port
 from support.tokens import SECRET, token
-from support.waiting import wait_until
 
-BUILDER = find_builder()
-TAG = "localhost/eyas-image-check:1"
-BASE = "docker.io/library/python:3.11-slim-bookworm"
+TAG, PLAIN_TAG = "localhost/eyas-image-check:1", "localhost/eyas-image-check:plain"
 MOST_MB = 230
-SECONDS = 90
-pytestmark = [
-    pytest.mark.skipif(
-        "EYAS_IMAGE_CHECK" not in os.environ, reason="builds an image from the network: make image-check"
-    ),
-    pytest.mark.skipif(
-        BUILDER is None,
-        reason="there is neither docker with its engine, nor podman, nor buildah: apt-get install buildah",
-    ),
-    pytest.mark.timeout(1200),
-]
-OWN = """
-import json, os, shutil, sys
-from importlib.metadata import distributions
-from importlib.util import find_spec
-names = ("torch", "pip", "setuptools", "sklearn", "onnx", "matplotlib")
-print(json.dumps({
-    "user": os.getuid(),
-    "found": [name for name in names if find_spec(name)] + [name for name in ("cc", "pip") if shutil.which(name)],
-    "installed": {one.name.lower().replace("_", "-"): one.version for one in distributions()},
-    "writable": [path for path in ("/", "/opt/eyas", "/etc/eyas", "/usr", "/models") if os.access(path, os.W_OK)],
-}))
-"""
-
-
-class Image:
-    """A built image, by whatever builds here."""
-
-    def __init__(self, bundle: Bundle, context: Path) -> None:
-        self.bundle = bundle
-        command = build_command(str(BUILDER), context, TAG, bundle.manifest)
-        mounts = [f"--volume={one}:{one}:ro" for one in os.environ.get("EYAS_IMAGE_MOUNTS", "").split(",") if one]
-        self._run(*command[:2], *mounts, *command[2:])
-        self._container = self._run("buildah", "from", "--pull-never", TAG).strip() if BUILDER == "buildah" else ""
-
-    def words(self, *command: str, mounts: dict[Path, str]) -> list[str]:
-        """What runs a command in a container, with this machine's network and, where it can be, a read-only root."""
-        volumes = [f"--volume={source}:{target}" for source, target in mounts.items()]
-        if BUILDER == "buildah":
-            return ["buildah", "run", *volumes, self._container, "--", *command]
-        entry = ["--entrypoint", command[0]]
-        hardened = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--network=host"]
-        return [str(BUILDER), "run", "--rm", *hardened, *volumes, *entry, TAG, *command[1:]]
-
-    def ask(self, script: str) -> str:
-        """What a Python script says inside."""
-        return self._run(*self.words("python", "-c", script, mounts={}))
-
-    def megabytes(self, name: str) -> float:
-        """Of all files of an image."""
-        if BUILDER != "buildah":
-            return int(self._run(str(BUILDER), "image", "inspect", "--format={{.Size}}", name)) / 1e6
-        container = self._run("buildah", "from", "--pull-never", name).strip()
-        try:
-            root = Path(self._run("buildah", "mount", container).strip())
-            return sum(file.lstat().st_size for file in root.rglob("*") if file.is_symlink() or file.is_file()) / 1e6
-        finally:
-            self._run("buildah", "rm", container)
-
-    def remove(self) -> None:
-        """Its container; the image stays, for the next build's cache."""
-        if self._container:
-            self._run("buildah", "rm", self._container)
-
-    def _run(self, *command: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1100, check=False)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
+pytestmark = needs_builder
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    folder = tmp_path_factory.mktemp("image")
-    bundle = open_bundle(make_bundle(folder / "model").path)
-    write_context(folder / "context", bundle)
-    built = Image(bundle, folder / "context")
-    yield built
-    built.remove()
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return open_bundle(make_bundle(tmp_path_factory.mktemp("bundle") / "model").path)
 
 
-@contextmanager
-def _serving(image: Image, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+@pytest.fixture(scope="module")
+def image(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """The model is inside."""
+    context = tmp_path_factory.mktemp("image") / "context"
+    write_context(context, bundle)
+    with built_image(TAG, build_command(str(BUILDER), context, TAG, bundle.manifest)) as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """It has no model."""
+    context = tmp_path_factory.mktemp("plain") / "context"
+    write_context(context, None)
+    with built_image(PLAIN_TAG, build_command(str(BUILDER), context, PLAIN_TAG, None)) as built:
+        yield built
+
+
+def _serving(
+    image: Image, folder: Path, url: str, models: Path | None = None
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Its own command, on a port of ours."""
-    secret = folder / "auth_secret"
-    io.write_text(secret, SECRET)
+    mounts = _secret(folder) | ({models: "/models:ro"} if models else {})
+    words = ["eyas", "serve", "/models", f"serve.port={url.rpartition(':')[2]}", "serve.workers=1"]
+    return serving(image.words(*words, mounts=mounts), f"{url}/readyz", folder / "log")
+
+
+def _secret(folder: Path) -> dict[Path, str]:
+    """A file with it, and where it is found inside; the user there is another."""
+    path = folder / "auth_secret"
+    io.write_text(path, SECRET)
+    path.chmod(0o644)
     folder.chmod(0o755)
-    port = free_port()
-    words = ["eyas", "serve", "/models", f"serve.port={port}", "serve.workers=1"]
-    command = image.words(*words, mounts={secret: "/run/secrets/auth_secret:ro"})
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: _is_ready(process, url, folder / "log"), SECONDS)
-        yield process, url
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    return {path: "/run/secrets/auth_secret:ro"}
 
 
-def _is_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
-    assert process.poll() is None, log.read_text()
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
+@pytest.fixture
+def url() -> str:
+    return f"http://127.0.0.1:{free_port()}"
 
 
-def test_the_server_inside_gives_the_golden_answers(image: Image, tmp_path: Path):
-    golden = image.bundle.golden()
-    with _serving(image, tmp_path) as (_, url):
-        assert httpx.post(f"{url}/predict", json={"data": golden.images[0].tolist(), "range": 255}).status_code == 401
-        with Client(url, token=token()) as client:
-            answers = client.predict(golden.images)
-        found = np.array([answer.probabilities for answer in answers])
-        np.testing.assert_allclose(found, golden.probabilities, atol=1e-4)
+def _gives_the_golden_answers(url: str, bundle: Bundle) -> None:
+    golden = bundle.golden()
+    with Client(url, token=token()) as client:
+        found = np.array([answer.probabilities for answer in client.predict(golden.images)])
+    np.testing.assert_allclose(found, golden.probabilities, atol=1e-4)
 
 
-def test_sigterm_ends_it_once_the_requests_are_answered(image: Image, tmp_path: Path):
-    with _serving(image, tmp_path) as (process, url):
+def test_the_server_inside_gives_the_golden_answers(image: Image, bundle: Bundle, tmp_path: Path, url: str):
+    image_of_golden = bundle.golden().images[0].tolist()
+    with _serving(image, tmp_path, url):
+        assert httpx.post(f"{url}/predict", json={"data": image_of_golden, "range": 255}).status_code == 401
+        _gives_the_golden_answers(url, bundle)
+
+
+@pytest.mark.parametrize("holds", ["bundle", "repository"])
+def test_a_model_comes_by_a_volume(plain: Image, bundle: Bundle, tmp_path: Path, url: str, holds: str):
+    models = bundle.path
+    if holds == "repository":
+        models = tmp_path / "models"
+        Repository(models).publish(bundle.path, live=True)
+    for path in (tmp_path, models, *models.rglob("*")):  # the user inside is another
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    with _serving(plain, tmp_path, url, models):
+        _gives_the_golden_answers(url, bundle)
+
+
+def test_without_a_model_it_says_what_is_missing(plain: Image, tmp_path: Path):
+    words = plain.words("eyas", "serve", "/models", mounts=_secret(tmp_path))
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert "/models is not a bundle" in done.stderr
+
+
+def test_a_bundle_of_newer_operators_on_the_volume_is_named(plain: Image, tmp_path: Path):
+    path = make_bundle(tmp_path / "model").path
+    model = onnx.load(path / MODEL)
+    model.opset_import[0].version = OPSET + 1
+    onnx.save(model, path / MODEL)
+    rehash(path)
+    words = plain.words("eyas", "serve", "/models", mounts=_secret(tmp_path) | {path: "/models:ro"})
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert "/models/model.onnx is not a graph that ONNX Runtime can load" in done.stderr
+
+
+def test_sigterm_ends_it_once_the_requests_are_answered(image: Image, tmp_path: Path, url: str):
+    with _serving(image, tmp_path, url) as process:
         (pid,) = [int(one.name) for one in Path("/proc").glob("[0-9]*") if _is_server(one, url)]
         os.kill(pid, signal.SIGTERM)
         assert process.wait(timeout=30) == 0
@@ -171,27 +143,29 @@ def _is_server(process: Path, url: str) -> bool:
     return words[0].endswith(b"python") and mark in words and not (above[0].endswith(b"python") and mark in above)
 
 
-def test_it_holds_what_the_lock_names_and_nothing_that_builds_or_learns(image: Image):
-    own = json.loads(image.ask(OWN))
+@pytest.mark.parametrize("name", ["image", "plain"])
+def test_it_holds_what_the_lock_names_and_nothing_that_builds_or_learns(name: str, request: pytest.FixtureRequest):
+    image: Image = request.getfixturevalue(name)
+    own = image.own()
     assert own["user"] == 10001
     assert own["found"] == []
-    assert set(own["writable"]) <= {"/models"}
-    lines = (template_folder() / "docker" / "serve.lock").read_text().splitlines()[1:]
-    locked = dict(line.split("==") for line in lines)
-    assert {name: version for name, version in own["installed"].items() if name != "eyas"} == locked
-    listed = json.loads(image.ask("print(open('/usr/share/sbom/eyas.cdx.json').read())"))
+    assert set(own["writable"]) <= {"/models", "/var/lib/eyas"}
+    assert {name: version for name, version in own["installed"].items() if name != "eyas"} == locked("serve")
+    listed = json.loads(image.run("cat", "/usr/share/sbom/eyas.cdx.json"))
     assert listed["bomFormat"] == "CycloneDX"
     assert {one["name"].lower().replace("_", "-") for one in listed["components"]} == own["installed"].keys()
 
 
-def test_it_adds_little_to_its_base(image: Image):
-    added = image.megabytes(TAG) - image.megabytes(BASE)
-    print(f"the image adds {added:.1f} MB to its base")
+@pytest.mark.parametrize("name", ["image", "plain"])
+def test_it_adds_little_to_its_base(name: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]):
+    added = request.getfixturevalue(name).added_megabytes()
+    with capsys.disabled():
+        print(f"\nthe serving image adds {added:.1f} MB to its base ({name})")
     assert added <= MOST_MB
 
 
 def test_without_a_secret_it_says_what_is_missing(image: Image):
-    command = image.words("eyas", "serve", "/models", f"serve.port={free_port()}", mounts={})
+    command = image.words("eyas", "serve", "/models", f"serve.port={free_port()}")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "serve.auth.secret_file=/run/secrets/auth_secret" in done.stderr

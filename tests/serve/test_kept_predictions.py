@@ -183,6 +183,19 @@ def test_other_machines_may_not_ask(grey: Bundle) -> None:
         assert [portal.call(near, address) for address in ("127.0.0.1", "::1", "10.0.0.1")] == [True, True, False]
 
 
+def test_where_nothing_can_be_written_answers_go_on_and_the_log_says_why(grey: Bundle) -> None:
+    with running(grey.path, workers=1, monitor={"folder": "/proc/eyas"}) as server:
+        with httpx.Client(base_url=server.url) as client:
+            asked = {"data": grey.golden().images[0].tolist(), "range": 255}
+            assert client.post("/predict", json=asked).status_code == 200
+            wait_until(lambda: client.get("/monitor").json().get("store"), 20)
+            assert "could not be opened" in client.get("/monitor").json()["store"]["trouble"]
+        code, said = server.stop()
+    assert code == 0
+    for what in ("predictions are not stored", "the monitor's state cannot be saved"):
+        assert f"{what}: [Errno 2] No such file or directory: '/proc/eyas'" in said
+
+
 def test_there_are_none_without_a_store(client: Client) -> None:
     assert client.get("/predictions").status_code == 404
 

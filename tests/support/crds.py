@@ -80,6 +80,7 @@ _RAY_CLUSTER = thing(
         "headGroupSpec": thing({"template": _POD, "rayStartParams": ANY}),
         "workerGroupSpecs": listed(_GROUP),
     },
+    authOptions=thing({"mode": {"enum": ["token", "disabled"]}}),
     enableInTreeAutoscaling={"type": "boolean"},
     autoscalerOptions=thing({}, idleTimeoutSeconds=NUMBER, upscalingMode={"enum": ["Default", "Aggressive"]}),
 )

@@ -40,15 +40,15 @@ def write_secrets(folder: Path) -> None:
     folder.mkdir(mode=0o700)
     password = _secret()
     written = {
-        "auth_secret": _secret(),
-        "grafana_password": _secret(),
-        "jupyter_token": _secret(),
-        "pg_service": f"[eyas]\nuser=eyas\npassword={password}",
-        "postgres_password": password,
-        ".gitignore": "*",
+        "auth_secret": f"{_secret()}\n",
+        "grafana_password": f"{_secret()}\n",
+        "jupyter_token": _secret(),  # Jupyter would take the end of the line for a part of it
+        "pg_service": f"[eyas]\nuser=eyas\npassword={password}\n",
+        "postgres_password": f"{password}\n",
+        ".gitignore": "*\n",
     }
     for name, content in written.items():
-        io.write_text(folder / name, f"{content}\n")
+        io.write_text(folder / name, content)
 
 
 def _secret() -> str:
