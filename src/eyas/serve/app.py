@@ -10,7 +10,7 @@ from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
 from eyas.serve import ui
 from eyas.serve.endpoints import endpoints, metrics
-from eyas.serve.http import Answer, Application, Endpoint, Request
+from eyas.serve.http import Answer, Application, Endpoint, Problem, Request
 from eyas.serve.http.application import Observer
 from eyas.serve.http.request import Limits, Room
 from eyas.serve.logs import AccessLog
@@ -21,6 +21,8 @@ from eyas.serve.openapi import STYLE, document, page
 from eyas.serve.service import Service
 from eyas.serve.trust import Gate, open_gate, with_refusals
 from eyas.serve.trust.browsers import page_policy
+
+FULL = "the connections of a worker must be at most {:,} (serve.max_connections)"
 
 
 def create_app(bundle: Bundle, config: ServeConfig) -> Application:
@@ -59,6 +61,8 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     def shed(request: Request, endpoint: Endpoint) -> None:
         """First of all, so that what cannot be answered costs little."""
         if endpoint.scope == "predict":
+            if request.above:
+                raise Problem(503, FULL.format(config.max_connections), headers={"Retry-After": "1"})
             service.lane.require_room()
 
     return Application(every, limits, (shed, *gate.guards), told, headers=gate.headers, dresser=gate.origins)

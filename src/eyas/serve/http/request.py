@@ -25,7 +25,7 @@ _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so the con
 
 
 class Room:
-    """Bytes that bodies may take in a process while they come, all together."""
+    """Bytes that the bodies in a process may take, all together, from when they come until they are answered."""
 
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
@@ -37,7 +37,7 @@ class Room:
             Problem: 503, there is no room for it.
         """
         if self.taken + size > self.most:
-            detail = f"the bodies on their way must be at most {self.most:,} bytes together (serve.max_bodies_mb)"
+            detail = f"the bodies at hand must be at most {self.most:,} bytes together (serve.max_bodies_mb)"
             raise Problem(503, detail, headers={**_CLOSE, "Retry-After": "1"})
         self.taken += size
 
@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True):
     body_seconds: float
     """Until all of it has come."""
     room: Room = msgspec.field(default_factory=lambda: Room(sys.maxsize))
-    """For those that come piece by piece."""
+    """That all of them share."""
 
 
 class Head(msgspec.Struct):
@@ -101,8 +101,10 @@ class Request:
     """
 
     __slots__ = (
+        "_held",
         "_limits",
         "_source",
+        "above",
         "address",
         "began",
         "endpoint",
@@ -121,6 +123,9 @@ class Request:
     def __init__(self, head: Head, source: Source, limits: Limits) -> None:
         self.began = perf_counter()
         self._source, self._limits = source, limits
+        self._held = 0  # bytes of the room
+        self.above = False
+        """Whether it came on a connection above the limit: what costs much is then refused."""
         self.method, self.path, self.headers = head.method, head.path, head.headers
         self.address, self.port, self.query_string = head.address, head.port, head.query
         self.endpoint: Endpoint | None = None
@@ -172,7 +177,7 @@ class Request:
 
         Raises:
             Problem: 413, more than the limit is announced or comes; 408, it takes too long; 400, the client leaves;
-                415, it comes compressed.
+                415, it comes compressed; 503, other bodies leave no room for it.
         """
         if (encoding := self.header("content-encoding") or "identity") != "identity":
             raise Problem(415, f"the body must be sent as it is, got Content-Encoding: {encoding}")
@@ -184,32 +189,38 @@ class Request:
             return await self._collect()
         if len(whole) > self._limits.max_body:
             raise self._too_large()
+        self._hold(len(whole))
         return whole
+
+    def release(self) -> None:
+        """It has been answered: its body leaves room for others."""
+        self._limits.room.give_back(self._held)
+        self._held = 0
 
     async def left(self) -> None:
         """Wait until the client has gone; to be asked once the body has come."""
         await self._source.left()
 
     async def _collect(self) -> bytes:
-        pieces, size, held = [], 0, 0
-        seconds, room = self._limits.body_seconds, self._limits.room
+        pieces, size, seconds = [], 0, self._limits.body_seconds
         try:
             async with asyncio.timeout(seconds):
                 while piece := await self._source.piece():
                     size += len(piece)
                     if size > self._limits.max_body:
                         raise self._too_large()
-                    room.take(len(piece))
-                    held += len(piece)
+                    self._hold(len(piece))
                     pieces.append(piece)
         except TimeoutError:
             detail = f"the body must come within {seconds:g} s (serve.body_seconds)"
             raise Problem(408, detail, headers=_CLOSE) from None
         except ConnectionError:
             raise Problem(400, "the body did not come to its end") from None
-        finally:
-            room.give_back(held)
         return b"".join(pieces)
+
+    def _hold(self, size: int) -> None:
+        self._limits.room.take(size)
+        self._held += size
 
     def _too_large(self) -> Problem:
         most = self._limits.max_body
