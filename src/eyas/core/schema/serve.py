@@ -75,6 +75,9 @@ class ServeConfig(Section):
     threads: PositiveInt | None = None
     """For ONNX Runtime. Unset: `eyas predict` takes the cores this process may use; `eyas serve` shares them between
     its workers."""
+    share_weights: bool = True
+    """Workers have the weights of graphs from 4 MB on in memory once for all of them. While the service runs, these are
+    in the system's folder for temporary files."""
     outlier_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Share of images like the held-out ones that may be called unknown. 0: nothing is said of that."""
     ui: bool = True

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -58,6 +59,8 @@ class Place:
     """To the supervisor."""
     watching: Watching | None
     """The way to the watcher, where there is one."""
+    weights: Path | None
+    """Where there may be optimised graphs."""
 
 
 def work(table: Table, default: str, config: ServeConfig, threads: int, place: Place, *, changing: bool) -> None:
@@ -70,7 +73,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
         place: among the processes of the service.
         changing: the supervisor follows a repository.
     """
-    shelf = Shelf(Models(default), threads, config)
+    shelf = Shelf(Models(default), threads, config, place.weights)
     try:
         shelf.fill(table)
     except EyasError as error:
