@@ -11,11 +11,13 @@ amplitude falls as 1 / f, as photographs' does, JPEG at quality 90.
 Then the service's way with a large JPEG, decoding all of it and resizing, against Pillow's `Image.draft`, which decodes
 a half, a quarter or an eighth of the size: how much faster, and how other the pixels are.
 
-Results, 28 November 2026, Python 3.11.7 on 2 cores of an AMD EPYC that much else shared, 5 rounds, median:
-JPEG   simplejpeg (libjpeg-turbo alone) 6.4 times as fast as eyas at 32 × 32 (0.008 against 0.052 ms), 1.7 at 224 × 224
-       (0.20 against 0.33 ms), 1.4 at 640 × 480, 2.0 at 12 megapixels; OpenCV 4.0, 1.5, 1.3, 1.4; the same pixels
-PNG    imagecodecs 2.3 times as fast at 32 × 32, 1.5 at 224 × 224, 1.9 at 12 megapixels; OpenCV 2.3, 1.2, 1.2
-draft  2.2 to 4.4 times as fast to 224 × 224; pixels apart by 1.0 to 2.8 on average, 7 to 15 at most
+Results, 28 November 2026, Python 3.11.7 on 2 cores of an AMD EPYC that others shared (load 3), 5 rounds, median:
+JPEG   simplejpeg (libjpeg-turbo alone) 6.3 times as fast as eyas at 32 × 32 (0.008 against 0.050 ms), 1.3 at 224 × 224
+       (0.20 against 0.26 ms), 1.2 at 640 × 480, 2.5 at 12 megapixels; OpenCV 4.0, 1.2, 1.2, 2.4; libvips 0.2 to 2.0
+PNG    imagecodecs 2.3 times as fast at 32 × 32 (0.017 against 0.039 ms), 1.5 at 224 × 224, 1.8 at 12 megapixels;
+       OpenCV 2.3, 1.2, 1.3; libvips 0.15 to 2.1
+draft  1.5 to 2.9 times as fast to 224 × 224; pixels apart by 1.0 to 2.8 on average, 7 to 15 at most
+All decoders give the same pixels of both kinds.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ def prove(
         one.close()
     signal.setitimer(signal.ITIMER_REAL, config.prepare_seconds)
     outcome = attempt(version, threads, config)
-    if weights and not isinstance(outcome, Refused):
-        make(weights, outcome.bundle)
     send(pipe, outcome if isinstance(outcome, Refused) else Prepared(version))
+    if weights and not isinstance(outcome, Refused):  # proved already: no version is refused for what this comes to
+        make(weights, outcome.bundle)
 
 
 def verdict(child: Child, seconds: float) -> str | None:
