@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from eyas.bundle import Bundle
+from eyas.bundle import Bundle, Repository
 from eyas.core.schema import ServeConfig
 from eyas.infer import Predictor
 from eyas.serve.messages import Served, Version
@@ -90,10 +90,10 @@ def table(*bundles: Bundle) -> tuple[Served]:
 
 
 @contextmanager
-def sharing(bundle: Bundle) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def sharing(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A real server that shares the weights of small graphs too, and its address."""
     port = free_port()
-    with subprocess.Popen([sys.executable, "-c", RUN, str(bundle.path), str(port)]) as process:
+    with subprocess.Popen([sys.executable, "-c", RUN, str(path), str(port)]) as process:
         try:
             yield process, f"http://127.0.0.1:{port}"
         finally:
@@ -101,8 +101,11 @@ def sharing(bundle: Bundle) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="finds what is mapped in /proc")
-def test_workers_map_the_same_file_and_it_goes_with_the_service(colour: Bundle) -> None:
-    with sharing(colour) as (process, url):
+@pytest.mark.parametrize("several", [False, True], ids=["bundle", "repository"])
+def test_workers_map_the_same_file_and_it_goes_with_the_service(colour: Bundle, tmp_path: Path, several: bool) -> None:
+    if several:
+        Repository(tmp_path / "models").publish(colour.path, model="digits", live=True)
+    with sharing(tmp_path / "models" if several else colour.path) as (process, url):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
 
         def mapped() -> list[set[str]]:
