@@ -24,7 +24,7 @@ DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-transfer bench-tune bench-tune-training bench-together bench-serve bench-monitor bench-explain lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-transfer bench-tune bench-tune-training bench-together bench-serve bench-decode bench-monitor bench-explain lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -145,6 +145,9 @@ bench-together: $(VENV)/.dev  ## small models trained as one program, against ea
 bench-serve: $(VENV)/.dev build/peers-serve/eyas/.done $(SERVE_PEERS:%=build/peers-serve/%/.done)  ## the server against Triton, FastAPI, BentoML and others (about 2 hours; needs wrk)
 	$(BIN)/python benchmarks/serve/compare.py $(BENCH)
 
+bench-decode: build/peers-decode/.done  ## Pillow, as eyas decodes, against other decoders of JPEG and PNG (about 3 minutes)
+	PYTHONPATH=src build/peers-decode/bin/python benchmarks/decode/compare.py $(BENCH)
+
 bench-monitor: $(VENV)/.dev  ## drift, outliers, calibration, what watching costs, roll-back (about 40 minutes; needs wrk)
 	$(BIN)/python benchmarks/monitor/compare.py $(BENCH)
 
@@ -157,6 +160,11 @@ build/peers-serve/eyas/.done: pyproject.toml requirements.lock
 	touch $@
 
 build/peers-serve/%/.done: benchmarks/serve/locks/%.lock
+	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+build/peers-decode/.done: benchmarks/decode/decoders.lock
 	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

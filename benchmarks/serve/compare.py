@@ -6,8 +6,10 @@
 Needs wrk (Debian: apt-get install wrk). Every server has two workers and one ONNX Runtime thread in each, runs from an
 environment of its own (build/peers-serve, from benchmarks/serve/locks), and is measured alone: started, checked to
 give the right answer, warmed up, loaded, stopped. One round measures every server once, raw ONNX Runtime among them;
-ratios are taken within a round, and their median is printed with the least and the most. Each kind of body is a
-peer's own dialect; what it does not take is left out. In eyas, authentication, validation and metrics are on.
+ratios are taken within a round, and their median is printed with the least and the most. The peer that is measured
+first moves on by one each round. Of the kinds of bodies, `json` and `image` are each peer's own dialect (Triton's and
+MLServer's is the Open Inference Protocol's), `binary` and `oip json` that protocol's, where a peer speaks it; what a
+peer does not take is left out. In eyas, authentication, validation and metrics are on.
 
 Each round is kept in build/bench-serve as it ends, so that a comparison that was stopped goes on; what was measured
 with other code of eyas or of the benchmark, or with other options, is not used.
@@ -20,6 +22,7 @@ ResNet-20, JSON (4 rounds)    1,093 requests/s, 0.69 of raw ONNX Runtime; eyas /
 ResNet-20, binary (4 rounds)  1,257 requests/s, 0.80 of raw; eyas / Triton 1.05 (0.78 to 1.09), FastAPI without checks 1
 ResNet-20, JSON (1 round)     eyas / LitServe 4.9, BentoML 5.2, Flask with tf.function 6.2, with model.predict 64
 tiny, JSON (4 rounds)         6,683 requests/s; eyas / Triton 0.78, FastAPI 1.7; binary: eyas / Triton 0.92
+(in all of these eyas was measured first, and JSON was its own dialect against Triton's)
 500 requests/s, ResNet-20     p99 of JSON 3.4 ms (Triton 11.1), of binary 5.6 ms (Triton 9.3); 1 round
 footprint                     0.92 s to the first answer (Triton 2.1), 95 MB a worker, 228 MB, 25 packages beside eyas
 3 times the capacity          goodput 0.80 of the peak, rejections p99 9 ms, /livez p99 0.32 s, memory 1.01; 3 rounds
@@ -67,12 +70,18 @@ def _round(title: str, index: int, options: argparse.Namespace) -> Any:
     file = KEPT / f"{title.replace(' ', '-')}-{sha256(key.encode()).hexdigest()[:8]}-{index}.json"
     if not file.exists():
         print(f"{title}: round {index + 1} of {options.rounds}", file=sys.stderr)
-        found = SECTIONS[title].measure(options)
+        found = SECTIONS[title].measure(_turned(options, index))
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(found, indent=1))
         partial.replace(file)
     return json.loads(file.read_text())
+
+
+def _turned(options: argparse.Namespace, index: int) -> argparse.Namespace:
+    """The peers in another order each round, so that none is always measured first."""
+    first = index % len(options.peers)
+    return argparse.Namespace(**{**vars(options), "peers": options.peers[first:] + options.peers[:first]})
 
 
 def _code() -> str:

@@ -38,6 +38,8 @@ EYAS_SETTINGS = (
 )
 CLAIMS = {"sub": "load", "iss": "eyas", "aud": "eyas", "scope": "predict", "exp": int(time()) + 86400}
 EYAS_HEADERS = {"Authorization": f"Bearer {jwt.encode(CLAIMS, SECRET, 'HS256')}"}
+OWN = {"triton": "nvidia_pytriton"}
+"""Environment → the package of its server, where that has another name."""
 ADMIN_HEADERS = {"Authorization": f"Bearer {jwt.encode(CLAIMS | {'scope': 'admin'}, SECRET, 'HS256')}"}
 
 
@@ -50,10 +52,15 @@ class Peer:
     command: Callable[[Served, int], list[str]]
     """(model, port) → the arguments after the environment's Python."""
     bodies: Callable[[Served], dict[str, Body]]
-    """By kind: json, binary, image."""
+    """By kind: json, binary, image, oip json."""
     env: Callable[[Served], dict[str, str]] = lambda model: {}
     same_model: bool = True
     """It serves the very graph, and so must give the same answer."""
+
+    @property
+    def package(self) -> str:
+        """The server's own, as its metadata are called."""
+        return OWN.get(self.environment, self.environment)
 
     @property
     def python(self) -> Path:
@@ -158,7 +165,8 @@ def _eyas_bodies(model: Served) -> dict[str, Body]:
 
 def _triton_bodies(model: Served) -> dict[str, Body]:
     infer = f"/v2/models/{triton_server.MODEL}/infer"
-    return {"json": bodies.open_json(infer, model), "binary": bodies.open_binary(infer, model)}
+    spoken = bodies.open_json(infer, model)
+    return {"json": spoken, "binary": bodies.open_binary(infer, model), "oip json": spoken}
 
 
 def _graph(model: Served) -> dict[str, str]:
@@ -211,7 +219,7 @@ PEERS = {
             "mlserver",
             "mlserver",
             lambda model, port: [str(_program("mlserver")), "start", str(_mlserver_folder(model, port))],
-            lambda model: {"json": bodies.open_json("/v2/models/m/infer", model)},
+            lambda model: dict.fromkeys(("json", "oip json"), bodies.open_json("/v2/models/m/infer", model)),
             _graph,
         ),
         Peer("flask tf.function", "flask", _gunicorn, _json_to("/predict"), _keras("function"), same_model=False),

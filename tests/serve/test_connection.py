@@ -4,9 +4,10 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from select import select
 from threading import Event, Thread
+from time import monotonic
 
 import pytest
 import uvloop
@@ -17,7 +18,7 @@ from eyas.serve.http.eager import begin
 from eyas.serve.http.incoming import MAX_HEADERS
 from eyas.serve.http.proxies import Proxies
 from eyas.serve.http.request import Limits
-from eyas.serve.http.server import Server
+from eyas.serve.http.server import MOST, SPARE, Server
 from support.waiting import wait_until
 
 LIMITS = Limits(max_body=4 * HIGH, body_seconds=5.0)
@@ -61,7 +62,8 @@ class Site:
 
     header_seconds = 5.0
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
         self.seen, self.share = Seen(), Alone()
         self.waits, self.cancelled, self.go_on = Event(), Event(), asyncio.Event()
         self.listening = socket.create_server(("127.0.0.1", 0))
@@ -71,7 +73,7 @@ class Site:
     async def told(self, request: Request) -> Answer:
         body = await request.body()
         facts = {"method": request.method, "path": request.path, "query": request.query, "address": request.address}
-        return json_answer(facts | {"body": len(body), "id": request.id})
+        return json_answer(facts | {"body": len(body), "id": request.id, "above": request.above})
 
     async def slow(self, request: Request) -> Answer:
         self.waits.set()
@@ -109,7 +111,7 @@ class Site:
             self._stop = asyncio.Event()
             self._loop = asyncio.get_running_loop()
             application = Application(table, LIMITS, observers=[self.seen])
-            server = Server(application, self.header_seconds, PROXY, self.share)
+            server = Server(application, self.header_seconds, PROXY, self.share, most=self.most)
             await server.start([self.listening])
             self._up.set()
             await self._stop.wait()
@@ -433,3 +435,23 @@ def test_a_coroutine_that_does_not_wait_needs_no_task() -> None:
         assert gone == ["there"]
 
     asyncio.run(main())
+
+
+def test_connections_above_the_limit_are_answered_once_and_make_room_for_each_other() -> None:
+    with Site(most=2).open() as site, ExitStack() as stack:
+        first, *_ = [stack.enter_context(site.connect()) for _ in range(2 + 3 * SPARE)]
+        wait_until(lambda: site.share.here == 2 + SPARE, 20)
+        answer = site.ask(get("/told"))  # closed, though nobody asked for that
+        assert told(answer)["above"] is True
+        assert b"connection: close" in answer
+        first.sendall(get("/told", "Connection: close"))
+        assert told(until_closed(first))["above"] is False
+        wait_until(lambda: site.share.here == 1 + SPARE - 1, 20)
+        assert told(site.ask(get("/told", "Connection: close")))["above"] is False
+
+
+def test_a_connection_above_the_limit_that_asks_nothing_is_soon_let_go() -> None:
+    with Site(most=1).open() as site, site.connect(), site.connect() as above:
+        began = monotonic()
+        assert until_closed(above) == b""
+        assert monotonic() - began < 4  # under the 5 s that headers may take

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -178,6 +179,41 @@ def test_bodies_on_their_way_share_their_room(grey: Bundle) -> None:
         for one in slow:
             one.close()
         wait_until(lambda: answer_to_a_third().startswith(b"HTTP/1.1 4"), 20)  # it is read again, and is no JSON
+
+
+def test_bodies_keep_their_room_until_they_are_answered(grey: Bundle) -> None:
+    """A batch whose client does not read its answers leaves none for a prediction; once it has gone, there is room."""
+    lines = b"x\n" * 475_000  # each is answered by a line that says that it is no image
+    head = b"POST /predict/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+
+    def predict() -> httpx.Response:
+        return httpx.post(f"{server.url}/predict", json={"data": [[0.5] * 64] * 400})  # 100 kB
+
+    limits = {"max_body_mb": 1, "max_bodies_mb": 1, "max_images": 400, "max_batch_images": 475_000}
+    with running(grey.path, workers=1, **limits) as server:
+        assert predict().status_code == 200
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as batch:
+            batch.sendall(head + b"Content-Length: %d\r\n\r\n" % len(lines) + lines)
+            assert batch.recv(9) == b"HTTP/1.1 "  # its body has come
+            refused = predict()
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+            assert "1,000,000 bytes together (serve.max_bodies_mb)" in refused.json()["detail"]
+        wait_until(lambda: predict().status_code == 200, 20)
+
+
+def test_connections_above_the_limit_are_told_so_and_may_ask_for_health(grey: Bundle) -> None:
+    with running(grey.path, workers=1, max_connections=3) as server:
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            refused = httpx.post(f"{server.url}/predict", json=PIXELS)
+            assert refused.status_code == 503
+            assert refused.headers["Content-Type"] == "application/problem+json"
+            assert (refused.headers["Retry-After"], refused.headers["Connection"]) == ("1", "close")
+            assert "must be at most 3 (serve.max_connections)" in refused.json()["detail"]
+            alive = httpx.get(f"{server.url}/livez")
+            assert (alive.status_code, alive.headers["Connection"]) == (200, "close")
+        wait_until(lambda: httpx.post(f"{server.url}/predict", json=PIXELS).status_code == 200, 20)
 
 
 def test_a_huge_body_costs_no_memory(grey: Bundle) -> None:

@@ -38,7 +38,7 @@ def measure(options: Namespace) -> dict[str, Any]:
 
 
 def environment(peer: Peer) -> tuple[int, int]:
-    """Bytes of the installed packages, hard links counted once, and their number."""
+    """Bytes of the installed packages, hard links counted once, and how many there are beside the server's own."""
     entries = [
         entry
         for entry in next((peer.python.parents[1] / "lib").glob("python*/site-packages")).iterdir()
@@ -46,7 +46,8 @@ def environment(peer: Peer) -> tuple[int, int]:
     ]
     files = [file for entry in entries for file in (entry.rglob("*") if entry.is_dir() else [entry])]
     sizes = {stat.st_ino: stat.st_size for file in files if _is_file(file) for stat in (file.stat(),)}
-    return sum(sizes.values()), sum(entry.suffix == ".dist-info" for entry in entries)
+    packages = {entry.name.partition("-")[0] for entry in entries if entry.suffix == ".dist-info"}
+    return sum(sizes.values()), len(packages - {peer.package})
 
 
 def _is_file(path: Path) -> bool:
@@ -64,5 +65,12 @@ def report(rounds: list[dict[str, Any]]) -> None:
     if "eyas" in rounds[0]:
         bars = [at_most(BARS[key])([one["eyas"][key] for one in rounds]) if key in BARS else "" for key in digits]
         rows.append(("bars of eyas", *bars))
-    columns = ("server", "cold start s", "largest process MB (RSS)", "all MB (PSS)", "environment MB", "packages")
+    columns = (
+        "server",
+        "cold start s",
+        "largest process MB (RSS)",
+        "all MB (PSS)",
+        "environment MB",
+        "packages beside it",
+    )
     print_table(f"footprint, resnet20: {len(rounds)} rounds, median (least to most)", columns, rows)

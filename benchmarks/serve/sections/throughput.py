@@ -23,6 +23,7 @@ BARS = {
     ("resnet20", "json", "litserve"): 2.5,
     ("resnet20", "json", "bentoml"): 2.5,
     ("resnet20", "json", "triton"): 1,
+    ("resnet20", "oip json", "triton"): 1,
     ("resnet20", "binary", "triton"): 1,
     ("resnet20", "json", RAW): 0.5,
     ("resnet20", "binary", RAW): 0.7,

@@ -2,7 +2,7 @@
 
 from eyas.infer.files import LoadedFile, load_files, predict_files
 from eyas.infer.predictor import Prediction, Predictor, require_images
-from eyas.infer.session import Session
+from eyas.infer.session import Session, write_optimised
 
 __all__ = [
     "LoadedFile",
@@ -12,4 +12,5 @@ __all__ = [
     "load_files",
     "predict_files",
     "require_images",
+    "write_optimised",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,19 +80,26 @@ class Prediction:
 class Predictor:
     """One ONNX Runtime session over a bundle. `run` may be called from several threads at once."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None, scorer: Scorer | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        scorer: Scorer | None = None,
+        optimised: Path | None = None,
+    ) -> None:
         """Load the graph.
 
         Args:
             bundle: an opened bundle.
             threads: threads inside an operator; where None, the cores that this process may use.
             scorer: says what else there is to say of each prediction.
+            optimised: what `write_optimised` made of the bundle's graph.
 
         Raises:
             BundleError: ONNX Runtime cannot load the graph, or it is not a bundle's graph.
         """
         self.bundle = bundle
-        self._session = Session(bundle.model, threads)
+        self._session = Session(bundle.model, threads, optimised)
         self._scorer = scorer
 
     def run(self, images: NDArray[np.uint8], *, cam: bool = False) -> Prediction:

@@ -36,28 +36,21 @@ SILENT = 4  # ONNX Runtime's severity "fatal": its errors reach us as exceptions
 class Session:
     """A graph in memory. `run` may be called from several threads at once."""
 
-    def __init__(self, model: Path, threads: int | None = None) -> None:
+    def __init__(self, model: Path, threads: int | None = None, optimised: Path | None = None) -> None:
         """Load `model` for the CPU with every graph optimisation.
-
-        Idle threads sleep instead of spinning, so that a second process finds the cores free.
 
         Args:
             model: the ONNX file.
             threads: threads inside an operator; where None, the cores that this process may use.
+            optimised: what `write_optimised` made of it, to be loaded in its place.
 
         Raises:
             BundleError: the graph is corrupt, or lacks an input or output that a bundle must have.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
-        options.inter_op_num_threads = 1
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = SILENT
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except ORT_ERRORS as error:
-            raise BundleError(f"{model} is not a graph that ONNX Runtime can load: {error}") from error
+        options = _options(threads)
+        if optimised:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._session = _load(optimised or model, options)
         self.model = model
         _check(self._session, model)
         self.has_cam = CAM in _names(self._session.get_outputs())
@@ -90,6 +83,48 @@ class Session:
         except ORT_ERRORS as error:
             raise BundleError(f"the graph {self.model} failed: {error}") from error
         return outputs
+
+
+def write_optimised(model: Path, folder: Path) -> Path:
+    """A graph as it is once it is loaded on this processor, with its weights in a file beside it.
+
+    The weights of such a graph are mapped, not read, and so are in memory once for all processes that load it. Only
+    what matrix products take is still a process's own: it is packed as it is loaded.
+
+    Args:
+        model: the ONNX file.
+        folder: what it is written into.
+
+    Returns:
+        The graph, for `Session(model, optimised=…)`. It is for this machine and this version of ONNX Runtime alone.
+
+    Raises:
+        BundleError: the graph is corrupt, or cannot be written.
+    """
+    options = _options(1)
+    options.optimized_model_filepath = str(folder / model.name)
+    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
+    options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+    _load(model, options)
+    return folder / model.name
+
+
+def _options(threads: int | None) -> Any:
+    """Idle threads sleep instead of spinning, so that a second process finds the cores free."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or usable_cores()
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = SILENT
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _load(model: Path, options: Any) -> Any:
+    try:
+        return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except ORT_ERRORS as error:
+        raise BundleError(f"{model} is not a graph that ONNX Runtime can load: {error}") from error
 
 
 def _check(session: Any, model: Path) -> None:

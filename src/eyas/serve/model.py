@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -27,13 +28,21 @@ class Model:
         threads: of ONNX Runtime, for one prediction.
         name: that it is served as; the bundle's own where empty.
         outlier_rate: share of images like the held-out ones that may be called unknown, in [0, 1); 0: none is.
+        optimised: what `eyas.infer.write_optimised` made of the bundle's graph.
 
     Raises:
         BundleError: the graph cannot be loaded.
         IntegrityError: it does not give its golden answers.
     """
 
-    def __init__(self, bundle: Bundle, threads: int, name: str = "", outlier_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int,
+        name: str = "",
+        outlier_rate: float = 0.0,
+        optimised: Path | None = None,
+    ) -> None:
         self.bundle = bundle
         self.name, self.version = name or bundle.manifest.name, bundle.manifest.version
         self.named = self.name, self.version
@@ -43,7 +52,7 @@ class Model:
         """Whether answers say which images are like none held out."""
         scorer = self.scoring.attempt if self.scoring and self.tells_unknown else None
         self.info = _describe(bundle.manifest, self.name, outlier_rate if scorer else None)
-        self._predictor = Predictor(bundle, threads, scorer)
+        self._predictor = Predictor(bundle, threads, scorer, optimised)
         self._predictor.verify_golden()
         self.seconds, in_batch = self._probe()
         """Of one image's prediction, the least seen lately."""

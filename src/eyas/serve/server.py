@@ -13,6 +13,7 @@ from eyas.serve.http.listening import Names, bound, in_url
 from eyas.serve.logs import set_up
 from eyas.serve.messages import Served, Table, Version
 from eyas.serve.processes import Supervisor
+from eyas.serve.processes.optimiser import weights_folder
 from eyas.serve.rpc.port import check_port
 from eyas.serve.trust import open_gate, open_trusted
 
@@ -51,7 +52,8 @@ def serve(path: Path, config: ServeConfig) -> None:
         gate = open_gate(config)
         models = Repository(path, WRITE_SECONDS) if is_repository(path) else _one(path, config)
         url = f"{'https' if config.tls else 'http'}://{in_url(config.host)}:{config.port}"
-        Supervisor(models, config, gate, listening, url).run()
+        weights = stack.enter_context(weights_folder(config))
+        Supervisor(models, config, gate, listening, url, weights).run()
 
 
 def _ports(config: ServeConfig) -> dict[Names, int]:

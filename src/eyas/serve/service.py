@@ -28,6 +28,7 @@ from eyas.serve.shadows import Shadows
 T = TypeVar("T")
 ENVELOPE_SECONDS_PER_BYTE = 2e-9
 ENVELOPE_SHORT = 0.001  # seconds on the loop before the lane is asked
+FULL = "the connections of a worker must be at most {:,} (serve.max_connections)"
 
 
 @dataclass
@@ -91,9 +92,11 @@ class Service:
         """A guard, the first of all, so that what cannot be answered costs little.
 
         Raises:
-            Problem: 503, too much waits already.
+            Problem: 503, too much waits already, or there are too many connections.
         """
         if endpoint.scope == "predict":
+            if request.above:
+                raise Problem(503, FULL.format(self.config.max_connections), headers={"Retry-After": "1"})
             self.lane.require_room()
 
     def require_ready(self) -> None:

@@ -42,7 +42,7 @@ class ServeConfig(Section):
 
     @property
     def max_bodies(self) -> int:
-        """Bytes of all request bodies that come to a worker piece by piece, at most."""
+        """Bytes of all request bodies that a worker holds, at most."""
         return int((self.max_bodies_mb or max(256.0, self.max_body_mb)) * 1_000_000)
 
     @model_validator(mode="after")
@@ -62,8 +62,10 @@ class ServeConfig(Section):
     max_body_mb: PositiveFloat = 32.0
     """A larger request body is refused while it is read (413)."""
     max_bodies_mb: PositiveFloat | None = None
-    """Of the bodies that come to a worker piece by piece at one time; what goes beyond is refused (503). Unset: 256, or
-    `max_body_mb` where that is more."""
+    """Of all bodies that a worker holds at one time, from when they come until they are answered; what goes beyond is
+    refused (503). Unset: 256, or `max_body_mb` where that is more."""
+    max_connections: PositiveInt = 1000
+    """Of a worker. Those above are let in to ask for health and metrics, once each; predictions are refused (503)."""
     max_images: PositiveInt = 256
     """Images in one request, at most."""
     max_batch_images: PositiveInt = 10_000
@@ -73,6 +75,9 @@ class ServeConfig(Section):
     threads: PositiveInt | None = None
     """For ONNX Runtime. Unset: `eyas predict` takes the cores this process may use; `eyas serve` shares them between
     its workers."""
+    share_weights: bool = True
+    """Workers have the weights of graphs from 4 MB on in memory once for all of them. While the service runs, these are
+    in the system's folder for temporary files."""
     outlier_rate: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Share of images like the held-out ones that may be called unknown. 0: nothing is said of that."""
     ui: bool = True

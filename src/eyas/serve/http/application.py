@@ -103,6 +103,7 @@ class Application:
 
     def ended(self, request: Request, answer: Answer) -> None:
         """It was sent, as far as it could be."""
+        request.release()
         for observer in self._observers:
             observer.ended(request, answer.status)
 

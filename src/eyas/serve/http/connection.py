@@ -67,6 +67,8 @@ class Connection(asyncio.Protocol):
         """When the client is let go, on the loop's clock."""
         self.moved_on = False
         """Whether another worker is to have this client."""
+        self.above = False
+        """Whether it is one more than there may be."""
 
     # What the transport calls.
 
@@ -158,6 +160,7 @@ class Connection(asyncio.Protocol):
         if not self.moved_on:
             self.moved_on = self._server.moves_on()
         request = Request(head, content, self._application.limits)
+        request.above = self.above
         stays = stays and not self._last and not self.moved_on
         self._exchanges.append(Exchange(request, content, stays=stays, chunked=modern))
         return content

@@ -26,7 +26,7 @@ _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so the con
 
 
 class Room:
-    """Bytes that bodies may take in a process while they come, all together."""
+    """Bytes that the bodies in a process may take, all together, from when they come until they are answered."""
 
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
@@ -38,7 +38,7 @@ class Room:
             Problem: 503, there is no room for it.
         """
         if self.taken + size > self.most:
-            detail = f"the bodies on their way must be at most {self.most:,} bytes together (serve.max_bodies_mb)"
+            detail = f"the bodies at hand must be at most {self.most:,} bytes together (serve.max_bodies_mb)"
             raise Problem(503, detail, headers={**_CLOSE, "Retry-After": "1"})
         self.taken += size
 
@@ -55,7 +55,7 @@ class Limits(msgspec.Struct, frozen=True):
     body_seconds: float
     """Until all of the body has come."""
     room: Room = msgspec.field(default_factory=lambda: Room(sys.maxsize))
-    """For those that come piece by piece."""
+    """That all of them share."""
     seconds: float = math.inf
     """From the end of the headers to the answer."""
 
@@ -104,8 +104,10 @@ class Request:
     """
 
     __slots__ = (
+        "_held",
         "_limits",
         "_source",
+        "above",
         "address",
         "began",
         "endpoint",
@@ -124,6 +126,9 @@ class Request:
     def __init__(self, head: Head, source: Source, limits: Limits) -> None:
         self.began = perf_counter()
         self._source, self._limits = source, limits
+        self._held = 0  # bytes of the room
+        self.above = False
+        """Whether it came on a connection above the limit: what costs much is then refused."""
         self.method, self.path, self.headers = head.method, head.path, head.headers
         self.address, self.port, self.query_string = head.address, head.port, head.query
         self.endpoint: Endpoint | None = None
@@ -180,7 +185,7 @@ class Request:
 
         Raises:
             Problem: 413, more than the limit is announced or comes; 408, it takes too long; 400, the client leaves;
-                415, it comes compressed.
+                415, it comes compressed; 503, other bodies leave no room for it.
         """
         if (encoding := self.header("content-encoding") or "identity") != "identity":
             raise Problem(415, f"the body must be sent as it is, got Content-Encoding: {encoding}")
@@ -192,15 +197,20 @@ class Request:
             return await self._collect()
         if len(whole) > self._limits.max_body:
             raise self._too_large()
+        self._hold(len(whole))
         return whole
+
+    def release(self) -> None:
+        """It has been answered: its body leaves room for others."""
+        self._limits.room.give_back(self._held)
+        self._held = 0
 
     async def left(self) -> None:
         """Wait until the client has gone; to be asked once the body has come."""
         await self._source.left()
 
     async def _collect(self) -> bytes:
-        pieces, size, held = [], 0, 0
-        limits, room = self._limits, self._limits.room
+        pieces, size, limits = [], 0, self._limits
         left = self.until - perf_counter()
         try:
             async with asyncio.timeout(min(limits.body_seconds, left)):
@@ -208,8 +218,7 @@ class Request:
                     size += len(piece)
                     if size > limits.max_body:
                         raise self._too_large()
-                    room.take(len(piece))
-                    held += len(piece)
+                    self._hold(len(piece))
                     pieces.append(piece)
         except TimeoutError:
             own = limits.body_seconds <= left
@@ -217,9 +226,11 @@ class Request:
             raise Problem(408, f"the body must come within {seconds:g} s (serve.{name})", headers=_CLOSE) from None
         except ConnectionError:
             raise Problem(400, "the body did not come to its end") from None
-        finally:
-            room.give_back(held)
         return b"".join(pieces)
+
+    def _hold(self, size: int) -> None:
+        self._limits.room.take(size)
+        self._held += size
 
     def _too_large(self) -> Problem:
         most = self._limits.max_body

@@ -16,6 +16,8 @@ from eyas.serve.http.proxies import Proxies
 SWEEP_SECONDS = 0.25  # between two looks for clients whose time is over
 CLOSE_SECONDS = 0.01  # a few turns of the loop
 HANDSHAKE_SECONDS = 1.0  # for those who were let in last
+MOST = 1000  # connections
+SPARE = 64  # more, for those who ask whether it lives
 
 
 class Share(Protocol):
@@ -41,6 +43,8 @@ class Server:
         proxies: whose word on a client's address is taken.
         share: of the connections.
         tls: None: plain HTTP.
+        most: connections. Those above are answered once, where it costs little (`Request.above`), and closed; of them
+            there are `SPARE`, and the oldest makes room for another. Handshakes of TLS do not count until they end.
     """
 
     def __init__(
@@ -50,10 +54,13 @@ class Server:
         proxies: Proxies,
         share: Share,
         tls: ssl.SSLContext | None = None,
+        most: int = MOST,
     ) -> None:
         self.application, self.header_seconds = application, header_seconds
         self.proxies, self._share, self._tls = proxies, share, tls
         self._connections: set[Connection] = set()
+        self._most = most
+        self._above: dict[Connection, None] = {}  # the oldest first
         self._listening: list[tuple[socket, asyncio.Server]] = []
         self._empty: asyncio.Event | None = None  # set, while it stops, once no connection is left
         self._sweeper: asyncio.TimerHandle | None = None
@@ -105,12 +112,15 @@ class Server:
         """It is there."""
         self._connections.add(connection)
         self._share.opened()
+        if len(self._connections) - len(self._above) > self._most:
+            self._let_in_above(connection)
         if self._stopping:
             connection.leave()
 
     def closed(self, connection: Connection) -> None:
         """It is there no more."""
         self._connections.discard(connection)
+        self._above.pop(connection, None)
         if not connection.moved_on:
             self._share.closed()
         if self._empty is not None and not self._connections:
@@ -124,6 +134,15 @@ class Server:
         return crowded
 
     # Its own work.
+
+    def _let_in_above(self, connection: Connection) -> None:
+        if len(self._above) >= SPARE:
+            oldest = next(iter(self._above))
+            del self._above[oldest]
+            oldest.give_up()
+        self._above[connection] = None
+        connection.above = True
+        connection.leave()
 
     def _connection(self) -> Connection:
         return Connection(self)

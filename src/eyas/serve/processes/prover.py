@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from eyas.core.schema import ServeConfig
 from eyas.serve.messages import Prepared, Refused, Version, receive, send
@@ -13,23 +14,32 @@ from eyas.serve.processes.child import Child
 
 
 def prove(
-    version: Version, threads: int, config: ServeConfig, listening: Sequence[socket.socket], pipe: Connection
+    version: Version,
+    threads: int,
+    config: ServeConfig,
+    weights: Path | None,
+    listening: Sequence[socket.socket],
+    pipe: Connection,
 ) -> None:
     """The life of that process: load, prove, say how it went. After `prepare_seconds` it ends, whatever it is at.
 
     Args:
         threads: of ONNX Runtime, for one prediction.
+        weights: where the workers will look for its optimised graph.
         listening: the supervisor's, let go of.
         pipe: to the supervisor.
     """
     # ONNX Runtime starts a thread when it is imported, and a fork would lose it: the supervisor does not import it.
     from eyas.serve.processes.shelf import attempt
+    from eyas.serve.processes.weights import make
 
     for one in listening:
         one.close()
     signal.setitimer(signal.ITIMER_REAL, config.prepare_seconds)
     outcome = attempt(version, threads, config)
     send(pipe, outcome if isinstance(outcome, Refused) else Prepared(version))
+    if weights and not isinstance(outcome, Refused):  # proved already: no version is refused for what this comes to
+        make(weights, outcome.bundle)
 
 
 def verdict(child: Child, seconds: float) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from time import monotonic
 from types import FrameType
 
@@ -30,6 +31,7 @@ from eyas.serve.metrics.families import GAUGES, PID, RESTARTS
 from eyas.serve.processes.balance import Balance
 from eyas.serve.processes.changes import Changes
 from eyas.serve.processes.child import Child, fork
+from eyas.serve.processes.optimiser import optimise
 from eyas.serve.processes.prover import prove
 from eyas.serve.processes.watching import Watching
 from eyas.serve.schemas import AdminWorker
@@ -59,6 +61,7 @@ class Supervisor:
         gate: that all workers share.
         listening: bound, not listened on yet.
         url: where clients find it.
+        weights: an empty folder, through which the workers share them; None: each has its own.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Supervisor:
         gate: Gate,
         listening: Sequence[socket.socket],
         url: str,
+        weights: Path | None = None,
     ) -> None:
+        self._weights = weights
         self._config, self._gate = config, gate
         count, self._threads = config.shares(usable_cores())
         self._count = count
@@ -152,6 +157,8 @@ class Supervisor:
 
     def _begin(self, default: str) -> None:
         self._default = default
+        if self._weights:
+            optimise(self._fixed, self._config, self._weights, self._listening, self.fork)
         for slot in range(self._count):
             self._start(slot)
 
@@ -221,12 +228,13 @@ class Supervisor:
         from eyas.serve.processes.worker import Place, work
 
         share = 1 / self._count
-        place = Place(slot, share, self._tables, self._balance, self._gate, self._listening, pipe, self._watching)
+        sockets, watching = self._listening, self._watching
+        place = Place(slot, share, self._tables, self._balance, self._gate, sockets, pipe, watching, self._weights)
         work(self._table, self._default, self._config, self._threads, place, changing=self._changes is not None)
 
     def _try(self, version: Version, pipe: Connection) -> None:
         """The life of a process that tries a version."""
-        prove(version, self._threads, self._config, self._listening, pipe)
+        prove(version, self._threads, self._config, self._weights, self._listening, pipe)
 
     def _heard(self, slot: int, message: Message | None) -> None:
         worker = self._workers[slot]

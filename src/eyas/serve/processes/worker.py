@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -18,13 +19,14 @@ from eyas.core.schema import ServeConfig
 from eyas.serve.app import build_app
 from eyas.serve.asking import Asking, Told
 from eyas.serve.http.proxies import Proxies
-from eyas.serve.http.server import Server
+from eyas.serve.http.server import SPARE, Server
 from eyas.serve.messages import Activate, Activated, Failed, Prepare, Ready, Table, receive, send
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.models import Models
 from eyas.serve.monitoring.channel import Outbox
 from eyas.serve.monitoring.reporter import Reporter
 from eyas.serve.processes.balance import Balance
+from eyas.serve.processes.open_files import require_files
 from eyas.serve.processes.shelf import Shelf
 from eyas.serve.processes.watching import Watching
 from eyas.serve.service import Service
@@ -33,6 +35,7 @@ from eyas.serve.trust import Gate
 if TYPE_CHECKING:
     from eyas.serve.traces import Traces
 
+OTHER_FILES = 256  # that a worker may have open beside its connections
 GRACE_SECONDS = 10  # for the requests at hand, once the service is told to stop
 
 
@@ -56,6 +59,8 @@ class Place:
     """To the supervisor."""
     watching: Watching | None
     """The way to the watcher, where there is one."""
+    weights: Path | None
+    """Where there may be optimised graphs."""
 
 
 def work(table: Table, default: str, config: ServeConfig, threads: int, place: Place, *, changing: bool) -> None:
@@ -68,7 +73,7 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
         place: among the processes of the service.
         changing: the supervisor follows a repository.
     """
-    shelf = Shelf(Models(default), threads, config)
+    shelf = Shelf(Models(default), threads, config, place.weights)
     try:
         shelf.fill(table)
     except EyasError as error:
@@ -82,7 +87,9 @@ def work(table: Table, default: str, config: ServeConfig, threads: int, place: P
     said = tuple(model.pace for model in service.models)
     app = build_app(service, place.tables, place.gate, traces)
     share = place.balance.arrive(place.slot)
-    server = Server(app, config.header_seconds, Proxies(config.trusted_proxies), share, place.gate.tls)
+    proxies, most = Proxies(config.trusted_proxies), config.max_connections
+    require_files(most + SPARE + OTHER_FILES)
+    server = Server(app, config.header_seconds, proxies, share, place.gate.tls, most)
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold requests up for milliseconds
     uvloop.run(_serve(server, place, shelf, service, traces, Ready(said)))

@@ -29,7 +29,8 @@ JSON_SECONDS_PER_BYTE = 15e-9
 JSON_BYTES_PER_VALUE = 8
 FILE_SECONDS_PER_BYTE = 10e-9
 FILE_SECONDS_PER_PIXEL = 10e-9
-FILES_SECONDS = 0.005  # at least, of several files: what they hold is seen only on the way, so it is done in a thread
+FILE_LOOKED_INTO = 32_768  # bytes on the event loop: a header may be as long as its file, and 4 bytes may take 0.5 µs
+FILES_SECONDS = 0.005  # at least, of files that are not looked into whole: they are decoded in a thread
 FILES_SECONDS_PER_BYTE = 50e-9
 
 Images = NDArray[np.uint8]
@@ -84,13 +85,19 @@ class BodyReader:
 
     def several(self, size: int, decode: Callable[[], Images]) -> Reading:
         """Image files, in `size` bytes."""
-        return Reading(max(FILES_SECONDS, size * FILES_SECONDS_PER_BYTE), 1, decode)
+        return Reading(self._unseen(size), 1, decode)
 
     def file(self, content: bytes) -> Reading:
         """One image file."""
-        pixels = count_pixels(content, SERVED_FORMATS)  # a small file may hold many
+        pixels = count_pixels(content[:FILE_LOOKED_INTO], SERVED_FORMATS)  # a small file may hold many
         seconds = len(content) * FILE_SECONDS_PER_BYTE + pixels * FILE_SECONDS_PER_PIXEL
+        if len(content) > FILE_LOOKED_INTO:
+            seconds = max(seconds, FILES_SECONDS if pixels else self._unseen(len(content)))
         return Reading(seconds, 1, lambda: self._decode(content, self.config.max_pixels)[0][None])
+
+    def _unseen(self, size: int) -> float:
+        """Seconds that image files take of which nothing is known but how many bytes there are."""
+        return max(FILES_SECONDS, size * FILES_SECONDS_PER_BYTE)
 
     def _form(self, body: bytes, content_type: str) -> Images:
         return self.files(read_form(body, content_type, self.config.max_images), "form")
