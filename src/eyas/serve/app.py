@@ -10,7 +10,7 @@ from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
 from eyas.serve import ui
 from eyas.serve.endpoints import endpoints, metrics
-from eyas.serve.http import Answer, Application, Endpoint, Problem, Request
+from eyas.serve.http import Answer, Application, Endpoint, Request
 from eyas.serve.http.application import Observer
 from eyas.serve.http.request import Limits, Room
 from eyas.serve.logs import AccessLog
