@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline_place import Place
 
 from eyas.deploy.release import open_release
 from eyas.deploy.rendering import render_ecs
@@ -133,3 +134,26 @@ def test_a_service_that_is_not_there_is_told(aws: MotoAws, live: Live, tmp_path:
     said = roll_out(aws, live, rendered(live, tmp_path, "new", "2"), live.urls["new"], code=7)
     assert "there is no service digits in the cluster prod" in said
     assert "create-service" in said
+
+
+def test_the_script_goes_over_and_back(aws: MotoAws, live: Live, old: str, place: Place) -> None:
+    """By the image that the pipeline pushed to another registry, which ECR mirrors: the digest is the same."""
+    found = aws.client("ecr").describe_images(repositoryName="digits", imageIds=[{"imageTag": "2"}])["imageDetails"][0]
+    image = f"{IMAGE}@{found['imageDigest']}"
+    where = {
+        "PULL_FROM": IMAGE,
+        "AWS_ACCOUNT": ACCOUNT,
+        "ECS_CLUSTER": "prod",
+        "ECS_SERVICE": "digits",
+        "SERVICE_NAME": "digits",
+        "LATENCY_MS": "10000",
+        **aws.environment,
+    }
+    pushed = f"ghcr.io/team/digits@{found['imageDigest']}"
+    words = ("deploy.sh", "ecs", pushed, live.bundles["new"])
+    said = place.run(*words, code=7, SERVICE_URL=live.urls["wrong"], **where)
+    assert f"{old} 100 % is live again" in said
+    assert is_live(aws) == old
+    place.run(*words, SERVICE_URL=live.urls["new"], **where)
+    task = aws.client("ecs").describe_task_definition(taskDefinition=is_live(aws))["taskDefinition"]
+    assert task["containerDefinitions"][0]["image"] == image
