@@ -75,6 +75,7 @@ def test_a_cancelled_job_goes_back(place: Place, live: Live, first: signal.Signa
         assert {cloud.image_of(name).rpartition(":")[2] for name in cloud.weights} == {"old"}
 
 
+@pytest.mark.slow
 def test_azure_pulls_by_the_digest_from_the_mirror_and_goes_back(place: Place, live: Live, tmp_path: Path) -> None:
     digests = {name: f"sha256:{number:064}" for number, name in enumerate(live.urls)}
     images = {f"{MIRROR}@{digests[name]}": url for name, url in live.urls.items()}
