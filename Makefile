@@ -19,6 +19,8 @@ TOUR ?=
 PAGES ?=
 # Looks at pages as a screen reader would.
 AXE = axe-core@4.14.1
+# Validators of Gateway API and the Prometheus Operator, generated from their types.
+MODELS = @kubernetes-models/gateway-api@2.0.0 @kubernetes-models/prometheus-operator@6.0.0
 # Those that `make unit` skips in part, for want of the tools of tests/deploy/tools.lock: they say so.
 DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
@@ -56,7 +58,7 @@ image-check: $(VENV)/.dev  ## build the images with docker, podman or buildah, a
 install-check: $(VENV)/.dev  ## install each half alone in a clean environment, and predict with the serving half
 	$(BIN)/python tests/install/check.py
 
-release-check: $(VENV)/.dev build/release-tools/.done  ## build what a release is, twice alike, and run its demo (TAG=v0.1.0 is held against it)
+release-check: $(VENV)/.dev build/release-tools/.done build/boto3/.done  ## build what a release is, twice alike, and run its demo (TAG=v0.1.0 is held against it)
 	$(BIN)/python tests/install/release.py build/release-tools/bin/python $(TAG)
 
 build/release-tools/.done: tests/install/build.lock
@@ -64,7 +66,7 @@ build/release-tools/.done: tests/install/build.lock
 	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/install/build.lock
 	touch $@
 
-licences: $(VENV)/.dev  ## list the licences of all libraries anew, in docs/licences.md
+licences: $(VENV)/.dev build/boto3/.done  ## list the licences of all libraries anew, in docs/licences.md
 	$(BIN)/python tests/install/licences.py
 
 sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
@@ -76,6 +78,7 @@ deploy-check: $(VENV)/.dev build/deploy-tools/.done  ## manifests against the re
 build/deploy-tools/.done: tests/deploy/tools.lock deploy/docker/ray.lock
 	rm -rf build/deploy-tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools $(^:%=--requirement %)
+	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D)/node $(MODELS); fi
 	touch $@
 
 build/boto3/.done: tests/serve/boto3.lock

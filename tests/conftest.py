@@ -7,8 +7,9 @@ import pytest
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, open_dataset
 from support.browsing import browser
+from support.skips import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = ["browser"]
+__all__ = ["browser", "pytest_make_collect_report", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,7 +37,9 @@ class Place:
         (self.programs / "gh").symlink_to(Path(__file__).with_name("made_gh.py"))
         Path(__file__).with_name("made_gh.py").chmod(0o755)
 
-    def run(self, script: str, *words: object, code: int = 0, first: Path | None = None, **variables: str) -> str:
+    def run(
+        self, script: str | Path, *words: object, code: int = 0, first: Path | None = None, **variables: str
+    ) -> str:
         done = subprocess.run(
             [str(SCRIPTS / script), *map(str, words)],
             cwd=self.folder,

@@ -69,6 +69,36 @@ def test_a_port_that_is_taken() -> None:
     assert "taken" in found["said"]
 
 
+def test_a_stack_needs_its_ports_secrets_and_files(tmp_path: Path) -> None:
+    eyas("deploy", "compose", "--out", tmp_path / "stack")
+    compose = tmp_path / "stack" / "deploy" / "compose"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (compose / ".env").write_text(f"# ports\nGRAFANA_PORT='{port}'\nAPI_PORT=1\n")
+        whole = doctor("compose", "--stack", tmp_path / "stack", code=2, JUPYTER_PORT="2")
+    assert not whole["compose", f"port {port} of grafana"]["ok"]
+    ports = {what for _, what in whole if what.startswith("port ")} - {f"port {port} of grafana"}
+    others = {"mlflow": 5001, "prometheus": 9090, "alertmanager": 9093, "api": 1, "jupyter": 2}
+    assert ports == {f"port {number} of {name}" for name, number in others.items()}
+    kept = {what: one for (_, what), one in whole.items() if what.startswith(("secret", "mount", ".env"))}
+    assert len(kept) > 8
+    assert all(one["ok"] for one in kept.values()), kept
+    (tmp_path / "stack" / "secrets" / "grafana_password").unlink()
+    (tmp_path / "stack" / "secrets" / "pg_service").write_text("\n")
+    (compose / "prometheus.yml").unlink()
+    text = (compose / "compose.yaml").read_text()
+    (compose / "compose.yaml").write_text(text.replace("${API_CPUS:-1}", "${API_CPUS}"))
+    found = doctor("--stack", compose, code=2)
+    lacking = {what for (target, what), one in found.items() if target == "compose" and not one["ok"]}
+    assert {"secret grafana_password", "secret pg_service", "mount ./prometheus.yml", ".env"} <= lacking
+    assert "must set API_CPUS" in found["compose", ".env"]["said"]
+    assert "holds neither compose.yaml nor deploy/compose/compose.yaml" in eyas(
+        "deploy", "doctor", "--stack", tmp_path, code=2
+    )
+
+
 def test_secrets(tmp_path: Path) -> None:
     good, absent, short, shown = (tmp_path / name for name in ("good", "absent", "short", "shown"))
     eyas("token", "--new-secret", good)

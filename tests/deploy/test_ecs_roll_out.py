@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline_place import Place
 
 from eyas.deploy.release import open_release
 from eyas.deploy.rendering import render_ecs
-from support.aws import ACCOUNT, REGION, MotoAws, moto_aws
+from support.aws import ACCOUNT, ENVIRONMENT, REGION, MotoAws, moto_aws
 from support.live import Live, eyas, live_servers
 from support.waiting import wait_until
 
@@ -133,3 +134,49 @@ def test_a_service_that_is_not_there_is_told(aws: MotoAws, live: Live, tmp_path:
     said = roll_out(aws, live, rendered(live, tmp_path, "new", "2"), live.urls["new"], code=7)
     assert "there is no service digits in the cluster prod" in said
     assert "create-service" in said
+
+
+def test_the_script_goes_over_and_back(aws: MotoAws, live: Live, old: str, place: Place) -> None:
+    """By the image that the pipeline pushed to another registry, which ECR mirrors: the digest is the same."""
+    found = aws.client("ecr").describe_images(repositoryName="digits", imageIds=[{"imageTag": "2"}])["imageDetails"][0]
+    image = f"{IMAGE}@{found['imageDigest']}"
+    where = {
+        "PULL_FROM": IMAGE,
+        "AWS_ACCOUNT": ACCOUNT,
+        "ECS_CLUSTER": "prod",
+        "ECS_SERVICE": "digits",
+        "SERVICE_NAME": "digits",
+        "LATENCY_MS": "10000",
+        **aws.environment,
+    }
+    pushed = f"ghcr.io/team/digits@{found['imageDigest']}"
+    words = ("deploy.sh", "ecs", pushed, live.bundles["new"])
+    said = place.run(*words, code=7, SERVICE_URL=live.urls["wrong"], **where)
+    assert f"{old} 100 % is live again" in said
+    assert is_live(aws) == old
+    place.run(*words, SERVICE_URL=live.urls["new"], **where)
+    task = aws.client("ecs").describe_task_definition(taskDefinition=is_live(aws))["taskDefinition"]
+    assert task["containerDefinitions"][0]["image"] == image
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_doctor_says_where_credentials_and_region_come_from(tmp_path: Path, variable: str) -> None:
+    nothing = dict.fromkeys((*ENVIRONMENT, "AWS_SESSION_TOKEN"), "")
+    nothing |= {name: str(tmp_path / "none") for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")}
+    nothing |= {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    found = looked_at_aws(nothing, code=2)
+    assert found["boto3"]["ok"]
+    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in found["credentials"]["said"]
+    assert "set AWS_REGION" in found["a region"]["said"]
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "a-secret-of-ours"}
+    found = looked_at_aws(nothing | keys | {variable: REGION})
+    assert all(one["ok"] for one in found.values())
+    assert (found["credentials"]["said"], found["a region"]["said"]) == ("by env", REGION)
+    assert "a-secret-of-ours" not in str(found)
+    found = looked_at_aws(nothing | keys | {"AWS_PROFILE": "nobody"}, code=2)
+    assert found["credentials"]["said"] == "The config profile (nobody) could not be found"
+
+
+def looked_at_aws(env: dict[str, str], *, code: int = 0) -> dict[str, Any]:
+    said = eyas("deploy", "doctor", "ecs", "--json", env=env, code=code)
+    return {one["what"]: one for one in json.JSONDecoder().raw_decode(said)[0]}

@@ -1,8 +1,6 @@
 """`eyas deploy k8s`, built by the real kustomize: what comes out is valid, and says what eyas needs."""
 
 import copy
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,17 @@ from eyas.core.config import load_config
 from eyas.core.errors import ConfigError
 from eyas.deploy.files import template_folder
 from eyas.deploy.release import open_release, parse_image
-from eyas.deploy.rendering import COMPONENTS, OVERLAYS, KubernetesChoice, render_kubernetes
+from eyas.deploy.rendering import OVERLAYS, KubernetesChoice, render_kubernetes
 from eyas.serve.app import create_app
 from eyas.serve.metrics.families import WAITING
 from eyas.serve.processes.supervisor import STOP_SECONDS
 from support.asgi import asgi_client
 from support.bundles import make_bundle
 from support.crds import CRDS
+from support.kustomized import CHOICES, IMAGE, STABLE, Objects, build, build_choices, needs_kubectl
 from support.live import eyas
 
-pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not there: https://dl.k8s.io")
-IMAGE, STABLE = "registry.example.com/team/digits:2", "registry.example.com/team/digits:1"
-Objects = dict[tuple[str, str], Any]
-CHOICES = {
-    "base": KubernetesChoice(),
-    "all parts": KubernetesChoice(components=COMPONENTS, namespace="shop"),
-    "gateway": KubernetesChoice("gateway", ("monitoring", "postgres"), stable=parse_image(STABLE), weight=10),
-    "kserve": KubernetesChoice("kserve", storage="s3://models/digits/2"),
-    "ray": KubernetesChoice("ray", namespace="shop"),
-}
+pytestmark = needs_kubectl
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +34,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="module")
 def built(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Objects]:
     """Each choice, by kind and name."""
-    release = open_release(bundle.path, IMAGE)
-    made = {}
-    for name, choice in CHOICES.items():
-        folder = tmp_path_factory.mktemp("k8s") / "out"
-        render_kubernetes(release, folder, choice)
-        made[name] = build(folder)
-    return made
-
-
-def build(folder: Path) -> Objects:
-    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    objects = [*yaml.safe_load_all(done.stdout)]
-    found = {(one["kind"], one["metadata"]["name"]): one for one in objects}
-    assert len(found) == len(objects)
-    return found
+    return build_choices(bundle, tmp_path_factory.mktemp("k8s"))
 
 
 def pod(found: Objects, name: str = "eyas") -> Any:

@@ -46,6 +46,22 @@ def test_installing_is_what_it_says(place: Place) -> None:
     assert not list(environment.glob("lib/*/site-packages/onnxruntime"))
 
 
+@pytest.mark.parametrize(("user", "first"), [("0", ""), ("1000", "sudo ")])
+def test_packages_are_installed_as_root(place: Place, user: str, first: str) -> None:
+    """By a made apt-get: nothing of this machine is changed."""
+    place.program("id", f"echo {user}")
+    place.program("sudo", 'exec "$@"')
+    place.program("apt-get")
+    place.run("packages.sh", "jq", "prometheus")
+    calls = [line for line in place.called() if line.startswith(("sudo", "apt-get"))]
+    install = "apt-get -qq install --yes --no-install-recommends jq prometheus"
+    assert calls[-1] == install
+    assert calls[0] == f"{first}apt-get -qq update"
+    assert (f"sudo env DEBIAN_FRONTEND=noninteractive {install}" in calls) == bool(first)
+    place.program("apt-get", "exit 100")
+    place.run("packages.sh", "no-such-package", code=100)
+
+
 def test_a_sample_is_a_bundle(place: Place) -> None:
     place.run("sample-bundle.sh", place.folder / "sample")
     assert open_bundle(place.folder / "sample").manifest.dataset.name == "digits"

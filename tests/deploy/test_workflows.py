@@ -102,6 +102,8 @@ def test_every_step_runs_a_script_of_the_repository() -> None:
         match = RUN.fullmatch(line)
         assert match, f"{name}: {line}"  # no expression among them: what others write is never part of a command
         assert os.access(SCRIPTS / match[1], os.X_OK), line
+        files = [word for word in line.split() if word.endswith((".lock", ".txt"))]
+        assert all((ROOT / file).is_file() for file in files), line
     named = {RUN.fullmatch(line)[1] for _, line in run if RUN.fullmatch(line)}  # type: ignore[index]
     inside = "".join(file.read_text() for file in SCRIPTS.glob("*.sh"))
     unused = [file.name for file in SCRIPTS.glob("*.sh") if file.name not in named and f'/{file.name}"' not in inside]

@@ -1,7 +1,7 @@
 """The licences of all that eyas installs, by the metadata of what is installed here.
 
 python tests/install/licences.py            write docs/licences.md
-python tests/install/licences.py --check    say what is unknown, forbidden, or not in it
+python tests/install/licences.py --check    say what is unknown, forbidden, not in it, or not installed
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "licences.md"
+BESIDE = ROOT / "build" / "boto3"
+"""Where make puts what does not fit into requirements.lock."""
 NOT_FOR_USERS = ("all", "dev", "docs")
 STRONG = re.compile(
     r"\b(A?GPL|SSPL|EUPL|OSL|BUSL)|General Public|Affero|Commons Clause|NonCommercial|Proprietary", re.IGNORECASE
@@ -60,22 +62,24 @@ class Library:
         return ""
 
 
-def libraries() -> list[Library]:
-    """Of every extra that is wholly installed."""
+def libraries() -> tuple[list[Library], dict[str, str]]:
+    """Of every extra that is wholly installed; and each other extra with the first library that it lacks."""
+    sys.path += [str(BESIDE)] if str(BESIDE) not in sys.path else []  # behind the environment's own
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {"eyas": project["dependencies"], **project["optional-dependencies"]}
     users: dict[str, list[str]] = {}
+    left_out: dict[str, str] = {}
     for extra, lines in extras.items():
         if extra in NOT_FOR_USERS:
             continue
         try:
             found = set(_closure([one for one in map(Requirement, lines) if one.name != "eyas"]))
-        except PackageNotFoundError:
-            print(f"{extra} is left out: it is not installed here", file=sys.stderr)
+        except PackageNotFoundError as error:
+            left_out[extra] = str(error.name)
             continue
         for name in found:
             users.setdefault(name, []).append(extra)
-    return [_library(name, by) for name, by in sorted(users.items())]
+    return [_library(name, by) for name, by in sorted(users.items())], left_out
 
 
 def _closure(wanted: list[Requirement]) -> Iterator[str]:
@@ -114,12 +118,15 @@ def _licence(metadata: PackageMetadata) -> str:
 
 
 def main() -> None:
-    found = libraries()
+    found, left_out = libraries()
+    troubles = [f"the extra {extra} is left out: {name} is not installed here" for extra, name in left_out.items()]
     if "--check" not in sys.argv:
+        if troubles:
+            sys.exit("\n".join(troubles))
         PAGE.write_text(HEAD + "".join(f"{one.row}\n" for one in found))
         return
     listed = set(PAGE.read_text().splitlines())
-    troubles = [one.trouble for one in found if one.trouble]
+    troubles += [one.trouble for one in found if one.trouble]
     troubles += [f"docs/licences.md lacks {one.row}; make licences" for one in found if one.row not in listed]
     if troubles:
         sys.exit("\n".join(troubles))

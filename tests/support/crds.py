@@ -1,7 +1,8 @@
 """The shapes of kinds that are not Kubernetes's own, by hand: of their fields those that we use, and no others.
 
 Sources: the CRDs of Gateway API v1, the Prometheus Operator, KServe and KubeRay v1; the reference of Container Apps.
-What they hold of Kubernetes's own kinds (pods) is checked against those.
+What they hold of Kubernetes's own kinds (pods) is checked against those. Unlike an API server they refuse fields that
+they do not know; `test_foreign_schemas.py` asks what their projects publish about the values.
 """
 
 from __future__ import annotations

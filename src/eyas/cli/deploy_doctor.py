@@ -46,7 +46,14 @@ def doctor(
         list[Path] | None, typer.Option(help="A folder that is to be written; several times.", metavar="DIR")
     ] = None,
     port: Annotated[
-        list[int] | None, typer.Option(help="That compose is to have (5000); several times.", metavar="PORT")
+        list[int] | None,
+        typer.Option(help="In place of those that the compose file publishes; several times.", metavar="PORT"),
+    ] = None,
+    stack: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder that `eyas deploy compose` wrote; the working directory by default.", metavar="DIR"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,19 +62,20 @@ def doctor(
     Example: eyas deploy doctor; eyas deploy doctor ecs --bundle model --secret secret
     """
     with needs_extra("client"):
-        from eyas.deploy.inspection import PORT, TARGETS, Named, look
+        from eyas.deploy.inspection import TARGETS, Named, look
 
     wanted = targets or []
     if unknown := [name for name in wanted if name not in TARGETS]:
         raise ConfigError(f"TARGET must be one of {', '.join(TARGETS)}, got {', '.join(unknown)}")
     whole = find_bundle(bundle) if bundle else None
-    named = Named(whole, image, tuple(secret or ()), tuple(volume or ()), tuple(port or (PORT,)))
-    findings = list(look(wanted, named))
+    named = Named(whole, image, tuple(secret or ()), tuple(volume or ()), tuple(port or ()), stack)
+    judged = [*wanted, "compose"] if stack else wanted
+    findings = list(look(judged if wanted else TARGETS, named))
     if as_json:
         print_json([asdict(one) for one in findings])
     else:
         _print(findings)
-    _judge(findings, wanted)
+    _judge(findings, judged)
 
 
 def _judge(findings: list[Finding], wanted: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eyas.deploy.inspection.finding import Finding
+from eyas.deploy.shifting.ecs import open_session
 from eyas.deploy.shifting.tokens import AZURE, GOOGLE, TokenSource, where
 
 
@@ -22,12 +23,17 @@ def look_for_aws() -> Iterator[Finding]:
     """boto3, credentials, a region."""
     try:
         import boto3
+        from botocore.exceptions import BotoCoreError
     except ModuleNotFoundError:
         yield Finding("ecs", "boto3", False, 'pip install "eyas[aws]"')
         return
     yield Finding("ecs", "boto3", True, boto3.__version__)
-    session = boto3.Session()
-    found = session.get_credentials()
+    try:
+        session = open_session()
+        found = session.get_credentials()
+    except BotoCoreError as error:  # a profile that is not there, a file that is none
+        yield Finding("ecs", "credentials", False, str(error))
+        return
     said = f"by {found.method}" if found else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in by `aws`"
     yield Finding("ecs", "credentials", found is not None, said)
     region = session.region_name

@@ -44,8 +44,9 @@ def look_at_volume(folder: Path) -> Finding:
     return Finding("yours", what, True, "can be written")
 
 
-def look_at_port(port: int) -> Finding:
+def look_at_port(port: int, whose: str = "") -> Finding:
     """A port of this machine that nobody has."""
+    what = f"port {port}{whose}"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -54,5 +55,5 @@ def look_at_port(port: int) -> Finding:
             why = (
                 "it is taken; stop who has it, or choose another" if error.errno == errno.EADDRINUSE else error.strerror
             )
-            return Finding("compose", f"port {port}", False, str(why))
-    return Finding("compose", f"port {port}", True, "free")
+            return Finding("compose", what, False, str(why))
+    return Finding("compose", what, True, "free")

@@ -1,4 +1,4 @@
-"""All that is looked at, by target; and what the user names: a bundle, an image, secrets, volumes, ports."""
+"""All that is looked at, by target; and what the user names: a bundle, an image, secrets, volumes, ports, a stack."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from eyas.deploy.inspection import clouds, engines, files
 from eyas.deploy.inspection.bundles import look_at_bundle
 from eyas.deploy.inspection.finding import TARGETS, Finding
-
-PORT = 5000
+from eyas.deploy.inspection.stacks import look_at_stack
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,10 @@ class Named:
     image: str | None = None
     secrets: tuple[Path, ...] = ()
     volumes: tuple[Path, ...] = ()
-    ports: tuple[int, ...] = (PORT,)
+    ports: tuple[int, ...] = ()
+    """In place of those that the compose file publishes."""
+    stack: Path | None = None
+    """A folder with a compose file."""
 
 
 def look(targets: Sequence[str], named: Named) -> Iterator[Finding]:
@@ -47,7 +49,7 @@ def _of_target(target: str, named: Named) -> Iterator[Finding]:
         yield engines.look_for_builder()
     elif target == "compose":
         yield engines.look_for_compose()
-        yield from (files.look_at_port(port) for port in named.ports)
+        yield from _of_compose(named)
     elif target == "k8s":
         yield from engines.look_for_kubernetes()
     elif target == "cloudrun":
@@ -56,3 +58,9 @@ def _of_target(target: str, named: Named) -> Iterator[Finding]:
         yield from clouds.look_for_aws()
     else:
         yield clouds.look_for_azure()
+
+
+def _of_compose(named: Named) -> Iterator[Finding]:
+    found = look_at_stack(named.stack)
+    yield from (one for one in found if not (named.ports and one.what.startswith("port ")))
+    yield from (files.look_at_port(port) for port in named.ports)

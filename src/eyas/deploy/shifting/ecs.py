@@ -6,6 +6,7 @@ put back where it fails. boto3 is not part of eyas's lock: it comes with the ext
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,19 @@ class Aws:
     """By region: an image may lie in another one than the service."""
 
 
+def open_session(region: str | None = None) -> Any:
+    """boto3's, in a region: the one named, AWS_REGION's, or that of AWS's own settings. boto3 itself reads
+    AWS_DEFAULT_REGION alone, where every other SDK, the workflows and this module's words say AWS_REGION.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+    """
+    with needs_extra("aws"):
+        import boto3
+
+    return boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
+
+
 def connect(region: str | None = None) -> Aws:
     """Clients by the environment's credentials, region and AWS_ENDPOINT_URL.
 
@@ -38,11 +52,8 @@ def connect(region: str | None = None) -> Aws:
         MissingExtraError: boto3 is not installed.
         ConfigError: no region.
     """
-    with needs_extra("aws"):
-        import boto3
-
     with _refusals():
-        session = boto3.Session(region_name=region)
+        session = open_session(region)
         return Aws(session.client("ecs"), lambda where: session.client("ecr", region_name=where))
 
 
