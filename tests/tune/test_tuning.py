@@ -23,7 +23,7 @@ from eyas.core.runs import RunFolder
 from eyas.train import read_result
 from eyas.tune.plan import load_plan, save_plan
 from eyas.tune.running import read_trials
-from support.tracking import store
+from support.tracking import put_store, store
 from support.tuning import start
 from support.waiting import wait_until
 
@@ -171,6 +171,7 @@ def test_ctrl_c_stops_at_checkpoints_and_the_time_counts_on(home):
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # MLflow is loaded by a sender for each of the runs
 def test_new_trials_begin_with_the_weights_of_the_best_and_the_store_has_all_runs(home):
+    put_store(home)
     Path("rates.yaml").write_text("train.learning_rate: {low: 0.001, high: 0.01}\n")
     words = ["digits", "model.hidden=[32]", "train.epochs=2", "--space", "rates.yaml", "--trials", "3", "--alone"]
     words += ["--workers", "1", "--sampler", "random", "--no-halving", "--seeds", "1", "--inherit", "track=[mlflow]"]
