@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from eyas.monitor.streaming.betting import CELLS, betting_table, cell_of, start_share
+from eyas.monitor.streaming.betting import CELLS, betting_table, cell_of, cells_of, start_share
 from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, ClassTests, change_bar, ever_bar, mean_weights
 
 TABLE = betting_table()
@@ -23,6 +23,23 @@ def test_every_bet_is_fair_and_none_is_infinite() -> None:
     np.testing.assert_allclose(TABLE.mean(axis=0), 1, rtol=1e-12)
     assert (TABLE > 0).all()
     assert TABLE.max() < 300
+
+
+def test_a_bet_pays_its_density() -> None:
+    p = (np.arange(CELLS) + 0.5) / CELLS
+    densities = [power * p ** (power - 1) for power in (0.2, 0.5)]
+    densities += [power * (1 - p) ** (power - 1) for power in (0.2, 0.5)]
+    densities += [1 + slope * (1 - 2 * p) for slope in (-0.9, -0.3, 0.3, 0.9)]
+    densities += [(p**-0.5 + (1 - p) ** -0.5) / 4, (1 + 6 * p * (1 - p)) / 2]
+    inner = slice(20, -20)  # towards the ends densities change within a cell
+    np.testing.assert_allclose(betting_table()[inner], np.stack(densities, axis=1)[inner], rtol=1e-3)
+    np.testing.assert_allclose(betting_table().mean(axis=0), 1, rtol=1e-12)
+
+
+def test_every_p_has_a_cell() -> None:
+    cells = {0.0: 0, 0.99 / CELLS: 0, 1 / CELLS: 1, 0.5: CELLS // 2, 1 - 1e-9: CELLS - 1, 1.0: CELLS - 1}
+    assert [cell_of(p) for p in cells] == list(cells.values())
+    assert cells_of(np.array([*cells, np.nan])).tolist() == [*cells.values(), 0]
 
 
 def test_bets_win_where_they_should() -> None:

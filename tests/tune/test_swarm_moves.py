@@ -32,7 +32,7 @@ INFORMANT = Points(np.array([[0.46, 0.5]]), np.array([[0, 0]]))
 OF_CHOICE = (slice(0, 3), slice(3, 7))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def moves() -> Moves:
     return draw(ENCODING, np.random.default_rng(0), HERE, OWN, INFORMANT[np.zeros(COUNT, int)])
 
