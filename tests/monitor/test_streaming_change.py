@@ -140,6 +140,46 @@ def test_a_stream_that_begins_anew_finds_the_next_change_and_its_time() -> None:
     assert abs(first_again[1] - 1201) < 10
 
 
+def test_a_bet_that_wins_from_the_first_request_on_is_found_since_then() -> None:
+    """And no other stream or class is touched where one begins anew."""
+    many, single = ChangeTests([mean_weights(2)] * 2, (1.0, 1.0)), ClassTests(2, 2, 1.0)
+    for request in (1, 2, 3):
+        many.update(np.array([2.0, 0.5, 2.0, 0.5]), request, 0.1)
+        for k in (0, 1):
+            single.update(k, np.array([2.0, 0.5]), request)
+    assert many.state()["cusum"].tolist() == [8, 0.5, 8, 0.5]  # max(C, 1) g
+    assert single.state()["cusum"].tolist() == [[8, 0.5]] * 2
+    assert [many.since(0), many.since(1), single.since(0), single.since(1)] == [1] * 4
+    many.restart(0)
+    single.restart(0)
+    many.update(np.array([2.0, 0.5, 2.0, 0.5]), 4, 0.1)
+    single.update(0, np.array([2.0, 0.5]), 4)
+    assert many.state()["cusum"].tolist() == [2, 0.5, 16, 0.5]
+    assert [many.since(0), many.since(1), single.since(0), single.since(1)] == [4, 1, 4, 1]
+
+
+def test_since_when_is_said_by_the_bet_that_weighs_most() -> None:
+    tests = ChangeTests([np.array([0.2, 0.8])], (1.0, 1.0))
+    tests.update(np.array([0.5, 1.5]), 1, 0.1)
+    tests.update(np.array([3.0, 1.5]), 2, 0.1)  # R: 4.5 since 2, 3.75 since 1
+    assert tests.since(0) == 1
+
+
+def test_a_kept_state_goes_on_the_same() -> None:
+    payments = TABLE[np.random.default_rng(5).integers(0, CELLS, 30)]
+    one, other = (ChangeTests([mean_weights(BETS)], (10.0, 20.0)) for _ in range(2))
+    for request, paid in enumerate(payments[:20], start=1):
+        one.update(paid, request, start_share(request))
+    other.restore({name: np.array(value) for name, value in one.state().items()})
+    assert one.state().keys() == {"capital", "cusum", "start"}
+    steps = other.ahead(payments[20:], [start_share(request) for request in range(21, 31)])
+    expected = [one.update(paid, request, start_share(request)) for request, paid in enumerate(payments[20:], start=21)]
+    assert steps.levels.shape == (10, 2, 1)
+    np.testing.assert_allclose(steps.levels, expected)
+    other.keep(steps, 10, 21)
+    assert other.since(0) == one.since(0)
+
+
 def test_classes_are_tested_apart_and_as_one_stream_would_be() -> None:
     rng = np.random.default_rng(7)
     classes, alone = ClassTests(3, BETS, 10.0), ChangeTests([mean_weights(BETS)], (1.0, 10.0))

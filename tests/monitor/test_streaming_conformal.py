@@ -95,6 +95,20 @@ def test_small_classes_share_an_urn() -> None:
     assert sum(urns.of_class(0).counts) == 101
 
 
+def test_what_was_learned_is_forgotten_and_kept_counts_go_on() -> None:
+    rng = np.random.default_rng(1)
+    urn, fresh = (Urn(np.arange(9.0), np.random.default_rng(0)) for _ in range(2))
+    before = list(urn.counts)
+    p_values(urn, np.array([3.5, 99.0]), rng)
+    kept = list(urn.counts)
+    fresh.restore(kept)
+    assert fresh.p_value(5.5, 0.5, 0.5) == urn.p_value(5.5, 0.5, 0.5)
+    for score in (5.5, 3.5, 99.0):
+        urn.forget(score, 0.5)
+    assert urn.counts == before
+    assert urn.p_value(99.0, 0.5, 0.5, learn=False) == 0.5 / sum(before)
+
+
 def test_thirty_images_are_enough_for_an_urn() -> None:
     rng = np.random.default_rng(0)
     urns = ClassUrns(rng.random(89), np.repeat([0, 1, 2], [30, 29, 30]), 3, rng)

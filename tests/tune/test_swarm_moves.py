@@ -24,12 +24,15 @@ from eyas.tune.swarm.moves import (
 
 COUNT = 40_000
 FAR, CLOSE = int(ANYWHERE * COUNT), int(NEAR * COUNT)
-SPACE = Space([Float("a", 0, 1), Float("b", 0, 1), Choice("c", ("x", "y", "z")), Choice("d", (1, 2, 3, 4))])
+SIZES = (3, 4, 2)
+SPACE = Space([Float("a", 0, 1), Float("b", 0, 1), Choice("c", ("x", "y", "z")), Choice("d", (1, 2, 3, 4)), Choice("e", (0, 1))])
 ENCODING = Encoding(SPACE)
-HERE = State(np.array([0.5, 0.4]), np.array([0.1, -0.05]), np.array([0.2, 0.3, 0.5, 0.1, 0.2, 0.3, 0.4]))
-OWN = Points(np.array([[0.55, 0.42]]), np.array([[1, 3]]))
-INFORMANT = Points(np.array([[0.46, 0.5]]), np.array([[0, 0]]))
-OF_CHOICE = (slice(0, 3), slice(3, 7))
+HERE = State(np.array([0.5, 0.4]), np.array([0.1, -0.05]), np.array([0.2, 0.3, 0.5, 0.1, 0.2, 0.3, 0.4, 0.7, 0.3]))
+OWN = Points(np.array([[0.55, 0.42]]), np.array([[1, 3, 0]]))
+INFORMANT = Points(np.array([[0.46, 0.5]]), np.array([[2, 1, 1]]))
+OF_CHOICE = (slice(0, 3), slice(3, 7), slice(7, 9))
+EVEN = [1 / size for size in SIZES for _ in range(size)]
+DISTURBED = 1.5 / 5  # one or two of the five coordinates
 
 
 @pytest.fixture
@@ -43,9 +46,9 @@ def test_a_share_of_the_moves_goes_anywhere(moves: Moves) -> None:
     assert moves.velocities[FAR].any()
     assert positions.mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.02)
     assert positions.std(axis=0) == pytest.approx([12**-0.5] * 2, abs=0.01)
-    for column, values in enumerate((3, 4)):
+    for column, values in enumerate(SIZES):
         assert np.bincount(picks[:, column]) / FAR == pytest.approx([1 / values] * values, abs=0.02)
-    assert moves.preferences[:FAR] == pytest.approx(np.tile([1 / 3] * 3 + [1 / 4] * 4, (FAR, 1)))
+    assert moves.preferences[:FAR] == pytest.approx(np.tile(EVEN, (FAR, 1)))
 
 
 def test_a_share_begins_at_the_informant_and_changes_little(moves: Moves) -> None:
@@ -53,10 +56,9 @@ def test_a_share_begins_at_the_informant_and_changes_little(moves: Moves) -> Non
     for beyond in (FAR - 1, FAR + CLOSE):
         assert (moves.positions[beyond] != INFORMANT.numbers[0]).all()
     stays = (moves.positions[near] == INFORMANT.numbers).mean(axis=0)
-    assert stays == pytest.approx([1 - 1.5 / 4] * 2, abs=0.02)  # one or two of four are disturbed
+    assert stays == pytest.approx([1 - DISTURBED] * 2, abs=0.02)
     kept = (moves.points.picks[near] == INFORMANT.picks).mean(axis=0)
-    disturbed = 1.5 / 4
-    assert kept == pytest.approx([1 - disturbed * 2 / 3, 1 - disturbed * 3 / 4], abs=0.02)
+    assert kept == pytest.approx([1 - DISTURBED * (1 - 1 / size) for size in SIZES], abs=0.02)
 
 
 def test_the_others_go_on_and_are_pulled_to_both_bests(moves: Moves) -> None:
@@ -72,20 +74,20 @@ def test_the_others_go_on_and_are_pulled_to_both_bests(moves: Moves) -> None:
 
 def test_how_far_a_move_reaches_is_drawn_by_the_move() -> None:
     """The particle and both bests at one point, moving: inertia alone, and of what is not disturbed."""
-    still = Points(HERE.position[None], np.zeros((1, 2), int))
+    still = Points(HERE.position[None], np.zeros((1, 3), int))
     found = draw(ENCODING, np.random.default_rng(1), HERE, still, still[np.zeros(COUNT, int)])
     shares = found.velocities[FAR + CLOSE :] / (INERTIA * HERE.velocity)
     plain = shares[np.isclose(shares[:, 0], shares[:, 1], atol=1e-6)][:, 0]
-    assert len(plain) / len(shares) == pytest.approx((1 - 1.5 / 4) ** 2, abs=0.02)
+    assert len(plain) / len(shares) == pytest.approx((1 - DISTURBED) ** 2, abs=0.02)
     assert (plain.min(), plain.mean(), plain.max()) == pytest.approx((0, 1, 2), abs=0.02)
 
 
 def test_a_disturbance_has_a_reach_of_its_own() -> None:
     rest = State(HERE.position, np.zeros(2), HERE.preferences)
-    still = Points(rest.position[None], np.zeros((1, 2), int))
+    still = Points(rest.position[None], np.zeros((1, 3), int))
     found = draw(ENCODING, np.random.default_rng(2), rest, still, still[np.zeros(COUNT, int)])
     apart = found.velocities[FAR:]
-    assert (apart != 0).mean() == pytest.approx(1.5 / 4, abs=0.01)
+    assert (apart != 0).mean() == pytest.approx(DISTURBED, abs=0.01)
     spread = np.log(MOST_REACH / LEAST_REACH)
     expected = ((MOST_REACH**2 - LEAST_REACH**2) / (2 * spread)) ** 0.5  # of a reach that is even in its logarithm
     assert apart[apart != 0].std() == pytest.approx(expected, rel=0.05)
@@ -101,7 +103,7 @@ def test_at_most_half_of_few_dimensions_are_disturbed() -> None:
     assert found.points.picks.shape == (4000, 0)
 
 
-@pytest.mark.parametrize(("choice", "own", "informant", "other"), [(0, 1, 0, 2), (1, 3, 0, 1)])
+@pytest.mark.parametrize(("choice", "own", "informant", "other"), [(0, 1, 2, 0), (1, 3, 1, 2)])
 def test_preferences_go_on_and_are_pulled_to_the_values_of_both(
     moves: Moves, choice: int, own: int, informant: int, other: int
 ) -> None:
@@ -131,12 +133,12 @@ def test_values_are_drawn_by_their_preferences(moves: Moves) -> None:
 
 def test_anywhere_is_even_in_every_coordinate() -> None:
     found = anywhere(ENCODING, np.random.default_rng(4), 20_000)
-    for column, values in enumerate((3, 4)):
+    for column, values in enumerate(SIZES):
         assert np.bincount(found.points.picks[:, column]) / 20_000 == pytest.approx([1 / values] * values, abs=0.02)
     assert found.positions.mean() == pytest.approx(0.5, abs=0.01)
     assert found.points.numbers == pytest.approx(found.positions)
     assert not found.velocities.any()
-    assert found.preferences == pytest.approx(np.tile([1 / 3] * 3 + [1 / 4] * 4, (20_000, 1)))
+    assert found.preferences == pytest.approx(np.tile(EVEN, (20_000, 1)))
 
 
 def test_a_state_is_kept_to_six_decimals_and_rows_stay_together(moves: Moves) -> None:
@@ -159,4 +161,4 @@ def test_a_particle_that_was_just_placed_rests_and_prefers_nothing() -> None:
     placed = at_rest(ENCODING, np.array([0.2, 0.9]))
     assert placed.position.tolist() == [0.2, 0.9]
     assert placed.velocity.tolist() == [0, 0]
-    assert placed.preferences == pytest.approx([1 / 3] * 3 + [1 / 4] * 4)
+    assert placed.preferences == pytest.approx(EVEN)
