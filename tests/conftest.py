@@ -11,8 +11,10 @@ from httpx._transports import default as transport
 from eyas.core.schema import DataConfig
 from eyas.data import Dataset, open_dataset
 from support.browsing import browser
+from support.fuzzing import load_examples
 
 __all__ = ["browser"]
+load_examples()
 
 
 @pytest.fixture(scope="session", autouse=True)
