@@ -107,9 +107,9 @@ def test_what_does_not_fit_is_refused() -> None:
         softmax(np.zeros((1, 2)), -1)
     with pytest.raises(DataError, match="temperature must be greater than 0, got 0"):
         softmax(np.zeros((1, 2)), 0)
-    with pytest.raises(DataError, match="^logits must be finite"):
+    with pytest.raises(DataError, match=r"^logits must be finite"):
         softmax(np.full((1, 2), np.nan))
-    with pytest.raises(DataError, match="^logits must be finite"):
+    with pytest.raises(DataError, match=r"^logits must be finite"):
         fit_temperature(np.full((1, 2), np.inf), np.array([0]))
     with pytest.raises(DataError, match=r"labels must lie in \[0, 1\]"):
         fit_temperature(np.zeros((1, 2)), np.array([2]))

@@ -17,8 +17,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from eyas.core.schema import Config
 from eyas.core.processes import start_module
+from eyas.core.schema import Config
 from eyas.data import Dataset
 from eyas.track.delivery import process
 from eyas.track.delivery.sink import REMOTE, STARTING

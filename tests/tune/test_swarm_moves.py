@@ -25,7 +25,9 @@ from eyas.tune.swarm.moves import (
 COUNT = 40_000
 FAR, CLOSE = int(ANYWHERE * COUNT), int(NEAR * COUNT)
 SIZES = (3, 4, 2)
-SPACE = Space([Float("a", 0, 1), Float("b", 0, 1), Choice("c", ("x", "y", "z")), Choice("d", (1, 2, 3, 4)), Choice("e", (0, 1))])
+SPACE = Space(
+    [Float("a", 0, 1), Float("b", 0, 1), Choice("c", ("x", "y", "z")), Choice("d", (1, 2, 3, 4)), Choice("e", (0, 1))]
+)
 ENCODING = Encoding(SPACE)
 HERE = State(np.array([0.5, 0.4]), np.array([0.1, -0.05]), np.array([0.2, 0.3, 0.5, 0.1, 0.2, 0.3, 0.4, 0.7, 0.3]))
 OWN = Points(np.array([[0.55, 0.42]]), np.array([[1, 3, 0]]))
