@@ -9,6 +9,10 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 TESTS = OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses 2 --dist worksteal
 # make test PYTEST="-k serve" runs a part.
 PYTEST ?=
+# Parts of `make mutation`, by mutmut's names.
+MUTANTS ?=
+FUZZ ?= 20000
+FUZZED = tests/data/test_parsers.py tests/data/test_source_fuzz.py tests/serve/test_pixels.py tests/serve/test_request_fuzz.py
 # make api-check API="--seed 2 --max-examples 500" looks elsewhere.
 API ?=
 # make bench-train BENCH="--rounds 1 --networks mlp" runs a part.
@@ -26,7 +30,7 @@ DEPLOY_TESTS = $(shell grep -l "make deploy-check" tests/deploy/test_*.py)
 SERVE_PEERS = $(basename $(notdir $(wildcard benchmarks/serve/locks/*.lock)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme bench-train bench-recipe bench-transfer bench-tune bench-tune-training bench-together bench-serve bench-decode bench-monitor bench-explain lock clean
+.PHONY: help demo test lint types contracts unit pages image-check install-check release-check licences deploy-check sagemaker-check ui-check ui-pictures api-check docs docs-serve docs-figures tour readme coverage mutation fuzz bench-train bench-recipe bench-transfer bench-tune bench-tune-training bench-together bench-serve bench-decode bench-monitor bench-explain lock clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -48,6 +52,24 @@ contracts: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(TESTS) -m "not pages" $(PYTEST)
+
+coverage: $(VENV)/.dev  ## run the tests, and say which branches they take, by package (half an hour; asks for no share)
+	rm -rf build/coverage
+	-$(TESTS) -m "not pages" --cov --cov-report= $(PYTEST)
+	$(BIN)/coverage json --quiet -o build/coverage/coverage.json
+	$(BIN)/python tests/quality/coverage_by_package.py build/coverage/coverage.json
+
+mutation: $(VENV)/.dev build/mutmut/.done  ## change the numeric core in thousands of places, and list what no test sees (MUTANTS="eyas.tune.swarm.moves*" is a part)
+	PYTHONPATH=build/mutmut OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run --max-children 2 $(MUTANTS)
+	PYTHONPATH=build/mutmut $(BIN)/python -m mutmut results
+
+build/mutmut/.done: tests/quality/mutmut.lock
+	rm -rf $(@D) mutants
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) --requirement $<
+	touch $@
+
+fuzz: $(VENV)/.dev  ## feed what reads data and requests 20,000 examples a test (FUZZ=1000000 for a night)
+	FUZZ=$(FUZZ) $(TESTS) --timeout 0 $(FUZZED) $(PYTEST)
 
 pages: $(VENV)/.dev  ## run every command of the README, the site and the notebooks
 	$(TESTS) -m pages $(PYTEST)
@@ -196,7 +218,7 @@ lock:  ## renew requirements.lock from the newest versions that pyproject.toml a
 	rm -rf build/lock
 
 clean:  ## remove the environment and what tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build dist mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

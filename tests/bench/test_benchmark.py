@@ -55,7 +55,7 @@ def answering(status: int, *, length: bool = True, keep: bool = True) -> Iterato
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
         served.daemon_threads = True
-        threading.Thread(target=served.serve_forever, daemon=True).start()
+        threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
         yield Target("127.0.0.1", served.server_port)
         served.shutdown()
 

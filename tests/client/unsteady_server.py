@@ -43,6 +43,7 @@ class Unsteady:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body waits for no acknowledgement of its head
     state: Unsteady
 
     def setup(self) -> None:

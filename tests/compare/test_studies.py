@@ -165,7 +165,7 @@ def test_a_study_needs_validation_images(quick_plan, home):
 @pytest.mark.slow
 def test_a_learning_curve_of_the_digits(home):
     words = ("model.hidden=[64]", "train.epochs=4", "train.batch_size=32", "--fractions", "0.05,0.1,0.25,1")
-    answer = eyas("learning-curve", "digits", *words, "--seeds", "2", "--json", fresh=True)
+    answer = eyas("learning-curve", "digits", *words, "--seeds", "2", "--json")
     found = json.loads(answer.stdout)
     assert found["images"] == sorted(found["images"])
     assert found["images"][-1] == len(open_dataset(load_plan(home / found["study"]).base().data).train)

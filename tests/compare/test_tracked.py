@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from eyas.compare.making import plan_comparison
 from eyas.compare.running import begin_study, finish_comparison, train_all
 from eyas.data import open_dataset
-from support.tracking import eyas, store
+from support.tracking import eyas, put_store, store
 
 QUICK = {
     "data.source": "digits",
@@ -68,10 +68,11 @@ def test_parent_and_children_in_the_default_store(home):
 @pytest.mark.timeout(600)  # MLflow is loaded by a sender for each of the runs
 def test_a_server_that_is_down_gets_all_of_it_later(home, monkeypatch, server_later):
     """The names are the course's own with one seed."""
+    put_store(home)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server_later.url)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    folder, result = run_study("optimizers", seeds=1)
+    folder, result = run_study("batchnorm", seeds=1)
     assert "records wait" in eyas("track", "sync", folder, code=9).stderr
     server_later.start()
     assert "mlflow has everything" in eyas("track", "sync", folder).stdout
-    check_family(folder, result, "Optimizer_Comparison", server_later.url)
+    check_family(folder, result, "Batch_Norm_Comparison", server_later.url)

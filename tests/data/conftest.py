@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 from http_server import Server, running
-from hypothesis import settings
 
 from eyas.data.sources import download as downloads
-
-# The same examples every time, and no deadline: the machine may be busy with other tests.
-settings.register_profile("data", derandomize=True, deadline=None)
-settings.load_profile("data")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from support.waiting import wait_until
 PROJECT, IMAGE = "shop", "registry.example.com/team/digits"
 MIRROR = "mirror.azurecr.io/digits"
 GROUP = "/subscriptions/1234/resourceGroups/ml"
+AT_ONCE = 1  # between two looks the script waits two seconds
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 def test_it_goes_over_and_back(place: Place, live: Live) -> None:
     images = {f"{IMAGE}:{name}": url for name, url in live.urls.items()}
-    with google.cloudrun(PROJECT, images) as cloud:
+    with google.cloudrun(PROJECT, images, settle_looks=AT_ONCE) as cloud:
         where = {
             "API_ENDPOINT": cloud.url,
             "GCP_PROJECT": PROJECT,
@@ -56,7 +57,7 @@ def test_it_goes_over_and_back(place: Place, live: Live) -> None:
 def test_a_cancelled_job_goes_back(place: Place, live: Live, first: signal.Signals) -> None:
     """A pipeline sends SIGINT, then SIGTERM, to the script alone."""
     images = {f"{IMAGE}:{name}": url for name, url in live.urls.items()}
-    with google.cloudrun(PROJECT, images) as cloud:
+    with google.cloudrun(PROJECT, images, settle_looks=AT_ONCE) as cloud:
         where = {
             "API_ENDPOINT": cloud.url,
             "GCP_PROJECT": PROJECT,

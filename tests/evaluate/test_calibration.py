@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.core.errors import DataError
-from eyas.evaluate import evaluate, fit_temperature, softmax
+from eyas.evaluate import calibration, evaluate, fit_temperature, softmax
 
 
 def sampled(n: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +71,28 @@ def test_never_changes_the_prediction(seed: int, temperature: float) -> None:
     ids=["no images", "flat", "separated", "all wrong", "tiny margins", "huge"],
 )
 def test_edges(logits: np.ndarray, labels: np.ndarray, expected: float) -> None:
-    assert fit_temperature(logits, labels) == pytest.approx(expected)
+    assert fit_temperature(logits, labels) == expected
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "most"),
+    [
+        *((sampled(500, 10)[0] * scale, sampled(500, 10)[1], 8) for scale in (0.1, 1, 10)),
+        (np.eye(3) * 5, np.array([1, 2, 0]), 1),  # beyond one end
+        (np.eye(3) * 1e-3, np.array([0, 1, 1]), 2),  # beyond the other
+        (np.vstack([np.eye(3)] * 20) * 60, np.array([*range(3)] * 19 + [0, 1, 1]), 12),  # flat where it begins
+    ],
+)
+def test_few_steps_find_it(logits: np.ndarray, labels: np.ndarray, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, gap = [], calibration._gap
+
+    def counted(z: np.ndarray, right: float, beta: float) -> tuple[float, float]:
+        steps.append(beta)
+        return gap(z, right, beta)
+
+    monkeypatch.setattr(calibration, "_gap", counted)
+    fit_temperature(logits, labels)
+    assert len(steps) <= most
 
 
 def test_softmax_keeps_the_dtype_and_does_not_overflow() -> None:
@@ -84,7 +105,11 @@ def test_softmax_keeps_the_dtype_and_does_not_overflow() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(DataError, match="temperature must be greater than 0, got -1"):
         softmax(np.zeros((1, 2)), -1)
-    with pytest.raises(DataError, match="logits must be finite"):
+    with pytest.raises(DataError, match="temperature must be greater than 0, got 0"):
+        softmax(np.zeros((1, 2)), 0)
+    with pytest.raises(DataError, match=r"^logits must be finite"):
+        softmax(np.full((1, 2), np.nan))
+    with pytest.raises(DataError, match=r"^logits must be finite"):
         fit_temperature(np.full((1, 2), np.inf), np.array([0]))
     with pytest.raises(DataError, match=r"labels must lie in \[0, 1\]"):
         fit_temperature(np.zeros((1, 2)), np.array([2]))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from eyas.monitor.streaming.betting import CELLS, betting_table, cell_of, start_share
+from eyas.monitor.streaming.betting import CELLS, betting_table, cell_of, cells_of, start_share
 from eyas.monitor.streaming.change import CHANGE, EVER, ChangeTests, ClassTests, change_bar, ever_bar, mean_weights
 
 TABLE = betting_table()
@@ -23,6 +23,23 @@ def test_every_bet_is_fair_and_none_is_infinite() -> None:
     np.testing.assert_allclose(TABLE.mean(axis=0), 1, rtol=1e-12)
     assert (TABLE > 0).all()
     assert TABLE.max() < 300
+
+
+def test_a_bet_pays_its_density() -> None:
+    p = (np.arange(CELLS) + 0.5) / CELLS
+    densities = [power * p ** (power - 1) for power in (0.2, 0.5)]
+    densities += [power * (1 - p) ** (power - 1) for power in (0.2, 0.5)]
+    densities += [1 + slope * (1 - 2 * p) for slope in (-0.9, -0.3, 0.3, 0.9)]
+    densities += [(p**-0.5 + (1 - p) ** -0.5) / 4, (1 + 6 * p * (1 - p)) / 2]
+    inner = slice(20, -20)  # towards the ends densities change within a cell
+    np.testing.assert_allclose(betting_table()[inner], np.stack(densities, axis=1)[inner], rtol=1e-3)
+    np.testing.assert_allclose(betting_table().mean(axis=0), 1, rtol=1e-12)
+
+
+def test_every_p_has_a_cell() -> None:
+    cells = {0.0: 0, 0.99 / CELLS: 0, 1 / CELLS: 1, 0.5: CELLS // 2, 1 - 1e-9: CELLS - 1, 1.0: CELLS - 1}
+    assert [cell_of(p) for p in cells] == list(cells.values())
+    assert cells_of(np.array([*cells, np.nan])).tolist() == [*cells.values(), 0]
 
 
 def test_bets_win_where_they_should() -> None:
@@ -121,6 +138,46 @@ def test_a_stream_that_begins_anew_finds_the_next_change_and_its_time() -> None:
     first_again = next(pair for pair in found if pair[0] > 240)
     assert 1200 < first_again[0] < 1260
     assert abs(first_again[1] - 1201) < 10
+
+
+def test_a_bet_that_wins_from_the_first_request_on_is_found_since_then() -> None:
+    """And no other stream or class is touched where one begins anew."""
+    many, single = ChangeTests([mean_weights(2)] * 2, (1.0, 1.0)), ClassTests(2, 2, 1.0)
+    for request in (1, 2, 3):
+        many.update(np.array([2.0, 0.5, 2.0, 0.5]), request, 0.1)
+        for k in (0, 1):
+            single.update(k, np.array([2.0, 0.5]), request)
+    assert many.state()["cusum"].tolist() == [8, 0.5, 8, 0.5]  # max(C, 1) g
+    assert single.state()["cusum"].tolist() == [[8, 0.5]] * 2
+    assert [many.since(0), many.since(1), single.since(0), single.since(1)] == [1] * 4
+    many.restart(0)
+    single.restart(0)
+    many.update(np.array([2.0, 0.5, 2.0, 0.5]), 4, 0.1)
+    single.update(0, np.array([2.0, 0.5]), 4)
+    assert many.state()["cusum"].tolist() == [2, 0.5, 16, 0.5]
+    assert [many.since(0), many.since(1), single.since(0), single.since(1)] == [4, 1, 4, 1]
+
+
+def test_since_when_is_said_by_the_bet_that_weighs_most() -> None:
+    tests = ChangeTests([np.array([0.2, 0.8])], (1.0, 1.0))
+    tests.update(np.array([0.5, 1.5]), 1, 0.1)
+    tests.update(np.array([3.0, 1.5]), 2, 0.1)  # R: 4.5 since 2, 3.75 since 1
+    assert tests.since(0) == 1
+
+
+def test_a_kept_state_goes_on_the_same() -> None:
+    payments = TABLE[np.random.default_rng(5).integers(0, CELLS, 30)]
+    one, other = (ChangeTests([mean_weights(BETS)], (10.0, 20.0)) for _ in range(2))
+    for request, paid in enumerate(payments[:20], start=1):
+        one.update(paid, request, start_share(request))
+    other.restore({name: np.array(value) for name, value in one.state().items()})
+    assert one.state().keys() == {"capital", "cusum", "start"}
+    steps = other.ahead(payments[20:], [start_share(request) for request in range(21, 31)])
+    expected = [one.update(paid, request, start_share(request)) for request, paid in enumerate(payments[20:], start=21)]
+    assert steps.levels.shape == (10, 2, 1)
+    np.testing.assert_allclose(steps.levels, expected)
+    other.keep(steps, 10, 21)
+    assert other.since(0) == one.since(0)
 
 
 def test_classes_are_tested_apart_and_as_one_stream_would_be() -> None:

@@ -61,6 +61,13 @@ def test_blocks_are_single_gaps_at_both_ends_and_none_is_wide(count: int) -> Non
     assert len(ranks) <= BLOCKS + 2 * 16
 
 
+def test_blocks_of_many_scores_are_equal_but_for_those_that_are_halved() -> None:
+    step = 5000 / BLOCKS
+    ends = [1, 2, 4, 9, 19, 39, 78]
+    equal = [int(step * k) for k in range(1, BLOCKS)]
+    assert edge_ranks(4999).tolist() == ends + equal + [4999 - rank for rank in reversed([0, *ends])]
+
+
 def test_a_score_above_all_others_is_rare_at_once() -> None:
     rng = np.random.default_rng(0)
     urn = Urn(rng.normal(size=4999), rng)
@@ -86,3 +93,23 @@ def test_small_classes_share_an_urn() -> None:
     assert urns.of_class(1) is urns.of_class(2) is urns.of_class(3)
     assert sum(urns.of_class(1).counts) == 6
     assert sum(urns.of_class(0).counts) == 101
+
+
+def test_what_was_learned_is_forgotten_and_kept_counts_go_on() -> None:
+    rng = np.random.default_rng(1)
+    urn, fresh = (Urn(np.arange(9.0), np.random.default_rng(0)) for _ in range(2))
+    before = list(urn.counts)
+    p_values(urn, np.array([3.5, 99.0]), rng)
+    kept = list(urn.counts)
+    fresh.restore(kept)
+    assert fresh.p_value(5.5, 0.5, 0.5) == urn.p_value(5.5, 0.5, 0.5)
+    for score in (5.5, 3.5, 99.0):
+        urn.forget(score, 0.5)
+    assert urn.counts == before
+    assert urn.p_value(99.0, 0.5, 0.5, learn=False) == 0.5 / sum(before)
+
+
+def test_thirty_images_are_enough_for_an_urn() -> None:
+    rng = np.random.default_rng(0)
+    urns = ClassUrns(rng.random(89), np.repeat([0, 1, 2], [30, 29, 30]), 3, rng)
+    assert [sum(urn.counts) for urn in urns.urns] == [30, 31, 31]

@@ -8,6 +8,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -39,6 +40,7 @@ class Hub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a body waits for no acknowledgement of its head
 
             def log_message(self, *_):
                 pass
@@ -79,7 +81,7 @@ class Hub:
                 self.wfile.write(sent)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
@@ -96,11 +98,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def hub(folder, tmp_path, monkeypatch):
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
     served = Hub(folder)
     monkeypatch.setenv("HF_ENDPOINT", served.url)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(file_download, "time", SimpleNamespace(sleep=lambda seconds: None))  # its pause after a cut
     yield served
     served.close()
 

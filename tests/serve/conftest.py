@@ -2,7 +2,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from eyas.bundle import Bundle
 from eyas.core.schema import ServeConfig
@@ -10,9 +9,6 @@ from eyas.serve.app import create_app
 from support.asgi import Client, asgi_client
 from support.bundles import make_bundle
 from support.server import Server, running
-
-settings.register_profile("serve", derandomize=True, deadline=None)
-settings.load_profile("serve")
 
 
 @pytest.fixture(scope="session")

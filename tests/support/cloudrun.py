@@ -35,6 +35,8 @@ class CloudRunFake:
     url: str = ""
     busy: int = 0
     """How many of the next requests are answered with 503."""
+    settle_looks: int = SETTLE_LOOKS
+    """At which look after a change it is done."""
     _looks: int = 0
 
     @property
@@ -92,7 +94,7 @@ class CloudRunFake:
         made["metadata"] |= {"generation": generation, "resourceVersion": f"v{generation}", "namespace": self.project}
         made["status"] = copy.deepcopy(now["status"]) if now else {}
         self.services[name] = made
-        self._looks = SETTLE_LOOKS
+        self._looks = self.settle_looks
         return as_json(200, made)
 
     def _problem(self, name: str, spec: Json) -> str:
@@ -148,8 +150,8 @@ def _refused(status: int, message: str) -> Answer:
 
 
 @contextmanager
-def cloudrun(project: str, images: dict[str, str]) -> Iterator[CloudRunFake]:
+def cloudrun(project: str, images: dict[str, str], settle_looks: int = SETTLE_LOOKS) -> Iterator[CloudRunFake]:
     """The API and the front door of its one service, running."""
-    fake = CloudRunFake(project, images)
+    fake = CloudRunFake(project, images, settle_looks=settle_looks)
     with front(lambda: fake.weights, fake.addresses) as fake.public, serving(fake.answer) as fake.url:
         yield fake

@@ -48,6 +48,9 @@ def serving(answer: Callable[[Asked], Answer], tls: ssl.SSLContext | None = None
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = (
+            True  # head and body are two writes: the second would wait 40 ms for an acknowledgement
+        )
 
         def log_message(self, *_: object) -> None:
             pass

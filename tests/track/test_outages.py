@@ -6,18 +6,23 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import httpx
+import impatient_sender
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from eyas.core.processes import start_module
 from eyas.core.schema import Config
 from eyas.data import Dataset
+from eyas.track.delivery import process
 from eyas.track.delivery.sink import REMOTE, STARTING
+from eyas.track.delivery.spool import Spool
 from eyas.track.trackers import Curves, make_trackers
 from eyas.train import Callback, start_run
 from eyas.train.callbacks import EpochEnd, RunEnd
@@ -104,18 +109,24 @@ def test_a_slow_server_gets_all_of_it(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     settings = config("track=[mlflow]", "train.epochs=1")
     result = start_run(settings, digits, [Curves(), *make_trackers(settings.track)])
-    with slow_way(server.url, 2.5) as url:
+    sender = partial(start_module, impatient_sender.__name__)
+    monkeypatch.setattr(process, "start_module", lambda _, *words, **options: sender(*words, **options))
+    with slow_way(server.url, 0.8) as (url, asked):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
-        assert "mlflow has everything" in eyas("track", "sync", result.run.path).stdout
+        (outcome,) = process.deliver(Spool(result.run.path))
+    assert (outcome.left, outcome.error) == (0, None)
+    assert asked[-1] - asked[0] > impatient_sender.PATIENCE
     assert only_run(uri=server.url).info.status == "FINISHED"
 
 
 @contextmanager
-def slow_way(server: str, seconds: float) -> Iterator[str]:
-    """An address that passes every request on, after so long."""
+def slow_way(server: str, seconds: float) -> Iterator[tuple[str, list[float]]]:
+    """An address that passes every request on, after so long; and when each came."""
+    asked: list[float] = []
 
     class Way(BaseHTTPRequestHandler):
         def pass_on(self) -> None:
+            asked.append(time.monotonic())
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             kept = {name: value for name, value in self.headers.items() if name.lower() in ("content-type",)}
             time.sleep(seconds)  # what is tested
@@ -132,8 +143,8 @@ def slow_way(server: str, seconds: float) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Way) as serving:
-        Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}"
+        Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}", asked
         serving.shutdown()
 
 

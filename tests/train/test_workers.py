@@ -167,7 +167,7 @@ def test_what_all_workers_meet_is_told_as_one_process_tells_it(tmp_path):
 
 def test_batch_norm_in_two_workers_with_a_short_last_batch_and_parts(tmp_path):
     words = ("model=cnn", "model.dropout=0", "train.ema=0.9", "train.accumulate=4", "train.batch_size=29")
-    run_in(tmp_path, command("train.workers=2", *words, "data.val_fraction=0.101"))
+    run_in(tmp_path, command("train.workers=2", *words, "train.epochs=2", "data.val_fraction=0.101"))
     rows = history(RunFolder(tmp_path / "runs" / "digits-cnn-1"))
     assert rows[-1]["loss"] < rows[0]["loss"]
 

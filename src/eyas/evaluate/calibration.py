@@ -65,8 +65,7 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
     right = (z.argmax(axis=1) == labels).mean() if len(z) else 1.0
     if right == 1 or not z.any():
         return 1.0
-    beta = _root(z, float(right), 1 / T_MAX, 1 / T_MIN)
-    return float(np.clip(1 / beta, T_MIN, T_MAX))
+    return 1 / _root(z, float(right), 1 / T_MAX, 1 / T_MIN)
 
 
 def _root(z: NDArray[np.float64], right: float, low: float, high: float) -> float:

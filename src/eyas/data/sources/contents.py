@@ -17,6 +17,7 @@ from eyas.core.marks import PARTS
 from eyas.data.sources.tree import Tree
 
 PartName = Literal["all", "train", "val", "test"]
+MOST_DIGITS = 100  # of a class that is ordered as a number: Python refuses to make one of thousands
 ORDER: tuple[PartName, ...] = ("all", "train", "val", "test")
 
 
@@ -92,7 +93,7 @@ def part_of(word: str) -> PartName | None:
 def order_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Distinct class names in order: by value where all are whole numbers, else by their characters."""
     distinct = set(names)
-    if all(name.isdecimal() for name in distinct):
+    if all(name.isdecimal() and len(name) <= MOST_DIGITS for name in distinct):
         return tuple(sorted(distinct, key=lambda name: (int(name), name)))
     return tuple(sorted(distinct))
 

@@ -6,6 +6,7 @@ import csv
 import difflib
 import hashlib
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -51,7 +52,7 @@ class Table:
     def _files(self) -> tuple[Columns, PathTree]:
         columns = parse(self._table().read(self._path.name), str(self._path))
         paths = {path: str(self._path.parent / path) for path in columns["path"]}
-        missing = [path for path in paths if not Path(paths[path]).is_file()]
+        missing = [path for path in paths if not os.path.isfile(paths[path])]  # noqa: PTH113 - Path's fails on long names
         if missing:
             raise _missing_files(str(self._path), missing)
         return columns, PathTree(str(self._path), paths)
@@ -165,6 +166,8 @@ def _columns(content: bytes, where: str) -> Columns:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{where} is not a CSV file in UTF-8: {error}") from error
     header = [cell.strip() for cell in rows[0]] if rows else []
+    if twice := [name for name in COLUMNS if header.count(name) > 1]:
+        raise DataError(f"{where} has the column {twice[0]} twice")
     for number, row in enumerate(rows[1:], 1):
         if len(row) != len(header):
             raise DataError(f"{where}: row {number} has {len(row)} cells, the header has {len(header)}")

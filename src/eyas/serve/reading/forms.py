@@ -60,17 +60,17 @@ def read_form(body: bytes, content_type: str, most: int) -> list[tuple[str, byte
     if not boundary:
         raise Problem(400, "the form's Content-Type must name its boundary")
     form = _Form(most)
-    parser = MultipartParser(
-        boundary,
-        {
-            "on_part_begin": form.begin,
-            "on_part_data": form.add_content,
-            "on_header_field": form.add_name,
-            "on_header_value": form.add_value,
-            "on_header_end": form.end_header,
-        },
-    )
     try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": form.begin,
+                "on_part_data": form.add_content,
+                "on_header_field": form.add_name,
+                "on_header_value": form.add_value,
+                "on_header_end": form.end_header,
+            },
+        )
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
