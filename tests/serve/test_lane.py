@@ -95,6 +95,22 @@ def test_what_is_too_late_is_not_done_and_nobody_waits_for_what_lasts_too_long()
     run(work)
 
 
+def test_what_is_given_up_leaves_room_for_others() -> None:
+    async def work() -> None:
+        one, free = lane(max_wait=3.0, timeout=0.02), threading.Event()
+        running = asyncio.create_task(one.run(1.0, free.wait, perf_counter() + 30))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(one.run(2.5, lambda: None))
+        with pytest.raises(Problem, match="not answered"):
+            await waiting
+        other = asyncio.create_task(one.run(2.5, lambda: 7, perf_counter() + 30))  # else there would be no room
+        await asyncio.sleep(0)
+        free.set()
+        assert (await running, await other) == (True, 7)
+
+    run(work)
+
+
 def test_it_is_told_of_which_model_a_job_comes_and_goes() -> None:
     async def work() -> None:
         told: list[tuple[int, object, int]] = []

@@ -111,6 +111,17 @@ def test_nothing_is_read_of_who_may_not_ask(guarded: tuple[Server, int]) -> None
     never.set()
 
 
+def test_what_asks_for_no_token_is_not_read_where_it_says_nothing(guarded: tuple[Server, int]) -> None:
+    _, port = guarded
+    with channel_to(port) as channel:
+        made = channel.unary_unary(
+            "/inference.GRPCInferenceService/ServerLive",
+            request_serializer=bytes,
+            response_deserializer=message("ServerLiveResponse").FromString,
+        )
+        assert made(b"\xff" * 100, timeout=30).live
+
+
 def test_one_callers_requests_are_limited_over_both_protocols(guarded: tuple[Server, int], grey: Bundle) -> None:
     server, port = guarded
     dan = f"Bearer {token(sub='dan')}"

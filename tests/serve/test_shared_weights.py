@@ -42,6 +42,7 @@ def test_an_optimised_graph_answers_as_the_bundles_own(colour: Bundle, tmp_path:
     assert weights.find(tmp_path, colour) is None
     weights.make(tmp_path, colour)
     graph = weights.find(tmp_path, colour)
+    assert graph
     images = colour.golden().images
     expected = Predictor(colour, 1).run(images)
     np.testing.assert_array_equal(
@@ -65,6 +66,19 @@ def test_where_there_is_no_place_each_worker_has_its_own(
     assert shelf.models.find("digits").version == "digits-1"
 
 
+def test_a_damaged_optimised_graph_is_not_needed(
+    grey: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights.make(tmp_path, grey)
+    graph = weights.find(tmp_path, grey)
+    assert graph
+    graph.write_bytes(b"damaged")
+    shelf = Shelf(Models("digits"), 1, ServeConfig(), tmp_path)
+    shelf.fill(table(grey))
+    assert "is loaded with weights of its own" in caplog.text
+    assert shelf.models.find("digits").version == "digits-1"
+
+
 def test_a_version_that_has_left_takes_its_graph_with_it(grey: Bundle, tmp_path: Path) -> None:
     """But for a graph that another version has as well; and who has it loaded goes on."""
     folder = tmp_path / "weights"
@@ -73,6 +87,7 @@ def test_a_version_that_has_left_takes_its_graph_with_it(grey: Bundle, tmp_path:
     other = make_bundle(tmp_path / "other", version="digits-3", sharpness=2.0)
     for bundle in (grey, other):
         weights.make(folder, bundle)
+    assert weights.find(folder, other)
     shelf = Shelf(Models("digits"), 1, ServeConfig(), folder)
     shelf.fill(table(grey, same, other))
     old = shelf.models.find("digits", "digits-3")

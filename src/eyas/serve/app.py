@@ -12,7 +12,6 @@ from eyas.serve import ui
 from eyas.serve.endpoints import endpoints, metrics
 from eyas.serve.http import Answer, Application, Endpoint, Request
 from eyas.serve.http.application import Observer
-from eyas.serve.http.request import Limits, Room
 from eyas.serve.logs import AccessLog
 from eyas.serve.metrics import Meter, Tables
 from eyas.serve.model import Model
@@ -53,10 +52,9 @@ def build_app(service: Service, tables: Tables, gate: Gate, observers: Sequence[
     service.models.watch(service.meter.keep)
     config = service.config
     told = [service.meter, *observers, *([AccessLog()] if config.access_log else [])]
-    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies), config.timeout_seconds)
     every = gate.extend((*table, *described, *ui.endpoints(service, table)))
     guards = (service.shed, *gate.guards)
-    return Application(every, limits, guards, told, gate.headers, gate.origins, Refusals())
+    return Application(every, service.limits, guards, told, gate.headers, gate.origins, Refusals())
 
 
 def _static(path: str, body: bytes, media_type: str, policy: str = "") -> Endpoint:

@@ -40,6 +40,7 @@ class _Job:
     done: asyncio.Future[Any]
     late: asyncio.TimerHandle
     model: Named | None
+    taken: bool = False
 
 
 class Lane:
@@ -102,7 +103,12 @@ class Lane:
         self._watch(len(self._waiting), model, 1)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
-        result: T = await job.done
+        try:
+            result: T = await job.done
+        finally:
+            if not job.taken:  # nobody waits for it any more: it takes no time, and holds no body
+                self._seconds -= job.seconds
+                job.seconds, job.work = 0.0, _nothing
         return result
 
     def require_room(self, seconds: float = 0.0) -> None:
@@ -125,6 +131,7 @@ class Lane:
     def _take(self) -> _Job:
         """The next job leaves the queue."""
         job = self._waiting.popleft()
+        job.taken = True
         self._seconds -= job.seconds
         now = monotonic()
         if self._seconds <= HIGH * self._max_wait:
@@ -176,3 +183,7 @@ class Lane:
 
     def _late(self) -> Problem:
         return Problem(504, f"the request was not answered within {self._timeout:g} s (serve.timeout_seconds)")
+
+
+def _nothing() -> None:
+    """The work of a job that has been given up."""

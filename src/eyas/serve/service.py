@@ -14,6 +14,7 @@ from eyas.serve.asking import Asking
 from eyas.serve.batcher import Batcher
 from eyas.serve.dealing import Route
 from eyas.serve.http import Endpoint, Problem, Request
+from eyas.serve.http.request import Limits, Room
 from eyas.serve.ids import new_id
 from eyas.serve.lane import Lane
 from eyas.serve.metrics import Meter
@@ -46,11 +47,15 @@ class Service:
     """Tells the watcher of each answer."""
     store: PredictionStore | None = field(init=False)
     """That the watcher writes to; None where there is none."""
+    limits: Limits = field(init=False)
+    """Of requests, however they come."""
     lane: Lane = field(init=False)
     _batcher: Batcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lane = Lane(self.config.max_wait_seconds, self.config.timeout_seconds, self.meter.waiting)
+        config, room = self.config, Room(self.config.max_bodies)
+        self.limits = Limits(config.max_body, config.body_seconds, room, config.timeout_seconds)
+        self.lane = Lane(config.max_wait_seconds, config.timeout_seconds, self.meter.waiting)
         self._batcher = Batcher(self.lane, self._run)
         self._shadows = Shadows(self.lane, self._run, self.meter)
         self.user_header = self.config.user_header.lower()

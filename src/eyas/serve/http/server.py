@@ -139,7 +139,7 @@ class Server:
         if len(self._above) >= SPARE:
             oldest = next(iter(self._above))
             del self._above[oldest]
-            oldest.give_up()
+            oldest.transport.abort()
         self._above[connection] = None
         connection.above = True
         connection.leave()

@@ -20,6 +20,7 @@ from eyas.serve.messages import Table
 from eyas.serve.processes.child import Child
 
 SHARED_BYTES = 4_000_000  # of a graph, at least: of smaller ones a worker would save little
+LOOK_SECONDS = 0.1  # between two looks whether the service is to end
 log = logging.getLogger("eyas.serve")
 
 
@@ -54,6 +55,7 @@ def optimise(
     folder: Path,
     listening: Sequence[socket.socket],
     fork: Callable[[str, Callable[[Connection], None]], Child],
+    stopping: Callable[[], bool],
 ) -> None:
     """Optimise what is served at first, in a process of its own; after `prepare_seconds` it is given up.
 
@@ -62,11 +64,20 @@ def optimise(
     Args:
         listening: the supervisor's, let go of.
         fork: starts a process by that name.
+        stopping: whether the service is to end, and this process with it.
     """
-    if any(worth_it(Path(one.path)) for served in table for one in served.versions):
+    if not any(worth_it(Path(one.path)) for served in table for one in served.versions):
+        return
+    try:
         child = fork("eyas-optimise", lambda pipe: _optimise(table, config, folder, listening))
-        child.process.join()
-        child.pipe.close()
+    except OSError as error:
+        log.warning(f"each worker has weights of its own: {error.strerror or error}")
+        return
+    while child.process.is_alive():
+        if stopping():
+            child.process.kill()
+        child.process.join(LOOK_SECONDS)
+    child.pipe.close()
 
 
 def _optimise(table: Table, config: ServeConfig, folder: Path, listening: Sequence[socket.socket]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from eyas.serve.models import Models
 from eyas.serve.processes.weights import find, forget
 from eyas.serve.trust.signature import verify
 
+log = logging.getLogger("eyas.serve")
 LONGEST = 2000  # letters of a reason: ONNX Runtime's can hold a whole graph
 
 
@@ -45,8 +47,12 @@ def load(version: Version, threads: int, config: ServeConfig, weights: Path | No
         EyasError: it cannot be served.
     """
     bundle = opened(version, config)
-    graph = find(weights, bundle) if weights else None
-    return Model(bundle, threads, version.model, config.outlier_rate, graph)
+    if weights and (graph := find(weights, bundle)):
+        try:
+            return Model(bundle, threads, version.model, config.outlier_rate, graph)
+        except EyasError as error:
+            log.warning(f"{version.path} is loaded with weights of its own: {error}")
+    return Model(bundle, threads, version.model, config.outlier_rate)
 
 
 def attempt(version: Version, threads: int, config: ServeConfig, weights: Path | None = None) -> Model | Refused:

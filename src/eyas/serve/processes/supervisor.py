@@ -158,7 +158,14 @@ class Supervisor:
     def _begin(self, default: str) -> None:
         self._default = default
         if self._weights:
-            optimise(self._fixed, self._config, self._weights, self._listening, self.fork)
+            optimise(
+                self._fixed,
+                self._config,
+                self._weights,
+                self._listening,
+                self.fork,
+                lambda: bool(self._signals - {signal.SIGHUP}),
+            )
         for slot in range(self._count):
             self._start(slot)
 

@@ -7,7 +7,6 @@ Where there is none, a worker loads the bundle's own graph, and has weights of i
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,7 +31,8 @@ def make(folder: Path, bundle: Bundle) -> None:
     place = _place(folder, bundle)
     if place.exists() or not worth_it(bundle.path):
         return
-    partial = folder / f"{place.name}.{os.getpid()}"
+    partial = folder / f"{place.name}.partial"  # one process at a time makes any
+    shutil.rmtree(partial, ignore_errors=True)  # of one that ran out of time
     try:
         _require_space(folder, 2 * bundle.model.stat().st_size)
         partial.mkdir()

@@ -24,10 +24,11 @@ from eyas.core.errors import ServingError
 from eyas.serve.http import Answer, Application, Request
 from eyas.serve.http.answer import LEFT
 from eyas.serve.http.application import Observer
+from eyas.serve.http.incoming import LISTS
 from eyas.serve.http.listening import in_url
 from eyas.serve.http.problems import ProblemDetails
 from eyas.serve.http.proxies import Proxies
-from eyas.serve.http.request import Head, Limits, Room
+from eyas.serve.http.request import Head
 from eyas.serve.logs import AccessLog
 from eyas.serve.rpc.calls import endpoints
 from eyas.serve.rpc.codes import code_of
@@ -53,8 +54,7 @@ async def start(service: Service, gate: Gate, traces: Sequence[Traces] = ()) -> 
     options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", config.max_body)]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_AT_ONCE)
     observers: list[Observer] = [Calls(service.meter, traces), *([AccessLog()] if config.access_log else [])]
-    limits = Limits(config.max_body, config.body_seconds, Room(config.max_bodies), config.timeout_seconds)
-    application = Application(endpoints(service), limits, (service.shed, *gate.guards), observers)
+    application = Application(endpoints(service), service.limits, (service.shed, *gate.guards), observers)
     carrier = _Carrier(application, Proxies(config.trusted_proxies))
     handlers = {
         one.path.rpartition("/")[2]: grpc.stream_unary_rpc_method_handler(carrier.handler(one.path))
@@ -106,10 +106,10 @@ class _Carrier:
         return handle
 
     def _request(self, path: str, context: Any) -> Request:
-        headers = {
-            name.encode(): value if isinstance(value, bytes) else value.encode("latin-1", "replace")
-            for name, value in context.invocation_metadata()
-        }
+        headers: dict[bytes, bytes] = {}
+        for told, value in context.invocation_metadata():
+            name, text = told.encode(), value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+            headers[name] = b", ".join((headers[name], text)) if name in LISTS and name in headers else text
         address = self._proxies.client(address_of(context.peer()), headers)
         limits, left = self._application.limits, context.time_remaining()
         if left is not None and left < limits.seconds:
