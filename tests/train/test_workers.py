@@ -123,7 +123,15 @@ def ray_workers(run):
     listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 1) for line in listed.splitlines()[1:]]
     named = [int(pid) for pid, args in rows if args.startswith("ray::") and "TrainWorker" in args]
-    return [pid for pid in named if str(run.path.parent.parent) in str(Path(f"/proc/{pid}/cwd").readlink())]
+    return [pid for pid in named if str(run.path.parent.parent) in folder_of(pid)]
+
+
+def folder_of(pid):
+    """Where a process works; empty where it has ended, or is another user's."""
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:
+        return ""
 
 
 def test_ray_starts_them_and_starts_them_again_where_one_is_killed(tmp_path, tmp_path_factory, alone, monkeypatch):

@@ -52,6 +52,8 @@ def connect(region: str | None = None) -> Aws:
         MissingExtraError: boto3 is not installed.
         ConfigError: no region.
     """
+    with needs_extra("aws"):
+        import boto3  # noqa: F401  (before botocore's errors are asked for, so that the extra is named)
     with _refusals():
         session = open_session(region)
         return Aws(session.client("ecs"), lambda where: session.client("ecr", region_name=where))
