@@ -29,7 +29,7 @@ from support.prometheus import needs_prometheus, run_program, running_alertmanag
 from support.waiting import wait_until
 
 ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
-NAME = re.compile(r"(?<![\w:./-])(?:eyas|http_server)_\w+")
+NAME = re.compile(r"(?<![\w:./-])(?:eyas|http_server|rpc_server)_\w+")
 CORE_PANELS = {"timeseries", "state-timeline"}
 RUNBOOK = ROOT / "docs" / "howto" / "alerts.md"
 
