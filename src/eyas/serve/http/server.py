@@ -15,6 +15,7 @@ from eyas.serve.http.proxies import Proxies
 
 SWEEP_SECONDS = 0.25  # between two looks for clients whose time is over
 CLOSE_SECONDS = 0.01  # a few turns of the loop
+TOGETHER_SECONDS = 0.05  # until the other workers, told to stop at the same moment, listen no more either
 HANDSHAKE_SECONDS = 1.0  # for those who were let in last
 MOST = 1000  # connections
 SPARE = 64  # more, for those who ask whether it lives
@@ -94,6 +95,7 @@ class Server:
             connect = self.loop.connect_accepted_socket
             tasks = [asyncio.ensure_future(connect(self._connection, one, ssl=self._tls)) for one in waiting]
             await asyncio.wait(tasks, timeout=HANDSHAKE_SECONDS)
+        await asyncio.sleep(TOGETHER_SECONDS)  # a client that is told to go must not come to one that is about to close
         self._stopping = True
         for connection in [*self._connections]:
             connection.leave()
