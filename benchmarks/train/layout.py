@@ -2,6 +2,9 @@
 
     python benchmarks/train/layout.py
 
+On one core of an AMD EPYC (Zen 5) that other work shared, 64 images of 32x32x3, torch 2.13, 7 rounds, half a minute in
+all: 1.31 (fp32) and 1.56 (bf16) for the CNN, 1.21 and 1.24 for cifar100-cpu, 1.24 and 1.19 for the wide residual one.
+
 Both sides run in one thread and are timed by its CPU time, so that other work on the machine does not count. Rounds
 alternate between the two; the ratio is the median of the rounds' ratios, above 1 where channels-last is faster.
 """

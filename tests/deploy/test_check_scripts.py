@@ -77,6 +77,7 @@ class Engine:
         (place.programs / "docker").symlink_to(Path(__file__).with_name("made_engine.py"))
 
     def test(self, image: str, bundle: Path, *, code: int = 0, **variables: str) -> str:
+        (self.home / "ended").unlink(missing_ok=True)
         where = {"ENGINE_HOME": str(self.home), "PORT": str(free_port())}
         said = self.place.run("image-test.sh", image, bundle, code=code, **where, **variables)
         assert (self.home / "ended").is_file(), "the container is taken away, whatever was found"

@@ -76,7 +76,7 @@ def test_a_stack_needs_its_ports_secrets_and_files(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        (compose / ".env").write_text(f"# ports\nGRAFANA_PORT='{port}'\nAPI_PORT=1\n")
+        (compose / ".env").write_text(f"# ports\nGRAFANA_PORT='{port}'\nAPI_PORT=1  # ours\n")
         whole = doctor("compose", "--stack", tmp_path / "stack", code=2, JUPYTER_PORT="2")
     assert not whole["compose", f"port {port} of grafana"]["ok"]
     ports = {what for _, what in whole if what.startswith("port ")} - {f"port {port} of grafana"}
@@ -97,6 +97,17 @@ def test_a_stack_needs_its_ports_secrets_and_files(tmp_path: Path) -> None:
     assert "holds neither compose.yaml nor deploy/compose/compose.yaml" in eyas(
         "deploy", "doctor", "--stack", tmp_path, code=2
     )
+
+
+@pytest.mark.parametrize(
+    ("port", "said"), [("70000", "a port must be in [1, 65535], got 70000"), ("http", "invalid literal"), ("", "")]
+)
+def test_a_stack_whose_ports_are_none_is_told_of(tmp_path: Path, port: str, said: str) -> None:
+    services = f"  api: {{ports: ['{port}:5000']}}\n" if port else "  api:\n"  # the last is a service of nothing
+    (tmp_path / "compose.yaml").write_text(f"services:\n{services}")
+    found = doctor("--stack", tmp_path, code=2)["compose", str(tmp_path / "compose.yaml")]
+    assert not found["ok"]
+    assert said in found["said"]
 
 
 def test_secrets(tmp_path: Path) -> None:

@@ -8,18 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from eyas.deploy.context import project_folder
-from support.images import Image, built_image, docker_words, locked, needs_builder, serving
+from support.images import Image, locked, needs_builder, plain_image, serving
 from support.server import free_port
 
-TAG = "localhost/eyas-image-check:mlflow"
 STORES = ("--backend-store-uri=sqlite:////mlflow/mlflow.db", "--artifacts-destination=/mlflow/artifacts")
 pytestmark = needs_builder
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    with built_image(TAG, docker_words("mlflow", project_folder(), TAG)) as built:
+    with plain_image("mlflow") as built:
         yield built
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,10 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     made = Head({port: free_port() for port in PORTS.values()}, tmp_path_factory.mktemp("work"))
     _write_digits(made.volume / "data")
     (made.volume / "eyas.yaml").write_text("train: {epochs: 1, precision: fp32}\n")
-    options = {"port": free_port(), "num-cpus": 4, "temp-dir": tmp_path_factory.mktemp("ray")}
+    short = tempfile.TemporaryDirectory(
+        prefix="ray-", ignore_cleanup_errors=True
+    )  # the path of a socket has 107 letters
+    options = {"port": free_port(), "num-cpus": 4, "temp-dir": short.name}
     options |= {name: made.ports[port] for name, port in PORTS.items()}
     command = [SCRIPTS / "ray", "start", "--head", "--block", *(f"--{name}={value}" for name, value in options.items())]
     log = made.volume / "ray.log"
@@ -111,6 +115,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     finally:
         process.terminate()
         process.wait(timeout=STOP_SECONDS)
+        short.cleanup()
 
 
 def _write_digits(folder: Path) -> None:

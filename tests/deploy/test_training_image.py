@@ -9,18 +9,16 @@ import pytest
 
 from eyas import __version__
 from eyas.bundle import Repository
-from eyas.deploy.context import project_folder
 from eyas.infer import Predictor
-from support.images import Image, built_image, docker_words, locked, needs_builder
+from support.images import Image, locked, needs_builder, plain_image
 
-TAG = "localhost/eyas-image-check:train"
 QUICK = ("train.epochs=1", "train.precision=fp32")
 pytestmark = needs_builder
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
-    with built_image(TAG, docker_words("train", project_folder(), TAG)) as built:
+    with plain_image("train") as built:
         yield built
 
 

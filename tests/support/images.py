@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
+from eyas.deploy.context import project_folder
 from eyas.deploy.files import template_folder
 from eyas.deploy.images import BUILDERS, find_builder
 from support.waiting import wait_until
@@ -66,6 +67,12 @@ def docker_words(dockerfile: str, context: Path, tag: str) -> list[str]:
     """What builds an image of `deploy/docker`."""
     file = context / "deploy" / "docker" / f"{dockerfile}.Dockerfile"
     return [str(BUILDER), "build", *BUILDERS[str(BUILDER)][1], f"--file={file}", f"--tag={tag}", str(context)]
+
+
+def plain_image(dockerfile: str) -> AbstractContextManager[Image]:
+    """An image of `deploy/docker` as it stands there."""
+    tag = f"localhost/eyas-image-check:{dockerfile}"
+    return built_image(tag, docker_words(dockerfile, project_folder(), tag))
 
 
 @contextmanager
@@ -121,16 +128,25 @@ class Image:
 
 @contextmanager
 def serving(command: list[str], ready: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A container that answers at a URL; killed at the end, where it has not ended."""
+    """A container that answers at a URL; ended at the end, where it has not."""
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
     try:
         wait_until(lambda: _is_ready(process, ready, log), START_SECONDS)
         yield process
     finally:
+        if BUILDER != "buildah":
+            end(process)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Tell a container to end, and wait. docker and podman hand the signal on; killed, they would leave it running."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=30)
 
 
 def _is_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:

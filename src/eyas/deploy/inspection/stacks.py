@@ -16,6 +16,7 @@ from eyas.deploy.inspection.finding import Finding
 FILE, SETTINGS = "compose.yaml", ".env"
 WITHIN = (Path(), Path("deploy") / "compose")
 """Where a folder may have it."""
+COMMENT = re.compile(r"(?:^|\s+)#")
 VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 
 
@@ -37,16 +38,15 @@ def look_at_stack(folder: Path | None) -> Iterator[Finding]:
         text = file.read_text(encoding="utf-8")
         content = plain_yaml.read(VARIABLE.sub(lambda one: _value(one, settings), text))
         services, secrets = content["services"], content.get("secrets") or {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        ports = [(port, name) for name, service in services.items() for port in published(service)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         yield Finding("compose", str(file), False, f"cannot be read: {error}")
         return
     if found:
         yield _look_at_settings(file, text, settings)
         yield from (_look_at_secret(name, file.parent / one["file"]) for name, one in secrets.items() if "file" in one)
         yield from _look_at_mounts(services, file.parent)
-    for name, service in services.items():
-        for port in published(service):
-            yield look_at_port(port, f" of {name}")
+    yield from (look_at_port(port, f" of {name}") for port, name in ports)
 
 
 def find_compose(folder: Path) -> Path | None:
@@ -60,11 +60,23 @@ def read_settings(file: Path) -> dict[str, str]:
         return {}
     lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+    return {name.strip(): _plain(value.strip()) for name, _, value in pairs}
+
+
+def _plain(value: str) -> str:
+    """Without quotes, or without the comment behind it."""
+    quote = value[:1]
+    if quote in ("'", '"'):
+        return value[1:].partition(quote)[0]
+    return COMMENT.split(value)[0]
 
 
 def published(service: Mapping[str, Any]) -> Iterator[int]:
-    """The ports of this machine that a service is to have; each of a range."""
+    """The ports of this machine that a service is to have; each of a range.
+
+    Raises:
+        ValueError: one is no port.
+    """
     for entry in service.get("ports") or ():
         if isinstance(entry, Mapping):
             text = str(entry.get("published", ""))
@@ -72,7 +84,10 @@ def published(service: Mapping[str, Any]) -> Iterator[int]:
             text = str(entry).rpartition(":")[0].rpartition(":")[2]  # none for a port that the engine chooses
         first, _, last = text.partition("-")
         if first:
-            yield from range(int(first), int(last or first) + 1)
+            ports = range(int(first), int(last or first) + 1)
+            if not 1 <= ports.start < ports.stop <= 65536:
+                raise ValueError(f"a port must be in [1, 65535], got {text}")
+            yield from ports
 
 
 def _value(found: re.Match[str], settings: Mapping[str, str]) -> str:

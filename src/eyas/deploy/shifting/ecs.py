@@ -38,24 +38,24 @@ def open_session(region: str | None = None) -> Any:
 
     Raises:
         MissingExtraError: boto3 is not installed.
+        ServiceError: a profile that is not there, or a settings file that is none.
     """
     with needs_extra("aws"):
         import boto3
 
-    return boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
+    with _refusals():
+        return boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
 
 
 def connect(region: str | None = None) -> Aws:
     """Clients by the environment's credentials, region and AWS_ENDPOINT_URL.
 
     Raises:
-        MissingExtraError: boto3 is not installed.
+        MissingExtraError, ServiceError: as of `open_session`.
         ConfigError: no region.
     """
-    with needs_extra("aws"):
-        import boto3  # noqa: F401  (before botocore's errors are asked for, so that the extra is named)
+    session = open_session(region)
     with _refusals():
-        session = open_session(region)
         return Aws(session.client("ecs"), lambda where: session.client("ecr", region_name=where))
 
 
