@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eyas.core.errors import ServiceError
 from eyas.deploy.inspection.finding import Finding
 from eyas.deploy.shifting.ecs import open_session
 from eyas.deploy.shifting.tokens import AZURE, GOOGLE, TokenSource, where
@@ -32,7 +31,7 @@ def look_for_aws() -> Iterator[Finding]:
     try:
         session = open_session()
         found = session.get_credentials()
-    except (ServiceError, BotoCoreError) as error:
+    except BotoCoreError as error:  # a profile that is not there, a file that is none
         yield Finding("ecs", "credentials", False, str(error))
         return
     said = f"by {found.method}" if found else "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in by `aws`"

@@ -38,24 +38,22 @@ def open_session(region: str | None = None) -> Any:
 
     Raises:
         MissingExtraError: boto3 is not installed.
-        ServiceError: a profile that is not there, or a settings file that is none.
     """
     with needs_extra("aws"):
         import boto3
 
-    with _refusals():
-        return boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
+    return boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
 
 
 def connect(region: str | None = None) -> Aws:
     """Clients by the environment's credentials, region and AWS_ENDPOINT_URL.
 
     Raises:
-        MissingExtraError, ServiceError: as of `open_session`.
+        MissingExtraError: boto3 is not installed.
         ConfigError: no region.
     """
-    session = open_session(region)
     with _refusals():
+        session = open_session(region)
         return Aws(session.client("ecs"), lambda where: session.client("ecr", region_name=where))
 
 
@@ -194,7 +192,9 @@ def pinned(aws: Aws, image: Image) -> Image:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """botocore's errors as ours; they hold no credentials."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+    with needs_extra("aws"):
+        import boto3  # noqa: F401  (whose absence is told of, not that of its part)
+        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
     try:
         yield
